@@ -1,0 +1,104 @@
+/* option: the one table type that describes operator fields, job sections and command-line
+ * flags. A row names a field of a struct, its type, default and range, and its help; parsing,
+ * range checks, `millrace info` and `--help` all come from it. A table ends with {0}. */
+#ifndef MILLRACE_BASE_OPTION_H
+#define MILLRACE_BASE_OPTION_H
+
+#include "runtime/base/check.h"
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+
+#include <stdint.h>
+
+enum option_type {
+    OPT_NONE,
+    OPT_BOOL,       /* bool: true, false */
+    OPT_I64,        /* int64_t */
+    OPT_F64,        /* double */
+    OPT_DURATION,   /* int64_t ms: number and ms, s, m, h or d, such as 90s */
+    OPT_BYTES,      /* int64_t bytes: number and b, kb, mb or gb (powers of 1024) */
+    OPT_RATIO,      /* double in [0, 1]: 0.3 or 30% */
+    OPT_TEXT,       /* const char *, owned by the config's arena; may be NULL without default */
+    OPT_ENUM,       /* int32_t: index into `choices` */
+    OPT_EXPRESSION, /* const char *: text of an expression (runtime/batch/expr.h); the planner
+                       type-checks it against the input port's schema */
+    OPT_FIELD,      /* const char *: name of a column of the input port, checked by the planner */
+    OPT_FIELDS,     /* struct text_list: names of columns of the input port, same check */
+    OPT_TEXTS,      /* struct text_list: any texts */
+    OPT_MAP,        /* struct option_map: name -> text or nested map, such as a schema */
+    OPT_WINDOW,     /* struct window: {tumbling: 1h} or {sliding: 1h, every: 5m} */
+    OPT_GROUP,      /* a nested struct, described by `group` */
+};
+
+struct text_list {
+    uint32_t count;
+    const char **items;
+};
+
+struct option_map { /* in the file's order */
+    uint32_t count;
+    struct option_entry {
+        const char *name;
+        const char *text;             /* a scalar value, or NULL */
+        struct option_map *map;       /* a nested map, or NULL */
+        int line, column;             /* in the job file; 0 when unknown */
+    } *entries;
+};
+
+struct window { /* ms; tumbling when size == every; 0, 0 when absent */
+    int64_t size_ms, every_ms;
+};
+
+union option_value {
+    int64_t i64;
+    double f64;
+    const char *text;
+    bool flag;
+};
+
+struct option {
+    const char *name;
+    enum option_type type;
+    size_t offset, size; /* of the field: use FIELD() */
+    union option_value def, min, max; /* min == max == 0: no range */
+    const char *const *choices; /* OPT_ENUM; ends with NULL */
+    const struct option *group; /* OPT_GROUP */
+    bool required;
+    const char *help; /* one sentence or two; always present */
+};
+
+#define FIELD(type, field) .offset = offsetof(type, field), .size = sizeof(((type *)0)->field)
+
+#define SECOND_MS ((int64_t)1000)
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
+
+/* Writes the defaults of every row into `config` (zeroed before). Texts are not copied. */
+void option_defaults(const struct option *options, void *config);
+
+/* Parses a scalar's text into its field and checks the range. Texts are copied into `arena`.
+ * On failure `err->what` and `err->how` are filled, `where` is the option's name. Not for
+ * OPT_FIELDS, OPT_TEXTS, OPT_MAP, OPT_WINDOW, OPT_GROUP: the caller walks those. */
+bool option_parse(const struct option *option, const char *text, void *config,
+                  struct arena *arena, struct error *err) NODISCARD;
+
+const struct option *option_find(const struct option *options, const char *name);
+
+/* The nearest of the table's names to `name` by edit distance, or NULL when none is near. */
+const char *option_nearest(const struct option *options, const char *name);
+/* The same over any list. */
+const char *text_nearest(const char *const *names, uint32_t count, const char *name);
+
+/* `number and ms, s, m, h or d, such as 90s`: what a type accepts, for messages and manuals. */
+const char *option_type_help(enum option_type type);
+
+/* Appends the manual of a table: a row `name  type  default  range` and its help. */
+void option_manual(const struct option *options, struct bytes *out);
+
+bool duration_parse(const char *text, int64_t *ms) NODISCARD;
+bool byte_size_parse(const char *text, int64_t *size) NODISCARD;
+/* Writes such as `90s`, `1h` (exact) into text; returns text. */
+const char *duration_text(int64_t ms, char *text, size_t size);
+
+#endif

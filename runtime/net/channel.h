@@ -1,0 +1,40 @@
+/* channel: one way from one subtask to another: a bounded queue of elements in order. One producer
+ * thread, one consumer thread. Between processes the loop thread is the consumer of the sender's
+ * channel and the producer of the receiver's; tasklets see no difference.
+ * Bounds: bytes of batches (one batch is always accepted when empty) and CHANNEL_ELEMENTS. */
+#ifndef MILLRACE_NET_CHANNEL_H
+#define MILLRACE_NET_CHANNEL_H
+
+#include "runtime/base/waker.h"
+#include "runtime/batch/batch.h"
+
+#define CHANNEL_ELEMENTS 256u /* a power of two */
+
+enum element_kind { ELEMENT_BATCH, ELEMENT_WATERMARK, ELEMENT_BARRIER };
+
+struct element {
+    enum element_kind kind;
+    bool final;          /* barrier: the last one, nothing follows */
+    uint64_t checkpoint; /* barrier */
+    int64_t time_ms;     /* watermark: no row at or before it follows; INT64_MAX: the end */
+    struct batch *batch; /* owned */
+    size_t bytes;        /* of the batch; set by channel_put */
+};
+
+struct channel;
+
+struct channel *channel_create(size_t bytes_max);
+void channel_close(struct channel *channel); /* releases what is in it; NULL is fine */
+/* Before use. The consumer is woken by a put into an empty channel, the producer by a take that
+ * makes room after a refused put. */
+void channel_set_wakers(struct channel *channel, struct waker *producer, struct waker *consumer);
+/* Producer. Moves the element in (batch ownership too) or returns false and leaves it. */
+bool channel_put(struct channel *channel, struct element *element);
+/* Producer: whether a batch would be taken now. */
+bool channel_writable(const struct channel *channel);
+/* Consumer. Moves the element out, or false: empty. */
+bool channel_take(struct channel *channel, struct element *element);
+bool channel_empty(const struct channel *channel); /* consumer */
+size_t channel_bytes(const struct channel *channel); /* any thread */
+
+#endif
