@@ -25,5 +25,10 @@
 #define RECORD_SIZE_MAX (1u << 20) /* bytes of one input record; longer ones are rejected */
 #define SPLITS_MAX 65536u
 #define MESSAGE_SIZE_MAX (64u << 20) /* bytes of one frame between processes */
+#define CHAIN_OPS_MAX 32u      /* operators of a chain */
+#define JOB_SIZE_MAX (1u << 20) /* bytes of a job file */
+#define JOB_NODES_MAX 65536u   /* values, lists and mappings of a job file, their ends included */
+#define JOB_DEPTH_MAX 16u      /* nested lists and mappings of a job file */
+#define MISTAKES_MAX 256u      /* told in one run */
 
 #endif

@@ -1,0 +1,32 @@
+/* The registered operators: pointers that OPERATOR_REGISTER puts side by side in a section, whose
+ * ends the linker names. Where no operator is linked the section is absent and both names are 0. */
+#include "runtime/api/operator.h"
+
+#include "runtime/base/check.h"
+
+#include <string.h>
+
+extern const struct operator_def *const __start_millrace_operators[] __attribute__((weak));
+extern const struct operator_def *const __stop_millrace_operators[] __attribute__((weak));
+
+const struct operator_def *const *operators_all(uint32_t *count)
+{
+    const struct operator_def *const *begin = __start_millrace_operators;
+    const struct operator_def *const *end = __stop_millrace_operators;
+
+    *count = begin ? (uint32_t)(end - begin) : 0;
+    for (uint32_t i = 0; i < *count; i++)
+        CHECK(begin[i]->abi == OPERATOR_ABI && begin[i]->size == sizeof(struct operator_def));
+    return begin;
+}
+
+const struct operator_def *operator_find(const char *name)
+{
+    uint32_t count;
+    const struct operator_def *const *all = operators_all(&count);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return NULL;
+}

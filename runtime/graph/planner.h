@@ -1,0 +1,56 @@
+/* planner: what the steps of planning share while a plan is made. The steps, in order: job_read,
+ * order_make, typing_op for each operator in that order, splits_make, then (without mistakes)
+ * edges_make, tables_make, streams_make, chains_make. */
+#ifndef MILLRACE_GRAPH_PLANNER_H
+#define MILLRACE_GRAPH_PLANNER_H
+
+#include "runtime/graph/job.h"
+#include "runtime/graph/plan.h"
+
+/* Of an operator, beside what the plan keeps. */
+struct op_facts {
+    bool source_ordered;                            /* rows of a split come in event-time order */
+    bool order_wanted;                              /* asked for by describe */
+    const struct schema *outputs[PORTS_MAX];        /* told by describe; NULL: not */
+    const struct text_list *output_keys[PORTS_MAX]; /* the same */
+    /* Rows of an output stand in the subtask that owns their key at the operator's own
+     * parallelism, so that a reader keyed alike needs no exchange. */
+    bool placed[PORTS_MAX];
+    /* The streams of port 0: whether each is in (event time, order), and from how many subtasks. */
+    bool stream_ordered;
+    uint32_t streams;
+};
+
+struct planner {
+    const struct plan_request *request;
+    struct plan *plan;
+    struct arena *arena; /* the plan's */
+    struct mistakes mistakes;
+    struct job job;
+    uint32_t *order; /* operators, those that others depend on first */
+    struct op_facts *facts;
+};
+
+/* Kahn's algorithm (1962), the first in the file where several could be next. Tables count as
+ * inputs. Each loop is told, and its operators are bad. */
+void order_make(struct planner *planner);
+
+/* Schemas, keys, tables and configuration of one operator; those that it depends on are done. */
+void typing_op(struct planner *planner, uint32_t op);
+
+/* Splits of all sources, as the request says. */
+void splits_make(struct planner *planner);
+
+/* Edges with keys and partitions. */
+void edges_make(struct planner *planner);
+void tables_make(struct planner *planner);
+/* Which inputs are gated. */
+void streams_make(struct planner *planner);
+void chains_make(struct planner *planner);
+/* What prevents determinism. */
+void determinism_make(struct planner *planner);
+
+/* Whether the operator is given any table. */
+bool plan_op_reads_tables(const struct plan_op *op);
+
+#endif

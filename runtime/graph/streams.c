@@ -1,0 +1,123 @@
+/* Which operators get their rows through a gate, and what prevents determinism.
+ *
+ * A stream is what one subtask of an operator sends. Rows of a source are in order where the
+ * source says so and has exactly one split, so that one subtask has all of them. Sent from one
+ * subtask to n, rows come in n ordered streams; sent on from n subtasks to others, streams meet
+ * and the order is lost. An operator that needs the order and does not get it, or that looks up
+ * tables (and so must wait for their versions), is gated: its rows are held and released in order.
+ * What an operator sends while a timer fires or a watermark passes is not in the order of
+ * (event time, order), so its readers get a gate where one is needed; that costs, but is right. */
+#include "runtime/graph/planner.h"
+
+bool plan_op_reads_tables(const struct plan_op *op)
+{
+    for (uint32_t i = 0; op->def->tables && op->def->tables[i].name; i++)
+        if (op->tables[i] != FIELD_NONE)
+            return true;
+    return false;
+}
+
+/* The only edge that the operator reads; NULL when there are several. */
+static const struct plan_edge *only_edge(const struct plan *plan, uint32_t op)
+{
+    const struct plan_edge *found = NULL;
+
+    for (uint32_t i = 0; i < plan->edge_count; i++) {
+        if (plan->edges[i].to != op)
+            continue;
+        if (found)
+            return NULL;
+        found = &plan->edges[i];
+    }
+    return found;
+}
+
+/* Ordered streams leave by the first output only: what a source sends by others is late or has no
+ * time. */
+static void source_stream(struct planner *planner, const struct plan_op *op)
+{
+    struct op_facts *facts = &planner->facts[op->index];
+    bool one = planner->request->split_mode != PLAN_SPLITS_UNKNOWN && op->split_count == 1;
+
+    facts->stream_ordered = one && facts->source_ordered;
+    facts->streams = one ? 1 : op->parallelism;
+}
+
+/* Whether the operator's rows come as one ordered stream in each of its subtasks; `streams`: in
+ * how many subtasks there are any. */
+static bool arrives_ordered(const struct planner *planner, const struct plan_op *op,
+                            uint32_t *streams)
+{
+    const struct plan_edge *edge = only_edge(planner->plan, op->index);
+    const struct op_facts *from;
+
+    *streams = op->parallelism;
+    if (!edge)
+        return false;
+    from = &planner->facts[edge->from];
+    if (edge->partition == PARTITION_FORWARD)
+        *streams = from->streams;
+    else if (from->streams > 1)
+        return false;
+    if (planner->plan->ops[edge->from].input_count == 0 && edge->from_port != 0)
+        return false;
+    return from->stream_ordered;
+}
+
+static void operator_stream(struct planner *planner, struct plan_op *op)
+{
+    struct op_facts *facts = &planner->facts[op->index];
+    bool ordered = arrives_ordered(planner, op, &facts->streams);
+    bool gated = (op->ordered && !ordered) || (plan_op_reads_tables(op) && !op->lookup_latest);
+
+    for (uint32_t i = 0; i < op->input_count; i++)
+        op->inputs[i].gated = gated && op->inputs[i].connected;
+    if (gated)
+        facts->streams = op->parallelism;
+    facts->stream_ordered = (ordered || gated) && !op->def->on_timer && !op->def->on_watermark;
+}
+
+void streams_make(struct planner *planner)
+{
+    for (uint32_t i = 0; i < planner->plan->op_count; i++) {
+        struct plan_op *op = &planner->plan->ops[planner->order[i]];
+        if (op->input_count)
+            operator_stream(planner, op);
+        else
+            source_stream(planner, op);
+    }
+}
+
+/* ---- determinism ---- */
+
+static bool unbounded(const struct plan_op *op)
+{
+    for (uint32_t i = 0; i < op->split_count; i++)
+        if (op->splits[i].end == INT64_MAX)
+            return true;
+    return false;
+}
+
+static void add_reason(struct bytes *text, const struct plan_op *op, const char *reason)
+{
+    bytes_format(text, "%s%s (%s) %s", text->size ? "; " : "", op->id, op->def->name, reason);
+}
+
+void determinism_make(struct planner *planner)
+{
+    struct plan *plan = planner->plan;
+    struct bytes text = {0};
+
+    for (uint32_t i = 0; i < plan->op_count; i++) {
+        const struct plan_op *op = &plan->ops[i];
+        if (!op->def->deterministic)
+            add_reason(&text, op, "does not promise it");
+        if (op->lookup_latest && plan_op_reads_tables(op))
+            add_reason(&text, op, "looks up the latest version of its tables");
+        if (unbounded(op))
+            add_reason(&text, op, "is unbounded: a silent split is passed over by the clock");
+    }
+    if (text.size)
+        plan->prevents_determinism = arena_copy(planner->arena, text.data, text.size);
+    bytes_clear(&text);
+}
