@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 
 /* One piece of work, in its owner's memory. `run` is called once on some thread; after it returns
  * `done` is set and `waker` (may be NULL) is woken. The owner touches it again only once done. */
@@ -19,6 +20,8 @@ struct work {
 
 struct executor {
     void (*submit)(struct executor *executor, struct work *work);
+    /* Returns once the work is done; may run it at once. NULL: executor_wait polls. */
+    void (*wait)(struct executor *executor, struct work *work);
 };
 
 static inline void executor_submit(struct executor *executor, struct work *work)
@@ -30,6 +33,17 @@ static inline void executor_submit(struct executor *executor, struct work *work)
 static inline bool work_done(const struct work *work)
 {
     return atomic_load_explicit(&work->done, memory_order_acquire);
+}
+
+/* Blocks until submitted work is done. For closing only. */
+static inline void executor_wait(struct executor *executor, struct work *work)
+{
+    static const struct timespec pause = {.tv_nsec = 50000};
+
+    if (executor->wait)
+        executor->wait(executor, work);
+    while (!work_done(work))
+        (void)nanosleep(&pause, NULL);
 }
 
 /* A pool of `threads` threads, first in first out. close waits for what was submitted. */
