@@ -21,7 +21,7 @@ struct replica *replica_create(const struct plan *plan, uint32_t table,
                                struct channel *const *channels, uint32_t channel_count,
                                struct waker *waker);
 void replica_close(struct replica *replica); /* after all readers have left; NULL is fine */
-bool replica_step(struct replica *replica); /* true: did something */
+bool replica_step(struct replica *replica);  /* true: did something */
 
 /* ---- readers: each on its own thread ---- */
 struct replica_reader;
@@ -44,6 +44,9 @@ int64_t replica_version_at(const struct plan_table *table, int64_t time_ms);
  * pin of all readers may be freed. Versions of one reader do not go down, except that `latest`
  * (INT64_MAX) pins the newest. */
 void replica_pin(struct replica_reader *reader, int64_t version);
+/* Lets go of rows until the next pin: a reader at rest holds no memory back. It will not pin
+ * below `version` again. */
+void replica_rest(struct replica_reader *reader, int64_t version);
 const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash);
 const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,
                                            uint32_t *count);

@@ -1,0 +1,312 @@
+/* See checkpoints.h. */
+#include "runtime/control/checkpoints.h"
+
+#include "runtime/base/check.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/worker/restore.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct checkpoints {
+    uv_loop_t *loop;
+    const struct plan *plan;
+    struct checkpoint_store *store;
+    uint32_t epoch;
+    struct arena *arena;
+    struct manifest *restored; /* NULL: the run began from nothing */
+    char restored_name[CHECKPOINT_NAME_MAX];
+    char job_dir[PATH_SIZE_MAX], work_dir[PATH_SIZE_MAX], spill_dir[PATH_SIZE_MAX];
+};
+
+/* ---- opening ---- */
+static bool check_fits(const struct plan *plan, const struct manifest *manifest, const char *path,
+                       bool allow_missing, struct error *err)
+{
+    struct bytes names = {0};
+    bool good = true;
+
+    if (strcmp(manifest->job_name, plan->settings.job.name) != 0)
+        return error_set(err, ERROR_CONFIG, path, "give the job file that it belongs to",
+                         "this checkpoint is of job `%s`, not of `%s`", manifest->job_name,
+                         plan->settings.job.name);
+    for (uint32_t o = 0; o < manifest->operator_count; o++)
+        if (manifest->operators[o].key_groups != (uint32_t)plan->settings.job.key_groups)
+            return error_set(err, ERROR_CONFIG, path,
+                             "key groups are fixed for the life of a job's state",
+                             "this checkpoint has %u key groups, the job file has %" PRId64,
+                             manifest->operators[o].key_groups, plan->settings.job.key_groups);
+    restore_missing(plan, manifest, &names);
+    if (names.size > 0 && !allow_missing)
+        good = error_set(err, ERROR_CONFIG, path,
+                         "give -n (--allowNonRestoredState) to drop their state",
+                         "this checkpoint has operators that the job does not: %.*s",
+                         (int)names.size, (const char *)names.data);
+    bytes_clear(&names);
+    return good;
+}
+
+static void log_skipped(const struct manifest_skipped *skipped)
+{
+    for (uint32_t i = 0; i < skipped->count; i++)
+        log_line(LOG_WARN, "a damaged checkpoint is passed over", "%s", skipped->lines[i]);
+}
+
+static bool open_restored(struct checkpoints *checkpoints, const char *path, bool allow_missing,
+                          struct error *err)
+{
+    struct manifest_skipped skipped = {0};
+
+    if (!manifest_open(path, checkpoints->arena, &checkpoints->store, &checkpoints->restored,
+                       &skipped, err))
+        return false;
+    log_skipped(&skipped);
+    if (!checkpoints->restored)
+        return error_set(err, ERROR_CONFIG, path,
+                         "give a checkpoint folder, its manifest or the "
+                         "folder of a job",
+                         "no complete checkpoint is here");
+    manifest_name(checkpoints->restored, checkpoints->restored_name);
+    return check_fits(checkpoints->plan, checkpoints->restored, path, allow_missing, err);
+}
+
+static bool make_folders(const char *path, struct error *err)
+{
+    char part[PATH_SIZE_MAX];
+
+    for (size_t at = 1; at <= strlen(path); at++) {
+        if (path[at] != '/' && path[at] != '\0')
+            continue;
+        (void)snprintf(part, sizeof(part), "%.*s", (int)at, path);
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return error_errno(err, part, "cannot make the folder");
+    }
+    return true;
+}
+
+static bool open_folders(struct checkpoints *checkpoints, struct error *err)
+{
+    const char *job = checkpoints->plan->settings.job.name;
+    const char *spill = checkpoints->plan->settings.state.spill_dir;
+
+    if (!manifest_epoch_next(checkpoints->store, job, &checkpoints->epoch, err))
+        return false;
+    (void)snprintf(checkpoints->job_dir, PATH_SIZE_MAX, "%s/%s", checkpoints->store->place, job);
+    (void)snprintf(checkpoints->work_dir, PATH_SIZE_MAX, "%s/%s/shared", checkpoints->store->place,
+                   job);
+    (void)snprintf(checkpoints->spill_dir, PATH_SIZE_MAX, "%s/%s-spill-%u",
+                   spill ? spill : checkpoints->store->place, job, checkpoints->epoch);
+    return make_folders(checkpoints->work_dir, err);
+}
+
+struct checkpoints *checkpoints_open(uv_loop_t *loop, const struct plan *plan,
+                                     const char *restore_path, bool allow_missing,
+                                     struct error *err)
+{
+    struct checkpoints *checkpoints = memory_new(sizeof(*checkpoints));
+    bool good;
+
+    checkpoints->loop = loop;
+    checkpoints->plan = plan;
+    checkpoints->arena = arena_create(1u << 16);
+    if (restore_path) {
+        good = open_restored(checkpoints, restore_path, allow_missing, err);
+    } else {
+        checkpoints->store = checkpoint_store_dir(plan->settings.checkpoint.dir, err);
+        good = checkpoints->store != NULL;
+    }
+    good = good && open_folders(checkpoints, err);
+    if (good)
+        return checkpoints;
+    checkpoints_close(checkpoints);
+    return NULL;
+}
+
+void checkpoints_close(struct checkpoints *checkpoints)
+{
+    if (!checkpoints)
+        return;
+    if (checkpoints->store)
+        checkpoint_store_close(checkpoints->store);
+    arena_close(checkpoints->arena);
+    memory_free(checkpoints);
+}
+
+uint32_t checkpoints_epoch(const struct checkpoints *checkpoints)
+{
+    return checkpoints->epoch;
+}
+
+uint64_t checkpoints_restored(const struct checkpoints *checkpoints)
+{
+    return checkpoints->restored ? checkpoints->restored->checkpoint : 0;
+}
+
+const char *checkpoints_job_dir(const struct checkpoints *checkpoints)
+{
+    return checkpoints->job_dir;
+}
+
+const char *checkpoints_work_dir(const struct checkpoints *checkpoints)
+{
+    return checkpoints->work_dir;
+}
+
+const char *checkpoints_spill_dir(const struct checkpoints *checkpoints)
+{
+    return checkpoints->spill_dir;
+}
+
+/* ---- finding ---- */
+struct find {
+    uv_work_t work;
+    struct checkpoints *checkpoints;
+    checkpoints_found *found;
+    void *owner;
+    struct arena *arena;
+    char path[PATH_SIZE_MAX + CHECKPOINT_NAME_MAX + 16];
+    struct error err;
+    bool good;
+};
+
+static void find_work(uv_work_t *work)
+{
+    struct find *find = work->data;
+    struct checkpoints *checkpoints = find->checkpoints;
+    struct manifest_skipped skipped = {0};
+    struct manifest *manifest = NULL;
+    char name[CHECKPOINT_NAME_MAX];
+
+    find->good = manifest_latest(checkpoints->store, checkpoints->plan->settings.job.name,
+                                 find->arena, &manifest, &skipped, &find->err);
+    if (!find->good)
+        return;
+    log_skipped(&skipped);
+    if (!manifest || manifest->epoch != checkpoints->epoch)
+        manifest = checkpoints->restored; /* what an earlier run left is not ours */
+    if (!manifest)
+        return;
+    manifest_name(manifest, name);
+    (void)snprintf(find->path, sizeof(find->path), "%s/%s", checkpoints->store->place, name);
+}
+
+static void find_done(uv_work_t *work, int status)
+{
+    struct find *find = work->data;
+
+    (void)status;
+    find->found(find->owner, find->path, find->good ? NULL : &find->err);
+    arena_close(find->arena);
+    memory_free(find);
+}
+
+void checkpoints_find(struct checkpoints *checkpoints, checkpoints_found *found, void *owner)
+{
+    struct find *find = memory_new(sizeof(*find));
+
+    find->checkpoints = checkpoints;
+    find->found = found;
+    find->owner = owner;
+    find->arena = arena_create(1u << 16);
+    find->work.data = find;
+    CHECK(uv_queue_work(checkpoints->loop, &find->work, find_work, find_done) == 0);
+}
+
+/* ---- writing ---- */
+struct write {
+    uv_work_t work;
+    struct checkpoints *checkpoints;
+    checkpoints_written *written;
+    void *owner;
+    struct arena *arena;
+    struct manifest manifest;
+    struct error err;
+    bool good;
+};
+
+static void write_work(uv_work_t *work)
+{
+    struct write *write = work->data;
+    struct checkpoints *checkpoints = write->checkpoints;
+    struct error err = {0};
+    char text[ERROR_TEXT_MAX];
+
+    write->good = manifest_write(checkpoints->store, &write->manifest, &write->err);
+    if (write->good &&
+        !manifest_retain(checkpoints->store, write->manifest.job_name,
+                         (uint32_t)checkpoints->plan->settings.checkpoint.retain,
+                         checkpoints->restored ? checkpoints->restored_name : NULL, &err))
+        log_line(LOG_WARN, "old checkpoints could not be removed", "why=\"%s\"",
+                 error_text(&err, text, sizeof(text)));
+}
+
+static void write_done(uv_work_t *work, int status)
+{
+    struct write *write = work->data;
+
+    (void)status;
+    write->written(write->owner, write->manifest.checkpoint, write->good ? NULL : &write->err);
+    arena_close(write->arena);
+    memory_free(write);
+}
+
+/* Deep enough for the other thread: the snapshots may go while it writes. */
+static void copy_snapshots(const struct subtask_snapshot *from, uint32_t count, struct arena *arena,
+                           struct subtask_snapshot *to)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        size_t files = from[i].file_count * sizeof(*from[i].files);
+
+        to[i] = from[i];
+        to[i].files = (struct store_file *)(void *)arena_copy(arena, from[i].files, files);
+        to[i].meta.data = (uint8_t *)arena_copy(arena, from[i].meta.data, from[i].meta.size);
+    }
+}
+
+void checkpoints_write(struct checkpoints *checkpoints, uint64_t checkpoint, uint32_t attempt,
+                       bool final, const struct subtask_snapshot *snapshots, uint32_t count,
+                       checkpoints_written *written, void *owner)
+{
+    struct write *write = memory_new(sizeof(*write));
+    struct subtask_snapshot *copies;
+
+    write->checkpoints = checkpoints;
+    write->written = written;
+    write->owner = owner;
+    write->arena = arena_create(1u << 18);
+    copies = arena_new(write->arena, (count + 1) * sizeof(*copies));
+    copy_snapshots(snapshots, count, write->arena, copies);
+    write->manifest = (struct manifest){
+        .job_id = arena_format(write->arena, "%016" PRIx64, checkpoints->plan->seed),
+        .job_name = checkpoints->plan->settings.job.name,
+        .checkpoint = checkpoint,
+        .epoch = checkpoints->epoch,
+        .attempt = attempt,
+        .final = final,
+        .kernel = "",
+        .time_ms = clock_wall_ms(),
+    };
+    restore_manifest(checkpoints->plan, copies, count, write->arena, &write->manifest);
+    write->work.data = write;
+    CHECK(uv_queue_work(checkpoints->loop, &write->work, write_work, write_done) == 0);
+}
+
+static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
+{
+    (void)stat;
+    (void)kind;
+    (void)ftw;
+    (void)remove(path);
+    return 0;
+}
+
+void checkpoints_clean(struct checkpoints *checkpoints)
+{
+    (void)nftw(checkpoints->spill_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}

@@ -1,0 +1,163 @@
+/* A ring of elements with one producer and one consumer (Lamport 1983), bounded in bytes beside.
+ * Not ck_ring: its atomics are inline assembly, which ThreadSanitizer cannot see.
+ *
+ * A refused producer leaves `starved` set and looks again before it gives up; the consumer clears
+ * it after a take and wakes. Both sides use seq_cst there, so that one of the two always sees the
+ * other (store, then load of the other's word). */
+#include "runtime/net/channel.h"
+
+#include "runtime/base/check.h"
+
+#include <string.h>
+
+struct channel {
+    size_t bytes_max;
+    struct waker *producer, *consumer;
+    uint64_t paced_taken; /* the pacer's */
+    double rate;          /* bytes a ms, smoothed; the pacer's */
+    atomic_size_t limit;
+    char pad_0[64];   /* each side's words on cache lines of their own */
+    atomic_uint head; /* next to take; consumer's */
+    char pad_1[64];
+    atomic_uint tail; /* next to put; producer's */
+    char pad_2[64];
+    atomic_ullong put, taken; /* bytes in all */
+    atomic_bool starved;
+    char pad_3[64];
+    struct element ring[CHANNEL_ELEMENTS];
+};
+
+_Static_assert((CHANNEL_ELEMENTS & (CHANNEL_ELEMENTS - 1)) == 0, "a power of two");
+
+struct channel *channel_create(size_t bytes_max)
+{
+    struct channel *channel = memory_new(sizeof(*channel));
+    channel->bytes_max = bytes_max;
+    channel->rate = -1;
+    atomic_init(&channel->limit, bytes_max);
+    return channel;
+}
+
+void channel_close(struct channel *channel)
+{
+    struct element element;
+
+    if (!channel)
+        return;
+    channel->producer = NULL;
+    while (channel_take(channel, &element))
+        batch_release(&element.batch);
+    memory_free(channel);
+}
+
+void channel_set_wakers(struct channel *channel, struct waker *producer, struct waker *consumer)
+{
+    channel->producer = producer;
+    channel->consumer = consumer;
+}
+
+static bool channel_room(const struct channel *channel, bool batch)
+{
+    unsigned used = atomic_load(&channel->tail) - atomic_load(&channel->head);
+
+    if (used >= CHANNEL_ELEMENTS)
+        return false;
+    return !batch ||
+           channel_bytes(channel) < atomic_load_explicit(&channel->limit, memory_order_relaxed);
+}
+
+/* Room now, or a promise that the consumer will wake the producer. */
+static bool channel_claim(struct channel *channel, bool batch)
+{
+    if (channel_room(channel, batch))
+        return true;
+    atomic_store(&channel->starved, true);
+    return channel_room(channel, batch);
+}
+
+bool channel_put(struct channel *channel, struct element *element)
+{
+    unsigned tail = atomic_load_explicit(&channel->tail, memory_order_relaxed);
+
+    if (!channel_claim(channel, element->kind == ELEMENT_BATCH))
+        return false;
+    if (element->kind == ELEMENT_BATCH && element->bytes == 0)
+        element->bytes = batch_bytes(element->batch);
+    atomic_fetch_add(&channel->put, element->bytes);
+    channel->ring[tail & (CHANNEL_ELEMENTS - 1)] = *element;
+    atomic_store(&channel->tail, tail + 1);
+    element->batch = NULL;
+    /* The consumer may have gone to sleep only if it saw the ring empty, that is at `tail`. */
+    if (atomic_load(&channel->head) == tail)
+        waker_wake(channel->consumer);
+    return true;
+}
+
+bool channel_writable(struct channel *channel)
+{
+    return channel_claim(channel, true);
+}
+
+bool channel_take(struct channel *channel, struct element *element)
+{
+    unsigned head = atomic_load_explicit(&channel->head, memory_order_relaxed);
+
+    if (atomic_load(&channel->tail) == head)
+        return false;
+    *element = channel->ring[head & (CHANNEL_ELEMENTS - 1)];
+    atomic_fetch_add(&channel->taken, element->bytes);
+    atomic_store(&channel->head, head + 1);
+    if (atomic_load(&channel->starved) && atomic_exchange(&channel->starved, false))
+        waker_wake(channel->producer);
+    return true;
+}
+
+bool channel_empty(const struct channel *channel)
+{
+    return atomic_load(&channel->tail) ==
+           atomic_load_explicit(&channel->head, memory_order_relaxed);
+}
+
+void channel_watch(struct channel *channel)
+{
+    atomic_store(&channel->starved, true);
+}
+
+size_t channel_bytes(const struct channel *channel)
+{
+    uint64_t taken = atomic_load(&channel->taken); /* first: put is never behind it */
+
+    return (size_t)(atomic_load(&channel->put) - taken);
+}
+
+uint64_t channel_taken(const struct channel *channel)
+{
+    return atomic_load(&channel->taken);
+}
+
+size_t channel_limit(const struct channel *channel)
+{
+    return atomic_load_explicit(&channel->limit, memory_order_relaxed);
+}
+
+void channel_pace(struct channel *channel, int64_t interval_ms, int64_t time_ms)
+{
+    uint64_t taken = channel_taken(channel);
+    double now = (double)(taken - channel->paced_taken) / (double)interval_ms;
+    double limit;
+
+    channel->paced_taken = taken;
+    if (channel_bytes(channel) * 2 < channel_limit(channel)) {
+        /* The producer is the slower side: the rate says nothing of the consumer. */
+        atomic_store_explicit(&channel->limit, channel->bytes_max, memory_order_relaxed);
+        channel->rate = -1;
+        return;
+    }
+    channel->rate = channel->rate < 0 ? now : 0.5 * channel->rate + 0.5 * now;
+    limit = channel->rate * (double)time_ms;
+    if (limit < CHANNEL_LIMIT_MIN)
+        limit = CHANNEL_LIMIT_MIN;
+    if (limit > (double)channel->bytes_max)
+        limit = (double)channel->bytes_max;
+    atomic_store_explicit(&channel->limit, (size_t)limit, memory_order_relaxed);
+}

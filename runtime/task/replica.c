@@ -1,0 +1,681 @@
+/* One worker's copy of a versioned table; see replica.h.
+ *
+ * A hash directory of entries, each a chain of row versions, newest first. The writer links new
+ * versions in front and publishes with release stores; readers walk to the newest version that
+ * they may see. What the writer unlinks (old versions, old rankings, an outgrown directory) is
+ * freed once every reader has pinned or rested since (epochs as in Fraser 2004). */
+#include "runtime/task/replica.h"
+
+#include "runtime/base/check.h"
+#include "runtime/task/row.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define READERS_MAX 1024u
+#define DIRECTORY_MIN 256u
+#define STEP_ELEMENTS 16 /* elements taken from one channel in a step */
+#define EPOCH_RESTING UINT64_MAX
+
+struct entry { /* one key */
+    uint64_t hash;
+    struct table_row *_Atomic newest;
+    struct entry *_Atomic next; /* in its bucket */
+};
+
+struct directory {
+    struct retired retired; /* first */
+    uint32_t mask;
+    struct entry *_Atomic buckets[];
+};
+
+struct top {                /* the ranked rows of one version */
+    struct retired retired; /* first */
+    int64_t version;
+    struct top *_Atomic older;
+    uint32_t count;
+    const struct table_row *rows[];
+};
+
+struct replica_reader {
+    struct replica *replica;
+    struct waker *waker;
+    atomic_bool attached;
+    _Atomic int64_t pinned;  /* version; INT64_MIN: may still ask for any */
+    _Atomic uint64_t epoch;  /* of the last pin; EPOCH_RESTING */
+    _Atomic uint64_t passed; /* checkpoint */
+};
+
+struct input {
+    struct channel *channel;
+    int64_t watermark_ms;
+    uint64_t barrier; /* the last one that came */
+};
+
+struct replica {
+    const struct plan_table *table;
+    struct waker *waker;
+    uint32_t input_count;
+    struct input *inputs;
+    struct directory *_Atomic directory;
+    uint32_t entry_count;
+    struct top *_Atomic *tops;                /* by ranking */
+    uint32_t pending_count, pending_capacity; /* rows of versions that are not complete */
+    struct table_row **pending;
+    _Atomic int64_t progress;
+    _Atomic uint64_t barrier;
+    uint64_t target; /* the barrier that is being gathered */
+    _Atomic uint64_t epoch;
+    struct retired *retired; /* newest first */
+    _Atomic uint32_t reader_count;
+    struct replica_reader readers[READERS_MAX];
+};
+
+const struct schema *table_delta_schema(void)
+{
+    static struct field fields[] = {
+        {.name = "hash", .type = TYPE_I64},
+        {.name = "key", .type = TYPE_UTF8},
+        {.name = "version", .type = TYPE_TIMESTAMP},
+        {.name = "row", .type = TYPE_UTF8},
+    };
+    static const struct schema schema = {4, fields};
+
+    return &schema;
+}
+
+enum { DELTA_ROW = 3 };
+
+/* ---- life ---- */
+static struct directory *directory_create(uint32_t buckets)
+{
+    struct directory *directory =
+        memory_new(sizeof(*directory) + buckets * sizeof(directory->buckets[0]));
+
+    directory->mask = buckets - 1;
+    return directory;
+}
+
+struct replica *replica_create(const struct plan *plan, uint32_t table,
+                               struct channel *const *channels, uint32_t channel_count,
+                               struct waker *waker)
+{
+    struct replica *replica = memory_new(sizeof(*replica));
+
+    replica->table = &plan->tables[table];
+    replica->waker = waker;
+    replica->input_count = channel_count;
+    replica->inputs = memory_array(channel_count, sizeof(*replica->inputs));
+    for (uint32_t i = 0; i < channel_count; i++)
+        replica->inputs[i] = (struct input){channels[i], INT64_MIN, 0};
+    atomic_init(&replica->directory, directory_create(DIRECTORY_MIN));
+    replica->tops = memory_array(replica->table->ranking_count, sizeof(*replica->tops));
+    atomic_init(&replica->progress, INT64_MIN);
+    atomic_init(&replica->epoch, 1);
+    return replica;
+}
+
+static void chain_free(struct table_row *row)
+{
+    while (row) {
+        struct table_row *older = atomic_load(&row->older);
+
+        memory_free(row);
+        row = older;
+    }
+}
+
+static void simple_free(struct retired *retired)
+{
+    memory_free(retired);
+}
+
+static void directory_free(struct retired *retired)
+{
+    struct directory *directory = (struct directory *)retired;
+
+    for (uint32_t b = 0; b <= directory->mask; b++)
+        for (struct entry *entry = atomic_load(&directory->buckets[b]), *next; entry;
+             entry = next) {
+            next = atomic_load(&entry->next);
+            memory_free(entry);
+        }
+    memory_free(directory);
+}
+
+static void retire(struct replica *replica, struct retired *retired,
+                   void (*release)(struct retired *))
+{
+    retired->free = release;
+    retired->at = atomic_fetch_add(&replica->epoch, 1);
+    retired->next = replica->retired;
+    replica->retired = retired;
+}
+
+/* Frees what was retired before an epoch: the tail of the list. */
+static void retired_free(struct replica *replica, uint64_t before)
+{
+    struct retired **tail = &replica->retired;
+    struct retired *old, *next;
+
+    while (*tail && (*tail)->at >= before)
+        tail = &(*tail)->next;
+    old = *tail;
+    *tail = NULL;
+    for (; old; old = next) {
+        next = old->next;
+        old->free(old);
+    }
+}
+
+void replica_close(struct replica *replica)
+{
+    struct directory *directory;
+
+    if (!replica)
+        return;
+    directory = atomic_load(&replica->directory);
+    for (uint32_t b = 0; b <= directory->mask; b++)
+        for (struct entry *entry = atomic_load(&directory->buckets[b]); entry;
+             entry = atomic_load(&entry->next))
+            chain_free(atomic_load(&entry->newest));
+    directory_free(&directory->retired);
+    for (uint32_t r = 0; r < replica->table->ranking_count; r++)
+        for (struct top *top = atomic_load(&replica->tops[r]), *older; top; top = older) {
+            older = atomic_load(&top->older);
+            memory_free(top);
+        }
+    retired_free(replica, UINT64_MAX);
+    for (uint32_t i = 0; i < replica->pending_count; i++)
+        memory_free(replica->pending[i]);
+    memory_free(replica->pending);
+    memory_free(replica->tops);
+    memory_free(replica->inputs);
+    memory_free(replica);
+}
+
+/* ---- the directory ---- */
+static struct entry *entry_find(const struct replica *replica, uint64_t hash)
+{
+    const struct directory *directory =
+        atomic_load_explicit(&replica->directory, memory_order_acquire);
+    struct entry *entry =
+        atomic_load_explicit(&directory->buckets[hash & directory->mask], memory_order_acquire);
+
+    while (entry && entry->hash != hash)
+        entry = atomic_load_explicit(&entry->next, memory_order_acquire);
+    return entry;
+}
+
+/* Entries move by their bucket links, which readers may be walking: the bigger directory gets
+ * copies of the entries, and the old ones go with the old directory. */
+static void directory_grow(struct replica *replica)
+{
+    struct directory *old = atomic_load(&replica->directory);
+    struct directory *grown = directory_create((old->mask + 1) * 4);
+
+    for (uint32_t b = 0; b <= old->mask; b++)
+        for (struct entry *entry = atomic_load(&old->buckets[b]); entry;
+             entry = atomic_load(&entry->next)) {
+            struct entry *copy = memory_new(sizeof(*copy));
+            uint32_t to = (uint32_t)entry->hash & grown->mask;
+
+            copy->hash = entry->hash;
+            atomic_init(&copy->newest, atomic_load(&entry->newest));
+            atomic_init(&copy->next, atomic_load(&grown->buckets[to]));
+            atomic_store(&grown->buckets[to], copy);
+        }
+    atomic_store_explicit(&replica->directory, grown, memory_order_release);
+    retire(replica, &old->retired, directory_free);
+}
+
+static struct entry *entry_make(struct replica *replica, uint64_t hash)
+{
+    struct entry *entry = entry_find(replica, hash);
+    struct directory *directory;
+
+    if (entry)
+        return entry;
+    directory = atomic_load(&replica->directory);
+    if (replica->entry_count > directory->mask) {
+        directory_grow(replica);
+        directory = atomic_load(&replica->directory);
+    }
+    entry = memory_new(sizeof(*entry));
+    entry->hash = hash;
+    atomic_init(&entry->next, atomic_load(&directory->buckets[hash & directory->mask]));
+    atomic_store_explicit(&directory->buckets[hash & directory->mask], entry, memory_order_release);
+    replica->entry_count++;
+    return entry;
+}
+
+/* ---- applying versions ---- */
+static int64_t lowest_pin(const struct replica *replica)
+{
+    uint32_t count = atomic_load(&replica->reader_count);
+    int64_t lowest = INT64_MAX;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct replica_reader *reader = &replica->readers[i];
+        int64_t pinned = atomic_load(&reader->pinned);
+
+        if (atomic_load(&reader->attached) && pinned < lowest)
+            lowest = pinned;
+    }
+    return lowest;
+}
+
+static uint64_t lowest_epoch(const struct replica *replica)
+{
+    uint32_t count = atomic_load(&replica->reader_count);
+    uint64_t lowest = UINT64_MAX;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t epoch = atomic_load(&replica->readers[i].epoch);
+
+        if (atomic_load(&replica->readers[i].attached) && epoch < lowest)
+            lowest = epoch;
+    }
+    return lowest;
+}
+
+/* Unlinks versions that no reader can ask for: older than the newest one at or below the lowest
+ * pin. */
+static void prune_rows(struct replica *replica, struct table_row *row, int64_t pin)
+{
+    struct table_row *old, *older;
+
+    while (row && table_row_version(row) > pin)
+        row = atomic_load(&row->older);
+    if (!row)
+        return;
+    old = atomic_exchange(&row->older, NULL);
+    for (; old; old = older) {
+        older = atomic_load(&old->older);
+        retire(replica, &old->retired, simple_free);
+    }
+}
+
+static void prune_tops(struct replica *replica, struct top *top, int64_t pin)
+{
+    struct top *old, *older;
+
+    while (top && top->version > pin)
+        top = atomic_load(&top->older);
+    if (!top)
+        return;
+    old = atomic_exchange(&top->older, NULL);
+    for (; old; old = older) {
+        older = atomic_load(&old->older);
+        retire(replica, &old->retired, simple_free);
+    }
+}
+
+static void apply_row(struct replica *replica, struct table_row *row, int64_t pin)
+{
+    struct entry *entry = entry_make(replica, table_row_key(row).hash);
+    struct table_row *newest = atomic_load(&entry->newest);
+
+    if (newest && table_row_version(newest) >= table_row_version(row)) {
+        if (table_row_version(newest) > table_row_version(row)) {
+            memory_free(row);
+            return;
+        }
+        /* Two rows of one key and version: the last one stands. */
+        atomic_init(&row->older, atomic_load(&newest->older));
+        atomic_store_explicit(&entry->newest, row, memory_order_release);
+        retire(replica, &newest->retired, simple_free);
+        return;
+    }
+    atomic_init(&row->older, newest);
+    atomic_store_explicit(&entry->newest, row, memory_order_release);
+    prune_rows(replica, row, pin);
+}
+
+/* ---- ranking ---- */
+struct ranked {
+    double value;
+    const struct table_row *row;
+};
+
+static int ranked_compare(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    struct key kx, ky;
+    int order;
+
+    if (x->value != y->value)
+        return x->value > y->value ? -1 : 1;
+    kx = table_row_key(x->row);
+    ky = table_row_key(y->row);
+    order = memcmp(kx.data, ky.data, kx.size < ky.size ? kx.size : ky.size);
+    return order ? order : (kx.size > ky.size) - (kx.size < ky.size);
+}
+
+static void ranked_add(struct ranked *list, uint32_t *count, const struct table_row *row,
+                       uint32_t column)
+{
+    double value = table_row_f64(row, column);
+
+    if (value == value)
+        list[(*count)++] = (struct ranked){value, row};
+}
+
+static const struct table_row *newest_of(const struct replica *replica, uint64_t hash)
+{
+    struct entry *entry = entry_find(replica, hash);
+
+    return entry ? atomic_load(&entry->newest) : NULL;
+}
+
+/* Rows of the former ranking that stand unchanged. False when one that changed fell below the
+ * former list's end: then any row may have come up, and all are looked at. */
+static bool keep_former(const struct replica *replica, const struct top *former,
+                        const struct plan_ranking *ranking, struct ranked *list, uint32_t *count)
+{
+    bool full = former && former->count == ranking->limit;
+    double least = full ? table_row_f64(former->rows[former->count - 1], ranking->column) : 0;
+
+    for (uint32_t i = 0; former && i < former->count; i++) {
+        const struct table_row *row = former->rows[i];
+        const struct table_row *newest = newest_of(replica, table_row_key(row).hash);
+
+        if (newest == row)
+            ranked_add(list, count, row, ranking->column);
+        else if (full && !(table_row_f64(newest, ranking->column) >= least))
+            return false;
+    }
+    return true;
+}
+
+static struct ranked *rank_all(const struct replica *replica, uint32_t column, uint32_t *count)
+{
+    const struct directory *directory = atomic_load(&replica->directory);
+    struct ranked *list = memory_array(replica->entry_count, sizeof(*list));
+
+    *count = 0;
+    for (uint32_t b = 0; b <= directory->mask; b++)
+        for (struct entry *entry = atomic_load(&directory->buckets[b]); entry;
+             entry = atomic_load(&entry->next)) {
+            const struct table_row *row = atomic_load(&entry->newest);
+
+            if (row)
+                ranked_add(list, count, row, column);
+        }
+    return list;
+}
+
+static void rank(struct replica *replica, uint32_t r, int64_t version,
+                 struct table_row *const *changed, uint32_t changed_count, int64_t pin)
+{
+    const struct plan_ranking *ranking = &replica->table->rankings[r];
+    struct top *former = atomic_load(&replica->tops[r]), *top;
+    struct ranked *list = memory_array(ranking->limit + changed_count, sizeof(*list));
+    uint32_t count = 0;
+
+    if (replica->table->replace || keep_former(replica, former, ranking, list, &count)) {
+        for (uint32_t i = 0; i < changed_count; i++)
+            if (newest_of(replica, table_row_key(changed[i]).hash) == changed[i])
+                ranked_add(list, &count, changed[i], ranking->column);
+    } else {
+        memory_free(list);
+        list = rank_all(replica, ranking->column, &count);
+    }
+    qsort(list, count, sizeof(*list), ranked_compare);
+    if (count > ranking->limit)
+        count = ranking->limit;
+    top = memory_new(sizeof(*top) + count * sizeof(top->rows[0]));
+    top->version = version;
+    top->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        top->rows[i] = list[i].row;
+    memory_free(list);
+    atomic_init(&top->older, former);
+    atomic_store_explicit(&replica->tops[r], top, memory_order_release);
+    prune_tops(replica, top, pin);
+}
+
+static int pending_compare(const void *a, const void *b)
+{
+    int64_t x = table_row_version(*(struct table_row *const *)a);
+    int64_t y = table_row_version(*(struct table_row *const *)b);
+
+    return (x > y) - (x < y);
+}
+
+/* Applies all pending versions that are complete, in order. */
+static void apply_complete(struct replica *replica, int64_t progress)
+{
+    int64_t pin = lowest_pin(replica);
+    uint32_t at = 0, end;
+
+    qsort(replica->pending, replica->pending_count, sizeof(*replica->pending), pending_compare);
+    while (at < replica->pending_count && table_row_version(replica->pending[at]) <= progress) {
+        int64_t version = table_row_version(replica->pending[at]);
+
+        for (end = at;
+             end < replica->pending_count && table_row_version(replica->pending[end]) == version;
+             end++)
+            apply_row(replica, replica->pending[end], pin);
+        for (uint32_t r = 0; r < replica->table->ranking_count; r++)
+            rank(replica, r, version, replica->pending + at, end - at, pin);
+        at = end;
+    }
+    replica->pending_count -= at;
+    memmove(replica->pending, replica->pending + at,
+            replica->pending_count * sizeof(*replica->pending));
+    retired_free(replica, lowest_epoch(replica));
+}
+
+static void wake_readers(struct replica *replica)
+{
+    uint32_t count = atomic_load(&replica->reader_count);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (atomic_load(&replica->readers[i].attached))
+            waker_wake(replica->readers[i].waker);
+}
+
+static bool advance(struct replica *replica)
+{
+    int64_t lowest = INT64_MAX, progress;
+
+    for (uint32_t i = 0; i < replica->input_count; i++)
+        if (replica->inputs[i].watermark_ms < lowest)
+            lowest = replica->inputs[i].watermark_ms;
+    progress = lowest == INT64_MIN || lowest == INT64_MAX ? lowest : lowest + 1;
+    if (progress <= atomic_load(&replica->progress))
+        return false;
+    apply_complete(replica, progress);
+    atomic_store(&replica->progress, progress);
+    wake_readers(replica);
+    return true;
+}
+
+/* ---- the tasklet ---- */
+static void take_rows(struct replica *replica, const struct batch *batch)
+{
+    const struct column *rows = batch_column(batch, DELTA_ROW);
+
+    for (uint32_t k = 0; k < batch->selected; k++) {
+        uint32_t size;
+        const char *data = column_text(rows, batch_row(batch, k), &size);
+
+        /* Checked by the sender's own packing within a process, and outside bytes must be. */
+        if (!table_row_check(replica->table->schema, (const uint8_t *)data, size))
+            continue;
+        if (replica->pending_count == replica->pending_capacity) {
+            replica->pending_capacity = replica->pending_capacity * 2 + 64;
+            replica->pending =
+                memory_grow(replica->pending, replica->pending_capacity, sizeof(*replica->pending));
+        }
+        replica->pending[replica->pending_count++] =
+            table_row_create(replica->table->schema, (const uint8_t *)data, size);
+    }
+}
+
+static bool readers_passed(const struct replica *replica, uint64_t checkpoint)
+{
+    uint32_t count = atomic_load(&replica->reader_count);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (atomic_load(&replica->readers[i].attached) &&
+            atomic_load(&replica->readers[i].passed) < checkpoint)
+            return false;
+    return true;
+}
+
+static bool input_blocked(const struct replica *replica, const struct input *input)
+{
+    return input->barrier != 0 && input->barrier == replica->target;
+}
+
+/* Once every publisher has sent the barrier: tells the readers, and lets go when all passed it. */
+static bool barrier_step(struct replica *replica)
+{
+    if (replica->target == 0)
+        return false;
+    for (uint32_t i = 0; i < replica->input_count; i++)
+        if (replica->inputs[i].barrier != replica->target)
+            return false;
+    if (atomic_load(&replica->barrier) != replica->target) {
+        atomic_store(&replica->barrier, replica->target);
+        wake_readers(replica);
+        return true;
+    }
+    if (!readers_passed(replica, replica->target))
+        return false;
+    replica->target = 0;
+    return true;
+}
+
+static bool input_step(struct replica *replica, struct input *input)
+{
+    struct element element;
+    bool busy = false;
+
+    for (int i = 0; i < STEP_ELEMENTS && !input_blocked(replica, input) &&
+                    channel_take(input->channel, &element);
+         i++) {
+        busy = true;
+        switch (element.kind) {
+        case ELEMENT_BATCH:
+            take_rows(replica, element.batch);
+            batch_release(&element.batch);
+            break;
+        case ELEMENT_WATERMARK:
+            input->watermark_ms = element.time_ms;
+            break;
+        case ELEMENT_BARRIER:
+            input->barrier = element.checkpoint;
+            if (element.checkpoint > replica->target)
+                replica->target = element.checkpoint; /* a newer one supersedes */
+            break;
+        }
+    }
+    return busy;
+}
+
+bool replica_step(struct replica *replica)
+{
+    bool busy = false;
+
+    for (uint32_t i = 0; i < replica->input_count; i++)
+        busy = input_step(replica, &replica->inputs[i]) || busy;
+    busy = advance(replica) || busy;
+    return barrier_step(replica) || busy;
+}
+
+/* ---- readers ---- */
+struct replica_reader *replica_attach(struct replica *replica, struct waker *waker)
+{
+    uint32_t place = atomic_fetch_add(&replica->reader_count, 1);
+    struct replica_reader *reader = &replica->readers[place];
+
+    CHECK(place < READERS_MAX);
+    reader->replica = replica;
+    reader->waker = waker;
+    atomic_store(&reader->pinned, INT64_MIN);
+    atomic_store(&reader->epoch, EPOCH_RESTING);
+    atomic_store(&reader->attached, true);
+    return reader;
+}
+
+void replica_detach(struct replica_reader *reader)
+{
+    atomic_store(&reader->attached, false);
+    waker_wake(reader->replica->waker);
+}
+
+int64_t replica_progress(const struct replica *replica)
+{
+    return atomic_load(&replica->progress);
+}
+
+uint64_t replica_barrier(const struct replica *replica)
+{
+    return atomic_load(&replica->barrier);
+}
+
+void replica_reader_passed(struct replica_reader *reader, uint64_t checkpoint)
+{
+    atomic_store(&reader->passed, checkpoint);
+    waker_wake(reader->replica->waker);
+}
+
+int64_t replica_version_at(const struct plan_table *table, int64_t time_ms)
+{
+    int64_t period = table->period_ms > 0 ? table->period_ms : 1;
+    int64_t rest = time_ms % period;
+
+    return time_ms - (rest < 0 ? rest + period : rest);
+}
+
+void replica_pin(struct replica_reader *reader, int64_t version)
+{
+    /* Before any look-up, so that what is unlinked from now on is kept. */
+    atomic_exchange(&reader->epoch, atomic_load(&reader->replica->epoch));
+    atomic_store(&reader->pinned, version);
+}
+
+void replica_rest(struct replica_reader *reader, int64_t version)
+{
+    atomic_store(&reader->pinned, version);
+    atomic_store(&reader->epoch, EPOCH_RESTING);
+}
+
+/* A window's result holds for its own version alone. */
+static bool row_visible(const struct plan_table *table, const struct table_row *row, int64_t pinned)
+{
+    return !table->replace || pinned == INT64_MAX || table_row_version(row) == pinned;
+}
+
+const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash)
+{
+    int64_t pinned = atomic_load_explicit(&reader->pinned, memory_order_relaxed);
+    const struct entry *entry = entry_find(reader->replica, hash);
+    const struct table_row *row;
+
+    if (!entry)
+        return NULL;
+    row = atomic_load_explicit(&entry->newest, memory_order_acquire);
+    while (row && table_row_version(row) > pinned)
+        row = atomic_load_explicit(&row->older, memory_order_acquire);
+    return row && row_visible(reader->replica->table, row, pinned) ? row : NULL;
+}
+
+const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,
+                                           uint32_t *count)
+{
+    int64_t pinned = atomic_load_explicit(&reader->pinned, memory_order_relaxed);
+    const struct top *top =
+        atomic_load_explicit(&reader->replica->tops[ranking], memory_order_acquire);
+
+    *count = 0;
+    while (top && top->version > pinned)
+        top = atomic_load_explicit(&top->older, memory_order_acquire);
+    if (!top || (reader->replica->table->replace && pinned != INT64_MAX && top->version != pinned))
+        return NULL;
+    *count = top->count;
+    return top->rows;
+}

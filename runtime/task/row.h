@@ -1,0 +1,37 @@
+/* row: one packed row of a versioned table, in memory and on the wire. Offsets count from the
+ * beginning and are multiples of 8; native little-endian.
+ *
+ *   0   i64 version            8  u64 hash of the key
+ *   16  u32 size in all        20 u32 key size
+ *   24  u32 key offset         28 u32 columns
+ *   32  validity, one bit a column, in u64 words
+ *       slots, 8 bytes a column:
+ *         bool, i32, i64, timestamp: i64    f32, f64: f64
+ *         utf8: u32 offset, u32 size        vector: u32 offset of f32s, u32 width
+ *         list: u32 offset, u32 elements; there u64 offset of each child column's array (native
+ *               width, no nulls: a null is 0), then the arrays
+ *       key bytes, texts, arrays */
+#ifndef MILLRACE_TASK_ROW_H
+#define MILLRACE_TASK_ROW_H
+
+#include "runtime/api/table.h"
+
+#include <stdatomic.h>
+
+struct retired { /* what a replica's writer has unlinked and readers may still hold */
+    struct retired *next;
+    uint64_t at; /* epoch */
+    void (*free)(struct retired *retired);
+};
+
+struct table_row {          /* a node of a replica; the packed bytes follow */
+    struct retired retired; /* first */
+    const struct schema *schema;
+    struct table_row *_Atomic older; /* the version before, of the same key */
+    _Alignas(16) uint8_t packed[];
+};
+
+/* A node with a copy of checked bytes. */
+struct table_row *table_row_create(const struct schema *schema, const uint8_t *data, size_t size);
+
+#endif

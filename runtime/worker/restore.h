@@ -1,0 +1,24 @@
+/* restore: between the snapshots of subtasks and the manifest of a checkpoint. A manifest has one
+ * entry for each chain, named by its head operator; the blob `ops` lists the chain's operators,
+ * since the chains of another parallelism may be cut elsewhere. */
+#ifndef MILLRACE_WORKER_RESTORE_H
+#define MILLRACE_WORKER_RESTORE_H
+
+#include "runtime/task/task.h"
+#include "state/manifest.h"
+
+/* What the subtasks of a chain start from: the snapshots of all former subtasks that ran one of
+ * its operators. `dir` holds the files. Memory is the arena's; bytes are the manifest's. */
+void restore_chain(const struct plan *plan, uint32_t chain, const struct manifest *manifest,
+                   const char *dir, struct arena *arena, struct subtask_restore *out);
+
+/* The manifest's operators from the snapshots of all subtasks (by chain and subtask). Memory is
+ * the arena's; bytes stay the snapshots'. */
+void restore_manifest(const struct plan *plan, const struct subtask_snapshot *snapshots,
+                      uint32_t count, struct arena *arena, struct manifest *manifest);
+
+/* Operators with state in the manifest that the plan does not have, joined by `, ` in `names`
+ * (empty: none). */
+void restore_missing(const struct plan *plan, const struct manifest *manifest, struct bytes *names);
+
+#endif
