@@ -1,5 +1,5 @@
-/* memory: allocation that does not fail (out of memory ends the process; the coordinator
- * restarts it), and arenas for things of one lifetime. */
+/* memory: allocation that does not fail (out of memory ends the process with status 71; the
+ * coordinator restarts it), and arenas for things of one lifetime. */
 #ifndef MILLRACE_BASE_MEMORY_H
 #define MILLRACE_BASE_MEMORY_H
 
@@ -24,7 +24,9 @@ char *arena_copy(struct arena *arena, const void *data, size_t size); /* a 0 is 
 char *arena_format(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* bytes: a growing byte string with a maximum. Zero-initialised is empty. */
+/* bytes: a growing byte string. Zero-initialised is empty. Past its maximum it ends the process
+ * as if memory had run out: what may grow by the will of others is bounded before it is put. */
+#define BYTES_SIZE_MAX ((size_t)1 << 30)
 struct bytes {
     uint8_t *data;
     size_t size, capacity;

@@ -8,6 +8,8 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum option_type {
@@ -60,7 +62,7 @@ struct option {
     const char *name;
     enum option_type type;
     size_t offset, size; /* of the field: use FIELD() */
-    union option_value def, min, max; /* min == max == 0: no range */
+    union option_value def, min, max; /* min == max == 0: the range of option_bounds */
     const char *const *choices; /* OPT_ENUM; ends with NULL */
     const struct option *group; /* OPT_GROUP */
     bool required;
@@ -85,20 +87,36 @@ bool option_parse(const struct option *option, const char *text, void *config,
 
 const struct option *option_find(const struct option *options, const char *name);
 
-/* The nearest of the table's names to `name` by edit distance, or NULL when none is near. */
+/* The nearest of the table's names to `name` by edit distance, or NULL when none is near.
+ * `profile` is near to `feature/profile`. */
 const char *option_nearest(const struct option *options, const char *name);
 /* The same over any list. */
 const char *text_nearest(const char *const *names, uint32_t count, const char *name);
 
-/* `number and ms, s, m, h or d, such as 90s`: what a type accepts, for messages and manuals. */
+/* `a number and ms, s, m, h or d, such as 90s`: what a type accepts, for messages and manuals. */
 const char *option_type_help(enum option_type type);
 
 /* Appends the manual of a table: a row `name  type  default  range` and its help. */
 void option_manual(const struct option *options, struct bytes *out);
 
+/* The range that holds: the row's own, or its type's (durations and sizes from 0, ratios from 0 to
+ * 1, other numbers any). */
+struct option_bounds {
+    union option_value min, max;
+};
+struct option_bounds option_bounds(const struct option *option);
+/* Writes `from 1h to 366d` or `from 0s up` into text; returns text. Numbers only. */
+const char *option_range(const struct option *option, char *text, size_t size);
+
+/* Walks a table of a struct of `config_size` bytes: help present, default inside the range, field
+ * of the type's size and inside the struct, names told apart. For tests of tables. */
+bool option_check(const struct option *options, size_t config_size, struct error *err) NODISCARD;
+
+/* A fraction is taken where the value stays whole: `1.5s`. A duration may be negative. */
 bool duration_parse(const char *text, int64_t *ms) NODISCARD;
 bool byte_size_parse(const char *text, int64_t *size) NODISCARD;
 /* Writes such as `90s`, `1h` (exact) into text; returns text. */
 const char *duration_text(int64_t ms, char *text, size_t size);
+const char *byte_size_text(int64_t bytes, char *text, size_t size);
 
 #endif
