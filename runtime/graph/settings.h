@@ -44,6 +44,8 @@ struct settings {
     struct {
         int64_t chaos;             /* 0: off; a seed: random batch sizes, delays, tasklet order */
         int64_t sink_delay_ms;     /* sleep of a sink a batch: makes backpressure */
+        int64_t hold_after_rows;   /* 0: off; a source waits there for a checkpoint */
+        int64_t crash_after_checkpoint; /* 0: off; worker 0 of the first attempt kills itself */
     } debug;
 };
 
