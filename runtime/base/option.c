@@ -198,12 +198,13 @@ static bool set_choice(const struct option *option, const char *text, void *conf
     uint32_t count = 0;
 
     for (; option->choices[count]; count++) {
-        if (strcmp(option->choices[count], text) == 0) {
-            memcpy(field_of(option, config), &(int32_t){(int32_t)count}, sizeof(int32_t));
-            return true;
-        }
-        bytes_format(&how, "%s%s", count ? ", " : "write one of ", option->choices[count]);
+        if (strcmp(option->choices[count], text) != 0)
+            continue;
+        memcpy(field_of(option, config), &(int32_t){(int32_t)count}, sizeof(int32_t));
+        return true;
     }
+    for (uint32_t i = 0; i < count; i++)
+        bytes_format(&how, "%s%s", i ? ", " : "write one of ", option->choices[i]);
     near = text_nearest(option->choices, count, text);
     if (near)
         bytes_format(&how, "; did you mean `%s`?", near);
