@@ -27,9 +27,22 @@ static inline int64_t days_from_civil(int64_t year, uint32_t month, uint32_t day
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
+/* The same for the years that are parsed, without a 64-bit division; year > 0. */
+static inline int64_t days_from_parts(uint32_t year, uint32_t month, uint32_t day)
+{
+    uint32_t shift = month <= 2, centuries;
+
+    year -= shift;
+    centuries = year / 100;
+    return (int64_t)(year * 1461 / 4 - centuries + centuries / 4 +
+                     (153 * (month + 12 * shift - 3) + 2) / 5 + day - 1) -
+           719468;
+}
+
+/* Of the years that divide by 100 those that divide by 400 also divide by 16, and the rest do not. */
 static inline bool leap(int64_t year)
 {
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return (year & (year % 100 == 0 ? 15 : 3)) == 0;
 }
 
 static inline uint32_t month_days(uint32_t year, uint32_t month)
@@ -49,6 +62,13 @@ static bool parse_fraction(const char **at, const char *end, uint32_t *ms)
     *ms = 0;
     if (text == end || (*text != '.' && *text != ','))
         return true;
+    if (end - text == 5 && text[4] == 'Z') { /* the commonest form */
+        uint32_t bad = 0, last = (uint32_t)(unsigned char)text[3] - '0';
+
+        *ms = two(text + 1, &bad) * 10 + last;
+        *at = text + 4;
+        return !bad && last <= 9;
+    }
     for (text++; text < end && (unsigned char)(*text - '0') <= 9; text++, digits++)
         if (digits < 3)
             value = value * 10 + (uint32_t)(*text - '0');
@@ -119,7 +139,7 @@ bool timestamp_parse(const char *text, size_t size, int64_t *ms)
         return false;
     if (size > 10 && !parse_time(text + 10, text + size, &time_ms))
         return false;
-    date_ms = days_from_civil(year, month, day) * DAY_MS + time_ms;
+    date_ms = days_from_parts(year, month, day) * DAY_MS + time_ms;
     if (date_ms < TIMESTAMP_MIN_MS || date_ms > TIMESTAMP_MAX_MS)
         return false; /* an offset carried it over the edge */
     *ms = date_ms;
