@@ -55,8 +55,8 @@ struct batch {
     uint32_t selected;         /* rows that count; == rows when selection is NULL */
     const uint32_t *selection; /* ascending row numbers, or NULL: all */
     struct block *selection_block;
-    uint32_t column_count;     /* without the hidden ones */
-    struct column *columns[];  /* HIDDEN_COUNT hidden ones (NULL when absent), then the schema's */
+    uint32_t column_count;    /* without the hidden ones */
+    struct column *columns[]; /* HIDDEN_COUNT hidden ones (NULL when absent), then the schema's */
 };
 
 /* An empty shell with one reference: the caller sets the columns (ownership moves in). */
@@ -66,7 +66,8 @@ void batch_release(struct batch **batch); /* NULL inside is fine */
 
 /* New batches; shared columns get a reference, the argument keeps its own. */
 struct batch *batch_select(const struct batch *batch, const uint32_t *rows, uint32_t count);
-struct batch *batch_with(const struct batch *batch, struct column **column); /* appended; moves in */
+struct batch *batch_with(const struct batch *batch,
+                         struct column **column); /* appended; moves in */
 struct batch *batch_project(const struct batch *batch, const uint32_t *columns, uint32_t count);
 /* Copies the selected rows (or `rows`) so that the result is dense. With nothing to do: a
  * reference to the same batch. */

@@ -34,7 +34,8 @@ void builder_vector(struct builder *builder, uint32_t column, const float *value
 /* Any numeric column from a double (rounded for integers), for cold paths. */
 void builder_number(struct builder *builder, uint32_t column, double value);
 /* Copies a value, null too, from a column of the same type (lists too). */
-void builder_copy(struct builder *builder, uint32_t column, const struct column *from, uint32_t row);
+void builder_copy(struct builder *builder, uint32_t column, const struct column *from,
+                  uint32_t row);
 /* The value that a one-column canonical key stands for, into a column of the key's type. */
 void builder_key(struct builder *builder, uint32_t column, const struct key *key);
 

@@ -15,6 +15,15 @@
 #include "runtime/base/hash.h"
 #include "runtime/batch/batch.h"
 
+enum key_tag {
+    KEY_TAG_NULL,
+    KEY_TAG_BOOL,
+    KEY_TAG_INTEGER,
+    KEY_TAG_TIMESTAMP,
+    KEY_TAG_UTF8,
+    KEY_TAG_CUT, /* longer than KEY_SIZE_MAX: 8 bytes of hash */
+};
+
 struct key { /* borrowed bytes */
     const uint8_t *data;
     uint32_t size;

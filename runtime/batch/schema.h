@@ -11,7 +11,7 @@
 
 enum type {
     TYPE_NONE,
-    TYPE_BOOL,      /* bitmap, as in Arrow */
+    TYPE_BOOL, /* bitmap, as in Arrow */
     TYPE_I32,
     TYPE_I64,
     TYPE_F32,
@@ -41,11 +41,12 @@ struct schema *schema_create(struct arena *arena); /* empty */
 /* Appends a copy of the field. False when the name is there already or the schema is full. */
 bool schema_add(struct schema *schema, struct arena *arena, const struct field *field);
 /* The same for a scalar. */
-bool schema_add_column(struct schema *schema, struct arena *arena, const char *name, enum type type);
+bool schema_add_column(struct schema *schema, struct arena *arena, const char *name,
+                       enum type type);
 uint32_t schema_find(const struct schema *schema, const char *name); /* FIELD_NONE when absent */
 bool schema_equal(const struct schema *a, const struct schema *b);
-const char *type_name(enum type type);       /* `i64`, `utf8`, ... */
+const char *type_name(enum type type);              /* `i64`, `utf8`, ... */
 bool type_parse(const char *text, enum type *type); /* scalars only */
-size_t type_size(enum type type);            /* bytes a value; 0 for bool, utf8, vector, list */
+size_t type_size(enum type type); /* bytes a value; 0 for bool, utf8, vector, list */
 
 #endif

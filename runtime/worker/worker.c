@@ -9,6 +9,7 @@
 #include "runtime/worker/slot.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -388,6 +389,17 @@ static void worker_finish(struct worker *worker)
     uv_stop(&worker->loop);
 }
 
+/* debug.crash-after-checkpoint: the tests' kill at an exact point. */
+static void worker_crash_if_told(const struct worker *worker, uint64_t checkpoint)
+{
+    const struct settings *settings = &worker->plan->settings;
+
+    if (worker->attempt == 1 && worker->config.seat == 0 &&
+        settings->debug.crash_after_checkpoint != 0 &&
+        (uint64_t)settings->debug.crash_after_checkpoint == checkpoint)
+        (void)raise(SIGKILL);
+}
+
 static void worker_obey(struct worker *worker, struct message *message)
 {
     struct error err = {0};
@@ -415,6 +427,7 @@ static void worker_obey(struct worker *worker, struct message *message)
         deployment_trigger(worker->deployment, message->checkpoint, message->final);
         break;
     case MESSAGE_COMPLETE:
+        worker_crash_if_told(worker, message->checkpoint);
         deployment_complete(worker->deployment, message->checkpoint);
         break;
     case MESSAGE_ABORT:

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Nothing lost, nothing doubled: kills, stops, restores, damaged checkpoints, Ctrl-C."""
+import os
+import signal
+import time
+import unittest
+
+import harness
+
+SLOW = ["-D", "checkpoint.interval=50ms", "-D", "debug.sink-delay=4ms", "-D", "restart.delay=10ms"]
+
+
+class Recovery(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.ratings = harness.make_ratings(self.folder / "in", events=20000)
+        self.flags = harness.video_flags(self.ratings)
+        undisturbed = self.run_job(*self.flags, "-p", 2, "--workers", 2)
+        self.expected = self.checksum(undisturbed)
+
+    def slow_run(self, *flags, **named):
+        return self.start(*self.flags, *SLOW, "--workers", 2, *flags, **named)
+
+    def test_kill_at_several_points(self):
+        for checkpoint in (1, 4, 8):
+            run = self.slow_run("-p", 2)
+            self.assertTrue(run.wait_checkpoints(checkpoint), "the job ended before the kill")
+            os.kill(harness.worker_pids(run.process.pid)[1], signal.SIGKILL)
+            run.finish()
+            self.assertEqual(run.summary()["restarts"], 1)
+            self.assertEqual(self.checksum(run), self.expected, f"killed at {checkpoint}")
+
+    def test_stopped_worker_is_replaced_and_does_no_harm(self):
+        run = self.slow_run("-p", 2, "-D", "heartbeat.timeout=500ms", "-D",
+                            "heartbeat.interval=50ms")
+        self.assertTrue(run.wait_checkpoints(2))
+        before = harness.worker_pids(run.process.pid)
+        harness.stop_and_continue(
+            run, before[0], lambda: len(harness.worker_pids(run.process.pid)) > len(before))
+        run.finish()
+        self.assertGreaterEqual(run.summary()["restarts"], 1)
+        self.assertEqual(self.checksum(run), self.expected)
+
+    def interrupted(self, checkpoint=3):
+        """A run at -p 2 that Ctrl-C ended after a last checkpoint."""
+        run = self.slow_run("-p", 2)
+        self.assertTrue(run.wait_checkpoints(checkpoint))
+        run.process.send_signal(signal.SIGINT)
+        text = run.finish()
+        self.assertIn("resume with: millrace run ", text)
+        self.assertEqual(run.summary()["state"], "stopped")
+        return run
+
+    def test_restore_at_other_parallelism(self):
+        for parallelism in (3, 1):
+            run = self.interrupted()
+            self.run_job(*self.flags, "-p", parallelism, "--workers", 2, "-s",
+                         "checkpoints/video", place=run.folder)
+            self.assertEqual(self.checksum(run), self.expected, f"-p {parallelism}")
+
+    def test_damaged_newest_checkpoint_is_passed_over(self):
+        run = self.interrupted()
+        newest = run.manifests()[-1]
+        data = bytearray(newest.read_bytes())
+        data[len(data) // 2] ^= 1
+        newest.write_bytes(bytes(data))
+        again = self.run_job(*self.flags, "-p", 2, "--workers", 2, "-s", "checkpoints/video",
+                             place=run.folder)
+        self.assertIn(newest.parent.name, again.stderr_text)
+        self.assertEqual(self.checksum(run), self.expected)
+
+    def test_checkpoints_under_backpressure(self):
+        run = self.run_job(*self.flags, "-p", 2, "--workers", 2, "-D", "checkpoint.interval=100ms",
+                           "-D", "debug.sink-delay=5ms")
+        summary = run.summary()
+        self.assertGreaterEqual(summary["checkpoints"]["completed"], 3)
+        for process in summary["processes"]:
+            for subtask in process.get("subtasks", []):
+                self.assertIn("pause_max_ms", subtask)
+        self.assertEqual(self.checksum(run), self.expected)
+
+
+class Refused(harness.Case):
+    def test_checkpoint_of_another_job(self):
+        ratings = harness.make_ratings(self.folder / "in", events=500)
+        run = self.run_job(*harness.video_flags(ratings))
+        again = self.run_job(*harness.video_flags(ratings), "-D", "job.name=other", "-s",
+                             "checkpoints/video", place=run.folder, status=2)
+        self.assertIn("is of job `video`, not of `other`", again.stderr_text)
+
+    def test_no_checkpoint_there(self):
+        ratings = harness.make_ratings(self.folder / "in", events=500)
+        started = time.monotonic()
+        run = self.run_job(*harness.video_flags(ratings), "-s", "nowhere", status=2)
+        self.assertIn("nowhere", run.stderr_text)
+        self.assertLess(time.monotonic() - started, 60)
+
+
+if __name__ == "__main__":
+    unittest.main()
