@@ -68,7 +68,8 @@ static void check_required(const struct fill *fill, const struct yaml_node *mapp
 {
     for (; options && options->name; options++)
         if (options->required && !yaml_get(mapping, options->name))
-            mistake_field(fill->mistakes, mapping, options->name, options->help,
+            mistake_field(fill->mistakes, mapping, options->name,
+                          arena_format(fill->arena, "give it %s", option_type_help(options->type)),
                           "\"%s\" is missing", options->name);
 }
 
@@ -103,7 +104,7 @@ static bool refuse_value(const struct fill *fill, const struct yaml_node *node, 
     if (yaml_is_null(node))
         return mistake_value(fill->mistakes, node, "write one, or leave the field out",
                              "the field has no value");
-    return mistake_value(fill->mistakes, node, how, "%s is no value for this field",
+    return mistake_value(fill->mistakes, node, how, "%s is not what this field takes",
                          yaml_kind_name(node));
 }
 
@@ -210,8 +211,8 @@ static void fill_scalar(const struct fill *fill, const struct yaml_node *node,
     struct error err = {0};
 
     if (node->kind != YAML_SCALAR || yaml_is_null(node)) {
-        const char *help = option_type_help(option->type);
-        refuse_value(fill, node, arena_format(fill->arena, "write %s", help ? help : "a text"));
+        refuse_value(fill, node,
+                     arena_format(fill->arena, "write %s", option_type_help(option->type)));
         return;
     }
     if (option_parse(option, node->text, config, fill->arena, &err))
@@ -230,14 +231,14 @@ static void fill_value(const struct fill *fill, const struct yaml_node *node,
         CHECK(option->size == sizeof(struct text_list));
         if (fill_texts(fill, node, field) && option->required &&
             ((struct text_list *)field)->count == 0)
-            mistake_value(fill->mistakes, node, option->help, "the list is empty");
+            mistake_value(fill->mistakes, node, "name at least one", "the list is empty");
         return;
     case OPT_MAP:
         CHECK(option->size == sizeof(struct option_map));
         if (node->kind != YAML_MAPPING)
             refuse_value(fill, node, "write names and values, as in {name: value}");
         else if (fill_map(fill, node, field) && option->required && node->count == 0)
-            mistake_value(fill->mistakes, node, option->help, "the mapping is empty");
+            mistake_value(fill->mistakes, node, "give at least one", "the mapping is empty");
         return;
     case OPT_WINDOW:
         CHECK(option->size == sizeof(struct window));

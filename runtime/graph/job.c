@@ -226,7 +226,9 @@ static void read_field(const struct job *job, const struct yaml_node *mapping, c
     if (!node)
         return;
     if (node->kind != YAML_SCALAR || yaml_is_null(node))
-        mistake_value(job->mistakes, node, option->help, "the field has no value");
+        mistake_value(job->mistakes, node,
+                      arena_format(job->arena, "write %s", option_type_help(option->type)),
+                      "the field has no value");
     else if (!option_parse(option, node->text, fields, job->arena, &err))
         mistake_value(job->mistakes, node, err.how[0] ? err.how : NULL, "%s", err.what);
 }

@@ -10,8 +10,6 @@
 #include <msgpack.h>
 #include <string.h>
 
-#define MESSAGE_SOURCES_MAX OPERATORS_MAX
-
 bool split_list_add(struct split_list *list, const char *name, int64_t begin, int64_t end)
 {
     if (list->count == SPLITS_MAX)
@@ -76,94 +74,133 @@ void plan_splits_encode(const struct plan *plan, struct bytes *out)
 
 /* ---- reading ---- */
 
-static bool text_of(const msgpack_object *object, struct arena *arena, const char **text)
+/* Walks the bytes themselves: msgpack-c's unpacker takes memory for as many items as an array says
+ * that it has, before it sees whether they are there. The first wrong byte fails for good. */
+struct reader {
+    const uint8_t *at, *end;
+    bool failed;
+};
+
+static uint8_t read_byte(struct reader *reader)
 {
-    if (object->type != MSGPACK_OBJECT_STR || memchr(object->via.str.ptr, 0, object->via.str.size))
-        return false;
-    *text = arena_copy(arena, object->via.str.ptr, object->via.str.size);
-    return true;
+    if (reader->at == reader->end) {
+        reader->failed = true;
+        return 0;
+    }
+    return *reader->at++;
 }
 
-static bool i64_of(const msgpack_object *object, int64_t *value)
+static uint64_t read_be(struct reader *reader, uint32_t size)
 {
-    if (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER && object->via.u64 <= INT64_MAX)
-        *value = (int64_t)object->via.u64;
-    else if (object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        *value = object->via.i64;
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < size; i++)
+        value = value << 8 | read_byte(reader);
+    return value;
+}
+
+static uint32_t read_array(struct reader *reader, uint32_t max)
+{
+    uint8_t tag = read_byte(reader);
+    uint64_t count = 0;
+
+    if (tag >> 4 == 0x9)
+        count = tag & 0xf;
+    else if (tag == 0xdc || tag == 0xdd)
+        count = read_be(reader, tag == 0xdc ? 2 : 4);
     else
-        return false;
-    return true;
+        reader->failed = true;
+    reader->failed |= count > max;
+    return reader->failed ? 0 : (uint32_t)count;
 }
 
-static const msgpack_object *array_of(const msgpack_object *object, uint32_t min, uint32_t max,
-                                      uint32_t *count)
+static const char *read_text(struct reader *reader, struct arena *arena)
 {
-    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size < min ||
-        object->via.array.size > max)
-        return NULL;
-    *count = object->via.array.size;
-    return object->via.array.ptr;
+    uint8_t tag = read_byte(reader);
+    uint64_t size = 0;
+    const uint8_t *data;
+
+    if (tag >> 5 == 0x5)
+        size = tag & 0x1f;
+    else if (tag >= 0xd9 && tag <= 0xdb)
+        size = read_be(reader, 1u << (tag - 0xd9));
+    else
+        reader->failed = true;
+    reader->failed |= size > (uint64_t)(reader->end - reader->at);
+    if (reader->failed || memchr(reader->at, 0, size)) {
+        reader->failed = true;
+        return "";
+    }
+    data = reader->at;
+    reader->at += size;
+    return arena_copy(arena, data, size);
 }
 
-static bool read_split(const msgpack_object *object, struct split_list *list)
+static int64_t read_i64(struct reader *reader)
 {
-    uint32_t count;
-    const msgpack_object *items = array_of(object, 3, 3, &count);
-    const char *name;
-    int64_t begin, end;
+    uint8_t tag = read_byte(reader);
+    uint64_t value;
 
-    return items && text_of(&items[0], list->arena, &name) && i64_of(&items[1], &begin) &&
-           i64_of(&items[2], &end) && split_list_add(list, name, begin, end);
+    if (tag < 0x80 || tag >= 0xe0)
+        return (int8_t)tag;
+    if (tag < 0xcc || tag > 0xd3) {
+        reader->failed = true;
+        return 0;
+    }
+    value = read_be(reader, 1u << (tag & 3));
+    if (tag < 0xd0) {
+        reader->failed |= value > INT64_MAX;
+        return (int64_t)value;
+    }
+    switch (tag) { /* signed: the sign stands at the width's top */
+    case 0xd0:
+        return (int8_t)value;
+    case 0xd1:
+        return (int16_t)value;
+    case 0xd2:
+        return (int32_t)value;
+    default:
+        return (int64_t)value;
+    }
 }
 
-static bool read_source(const msgpack_object *object, struct plan_op *op, struct arena *arena)
+static void read_source(struct reader *reader, struct plan_op *op, struct arena *arena)
 {
     struct split_list list = {.arena = arena};
-    uint32_t count, splits;
-    const msgpack_object *items = array_of(object, 2, 2, &count), *inner;
-    const char *id;
+    uint32_t count;
 
-    if (!items || !text_of(&items[0], arena, &id) || strcmp(id, op->id) != 0)
-        return false;
-    inner = array_of(&items[1], 0, SPLITS_MAX, &splits);
-    if (!inner)
-        return false;
-    for (uint32_t i = 0; i < splits; i++)
-        if (!read_split(&inner[i], &list))
-            return false;
+    reader->failed |= read_array(reader, 2) != 2;
+    reader->failed |= strcmp(read_text(reader, arena), op->id) != 0;
+    count = read_array(reader, SPLITS_MAX);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        const char *name;
+        int64_t begin;
+        reader->failed |= read_array(reader, 3) != 3;
+        name = read_text(reader, arena);
+        begin = read_i64(reader);
+        reader->failed |= !split_list_add(&list, name, begin, read_i64(reader));
+    }
     op->splits = list.splits;
     op->split_count = list.count;
-    return true;
-}
-
-static bool read_sources(struct planner *planner, const msgpack_object *object)
-{
-    struct plan *plan = planner->plan;
-    uint32_t count, next = 0;
-    const msgpack_object *items = array_of(object, 0, MESSAGE_SOURCES_MAX, &count);
-
-    for (uint32_t i = 0; items && i < plan->op_count; i++) {
-        if (!is_source(&plan->ops[i]))
-            continue;
-        if (next == count || !read_source(&items[next++], &plan->ops[i], planner->arena))
-            return false;
-    }
-    return items && next == count;
 }
 
 static void read_splits(struct planner *planner)
 {
     const struct plan_request *request = planner->request;
-    msgpack_unpacked unpacked;
-    size_t offset = 0;
-    bool good;
+    struct reader reader = {request->splits, request->splits + request->splits_size, false};
+    struct plan *plan = planner->plan;
+    uint32_t count = read_array(&reader, OPERATORS_MAX);
 
-    msgpack_unpacked_init(&unpacked);
-    good = msgpack_unpack_next(&unpacked, (const char *)request->splits, request->splits_size,
-                               &offset) == MSGPACK_UNPACK_SUCCESS &&
-           offset == request->splits_size && read_sources(planner, &unpacked.data);
-    msgpack_unpacked_destroy(&unpacked);
-    if (!good)
+    for (uint32_t i = 0; i < plan->op_count && !reader.failed; i++) {
+        if (!is_source(&plan->ops[i]))
+            continue;
+        if (count == 0)
+            reader.failed = true;
+        else
+            count--;
+        read_source(&reader, &plan->ops[i], planner->arena);
+    }
+    if (reader.failed || count || reader.at != reader.end)
         mistake_run(&planner->mistakes, request->path,
                     "run the same build and the same job file in every process",
                     "the splits that came with the job are not those of its sources");

@@ -166,14 +166,15 @@ static bool check_keyed(struct planner *planner, uint32_t op, uint32_t port)
     const struct plan_op *plan_op = &planner->plan->ops[op];
     const struct plan_input *input = &plan_op->inputs[port];
 
-    if (!input->connected || !input->keyed || job_op->inputs[port].key == input->key)
+    if (!input->connected || !input->keyed)
         return true;
     if (!input->key)
         return mistake_field(&planner->mistakes, job_op->node, "key",
                              "write key: COLUMN, or key: [COLUMN, COLUMN]",
                              "input \"%s\" of %s is keyed, but the rows that it reads are not",
                              plan_op->def->inputs[port].name, plan_op->def->name);
-    return typing_key(planner, input->key, input->schema, job_op->node);
+    return job_op->inputs[port].key == input->key || /* checked where it is written */
+           typing_key(planner, input->key, input->schema, job_op->node);
 }
 
 /* ---- tables ---- */
@@ -217,7 +218,7 @@ static bool type_table(struct planner *planner, uint32_t op, uint32_t table)
                              from->def->outputs[ref->port].name, from->id);
     for (const struct column_def *want = use->columns; want && want->name; want++)
         good &= check_column(planner, op, name, want, from->outputs[ref->port].schema, ref->node);
-    return check_ranking(planner, op, use, from->outputs[ref->port].schema, ref->node) && good;
+    return good && check_ranking(planner, op, use, from->outputs[ref->port].schema, ref->node);
 }
 
 /* ---- states ---- */
