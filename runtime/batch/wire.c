@@ -1,0 +1,338 @@
+/* Batches as msgpack; see wire.h. Reading is strict: a buffer that does not fit its column is
+ * damage. The msgpack of outside bytes is checked for its nesting and item counts by msgpack-c; the
+ * sizes are ours to check. */
+#include "runtime/batch/wire.h"
+
+#include <msgpack.h>
+
+#include <string.h>
+
+#define WIRE_VERSION 1
+
+/* ---- writing ---- */
+static int append(void *data, const char *bytes, size_t size)
+{
+    bytes_put(data, bytes, size);
+    return 0;
+}
+
+static void pack_bin(msgpack_packer *packer, const void *data, size_t size)
+{
+    msgpack_pack_bin(packer, size);
+    if (size > 0)
+        msgpack_pack_bin_body(packer, data, size);
+}
+
+static void pack_columns(msgpack_packer *packer, struct column *const *columns, uint32_t count,
+                         uint32_t rows);
+
+static size_t values_size(const struct column *column, uint32_t rows)
+{
+    switch (column->type) {
+    case TYPE_BOOL:
+        return (rows + 7) / 8;
+    case TYPE_VECTOR:
+        return (size_t)rows * column->width * sizeof(float);
+    case TYPE_UTF8:
+        return (size_t)(column->offsets[rows] - column->offsets[0]);
+    case TYPE_NONE:
+    case TYPE_I32:
+    case TYPE_I64:
+    case TYPE_F32:
+    case TYPE_F64:
+    case TYPE_TIMESTAMP:
+    case TYPE_LIST:
+    case TYPE_KEY:
+        return rows * type_size(column->type);
+    }
+    return 0;
+}
+
+/* Offsets from 0, as the reader wants them. */
+static void pack_offsets(msgpack_packer *packer, const struct column *column, uint32_t rows)
+{
+    int32_t first = column->offsets[0];
+    int32_t *offsets;
+
+    if (first == 0) {
+        pack_bin(packer, column->offsets, (rows + 1) * sizeof(int32_t));
+        return;
+    }
+    offsets = memory_grow(NULL, rows + 1, sizeof(*offsets));
+    for (uint32_t i = 0; i <= rows; i++)
+        offsets[i] = column->offsets[i] - first;
+    pack_bin(packer, offsets, (rows + 1) * sizeof(int32_t));
+    memory_free(offsets);
+}
+
+static void pack_list(msgpack_packer *packer, const struct column *column, uint32_t rows)
+{
+    uint32_t first = (uint32_t)column->offsets[0];
+    uint32_t count = (uint32_t)column->offsets[rows] - first;
+    uint32_t *places = memory_grow(NULL, count + 1, sizeof(*places));
+    struct batch *child;
+
+    for (uint32_t i = 0; i < count; i++)
+        places[i] = first + i;
+    child = batch_gather(column->child, places, count);
+    msgpack_pack_array(packer, 2);
+    msgpack_pack_uint32(packer, count);
+    pack_columns(packer, child->columns + HIDDEN_COUNT, child->column_count, count);
+    batch_release(&child);
+    memory_free(places);
+}
+
+static void pack_column(msgpack_packer *packer, const struct column *column, uint32_t rows)
+{
+    msgpack_pack_array(packer, 3);
+    if (column->validity)
+        pack_bin(packer, column->validity, (rows + 7) / 8);
+    else
+        msgpack_pack_nil(packer);
+    if (column->offsets)
+        pack_offsets(packer, column, rows);
+    else
+        msgpack_pack_nil(packer);
+    if (column->type == TYPE_LIST)
+        pack_list(packer, column, rows);
+    else
+        pack_bin(packer,
+                 (const uint8_t *)column->values +
+                     (column->type == TYPE_UTF8 ? column->offsets[0] : 0),
+                 values_size(column, rows));
+}
+
+static void pack_columns(msgpack_packer *packer, struct column *const *columns, uint32_t count,
+                         uint32_t rows)
+{
+    msgpack_pack_array(packer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t same = 0;
+
+        while (same < i && columns[same] != columns[i])
+            same++;
+        if (!columns[i])
+            msgpack_pack_nil(packer);
+        else if (same < i)
+            msgpack_pack_uint32(packer, same);
+        else
+            pack_column(packer, columns[i], rows);
+    }
+}
+
+void wire_encode(const struct batch *batch, const struct schema *schema, struct bytes *out)
+{
+    struct batch *dense = NULL;
+    msgpack_packer packer;
+
+    CHECK(batch->column_count == schema->count);
+    if (batch->selection)
+        dense = batch_gather(batch, batch->selection, batch->selected);
+    if (dense)
+        batch = dense;
+    bytes_reserve(out, batch_bytes(batch) + 256);
+    msgpack_packer_init(&packer, out, append);
+    msgpack_pack_array(&packer, 3);
+    msgpack_pack_uint32(&packer, WIRE_VERSION);
+    msgpack_pack_uint32(&packer, batch->rows);
+    pack_columns(&packer, batch->columns, HIDDEN_COUNT + batch->column_count, batch->rows);
+    batch_release(&dense);
+}
+
+/* ---- reading ---- */
+static bool damaged(struct error *err, const char *what)
+{
+    return error_set(err, ERROR_DATA, "batch", NULL, "a batch from outside is damaged: %s", what);
+}
+
+static bool is_count(const msgpack_object *object, uint64_t max)
+{
+    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER && object->via.u64 <= max;
+}
+
+static struct block *copy_bin(const msgpack_object *object)
+{
+    struct block *block = block_create(object->via.bin.size);
+
+    memcpy(block->data, object->via.bin.ptr, object->via.bin.size);
+    return block;
+}
+
+static bool read_columns(const msgpack_object *object, const struct field *const *fields,
+                         uint32_t count, uint32_t rows, struct column **columns, struct error *err);
+
+static bool read_validity(const msgpack_object *object, struct column *column, struct error *err)
+{
+    if (object->type == MSGPACK_OBJECT_NIL)
+        return true;
+    if (object->type != MSGPACK_OBJECT_BIN || object->via.bin.size != (column->rows + 7) / 8)
+        return damaged(err, "a validity bitmap of another size");
+    column->blocks[2] = copy_bin(object);
+    column->validity = column->blocks[2]->data;
+    return true;
+}
+
+static bool read_offsets(const msgpack_object *object, struct column *column, struct error *err)
+{
+    const int32_t *offsets;
+
+    if (column->type != TYPE_UTF8 && column->type != TYPE_LIST)
+        return object->type == MSGPACK_OBJECT_NIL || damaged(err, "offsets where none belong");
+    if (object->type != MSGPACK_OBJECT_BIN ||
+        object->via.bin.size != (column->rows + (size_t)1) * sizeof(int32_t))
+        return damaged(err, "offsets of another size");
+    column->blocks[1] = copy_bin(object);
+    offsets = column->offsets = (const int32_t *)(const void *)column->blocks[1]->data;
+    if (offsets[0] != 0)
+        return damaged(err, "offsets that do not begin at 0");
+    for (uint32_t i = 0; i < column->rows; i++)
+        if (offsets[i + 1] < offsets[i])
+            return damaged(err, "offsets that go down");
+    return true;
+}
+
+static bool read_list(const msgpack_object *object, const struct schema *child,
+                      struct column *column, struct error *err)
+{
+    const struct field *fields[COLUMNS_MAX];
+    uint32_t rows;
+
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != 2 ||
+        !is_count(&object->via.array.ptr[0], INT32_MAX))
+        return damaged(err, "a list that is none");
+    rows = (uint32_t)object->via.array.ptr[0].via.u64;
+    if ((uint32_t)column->offsets[column->rows] != rows)
+        return damaged(err, "a list with other rows than its offsets");
+    for (uint32_t i = 0; i < child->count; i++)
+        fields[i] = &child->fields[i];
+    column->child = batch_create(rows, child->count);
+    return read_columns(&object->via.array.ptr[1], fields, child->count, rows,
+                        column->child->columns + HIDDEN_COUNT, err);
+}
+
+static bool read_values(const msgpack_object *object, struct column *column, struct error *err)
+{
+    if (object->type != MSGPACK_OBJECT_BIN ||
+        object->via.bin.size != values_size(column, column->rows))
+        return damaged(err, "values of another size");
+    column->blocks[0] = copy_bin(object);
+    column->values = column->blocks[0]->data;
+    return true;
+}
+
+static bool read_column(const msgpack_object *object, const struct field *field, uint32_t rows,
+                        struct column **out, struct error *err)
+{
+    const msgpack_object *parts = object->via.array.ptr;
+    struct column *column;
+    bool good;
+
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != 3)
+        return damaged(err, "a column that is none");
+    column = column_create(field->type, rows);
+    column->width = field->width;
+    good = read_validity(&parts[0], column, err) && read_offsets(&parts[1], column, err) &&
+           (field->type == TYPE_LIST ? read_list(&parts[2], field->child, column, err)
+                                     : read_values(&parts[2], column, err));
+    if (good)
+        *out = column;
+    else
+        column_release(&column);
+    return good;
+}
+
+/* A NULL field may be absent (hidden key columns); others must be there. */
+static bool read_columns(const msgpack_object *object, const struct field *const *fields,
+                         uint32_t count, uint32_t rows, struct column **columns, struct error *err)
+{
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != count)
+        return damaged(err, "another number of columns");
+    for (uint32_t i = 0; i < count; i++) {
+        const msgpack_object *item = &object->via.array.ptr[i];
+
+        if (item->type == MSGPACK_OBJECT_NIL)
+            continue;
+        if (item->type == MSGPACK_OBJECT_ARRAY) {
+            if (!read_column(item, fields[i], rows, &columns[i], err))
+                return false;
+            continue;
+        }
+        if (i == 0 || !is_count(item, i - 1) || !columns[item->via.u64] ||
+            columns[item->via.u64]->type != fields[i]->type ||
+            columns[item->via.u64]->width != fields[i]->width || fields[i]->type == TYPE_LIST)
+            return damaged(err, "a column shared with none");
+        columns[i] = columns[item->via.u64];
+        column_ref(columns[i]);
+    }
+    return true;
+}
+
+static bool complete(const struct batch *batch, struct error *err)
+{
+    const struct column *hash = batch->columns[HIDDEN_HASH], *key = batch->columns[HIDDEN_KEY];
+
+    if (!batch->columns[HIDDEN_TIME] || !batch->columns[HIDDEN_ORIGIN] ||
+        !batch->columns[HIDDEN_ORDER] || !hash != !key)
+        return damaged(err, "a hidden column is missing");
+    for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
+        if (batch->columns[i] && batch->columns[i]->validity)
+            return damaged(err, "a hidden column with nulls");
+    for (uint32_t i = 0; i < batch->column_count; i++) {
+        const struct column *column = batch->columns[HIDDEN_COUNT + i];
+
+        if (!column)
+            return damaged(err, "a column is missing");
+        for (uint32_t c = 0; column->child && c < column->child->column_count; c++)
+            if (!column->child->columns[HIDDEN_COUNT + c])
+                return damaged(err, "a column of a list is missing");
+    }
+    return true;
+}
+
+static struct batch *read_batch(const msgpack_object *object, const struct schema *schema,
+                                struct error *err)
+{
+    static const struct field hidden[HIDDEN_COUNT] = {
+        [HIDDEN_TIME] = {.type = TYPE_I64},  [HIDDEN_ORIGIN] = {.type = TYPE_I64},
+        [HIDDEN_ORDER] = {.type = TYPE_I64}, [HIDDEN_HASH] = {.type = TYPE_I64},
+        [HIDDEN_KEY] = {.type = TYPE_UTF8},
+    };
+    const struct field *fields[HIDDEN_COUNT + COLUMNS_MAX];
+    const msgpack_object *items = object->via.array.ptr;
+    struct batch *batch;
+
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != 3 ||
+        !is_count(&items[0], WIRE_VERSION) || items[0].via.u64 != WIRE_VERSION ||
+        !is_count(&items[1], INT32_MAX)) {
+        damaged(err, "it is not an envelope of this version");
+        return NULL;
+    }
+    for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
+        fields[i] = &hidden[i];
+    for (uint32_t i = 0; i < schema->count; i++)
+        fields[HIDDEN_COUNT + i] = &schema->fields[i];
+    batch = batch_create((uint32_t)items[1].via.u64, schema->count);
+    if (!read_columns(&items[2], fields, HIDDEN_COUNT + schema->count, batch->rows, batch->columns,
+                      err) ||
+        !complete(batch, err))
+        batch_release(&batch);
+    return batch;
+}
+
+struct batch *wire_decode(const struct schema *schema, const uint8_t *data, size_t size,
+                          struct error *err)
+{
+    msgpack_unpacked unpacked;
+    struct batch *batch = NULL;
+    size_t offset = 0;
+
+    msgpack_unpacked_init(&unpacked);
+    if (msgpack_unpack_next(&unpacked, (const char *)data, size, &offset) ==
+            MSGPACK_UNPACK_SUCCESS &&
+        offset == size)
+        batch = read_batch(&unpacked.data, schema, err);
+    else
+        damaged(err, "it is not msgpack, or is cut");
+    msgpack_unpacked_destroy(&unpacked);
+    return batch;
+}
