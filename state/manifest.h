@@ -34,12 +34,13 @@ struct manifest_subtask {
     uint32_t group_begin, group_end; /* key groups it owned, half-open */
     int64_t watermark_ms;            /* INT64_MIN: none yet */
     uint32_t file_count, blob_count;
-    struct store_file *files;        /* as store_barrier_poll gave them; `path` is not kept. On
+    struct store_file *files;    /* as store_barrier_poll gave them; `path` is not kept. On
                                         reading, each file's groups are those of the file or, where it
                                         had none, of the subtask */
-    struct manifest_blob *blobs;     /* base64 in the JSON; large ones belong in files */
+    struct manifest_blob *blobs; /* base64 in the JSON; large ones belong in files */
     uint32_t attachment_count;
-    struct store_file *attachments;  /* other files of the subtask (large blobs); name, size, checksum */
+    struct store_file
+        *attachments; /* other files of the subtask (large blobs); name, size, checksum */
 };
 
 struct manifest_operator {

@@ -28,18 +28,18 @@ struct store;
 
 enum store_kind { STORE_VALUE, STORE_LIST, STORE_MAP, STORE_PANE, STORE_TIMER };
 
-struct store_state { /* one declared state of one operator */
-    const char *name;        /* `operator-id.state`, the identity in checkpoints */
+struct store_state {  /* one declared state of one operator */
+    const char *name; /* `operator-id.state`, the identity in checkpoints */
     enum store_kind kind;
-    uint32_t size;           /* of a value, map or pane cell, or list header; timer: ignored */
-    int64_t ttl_ms;          /* value, list: event time since the last store_resolve; 0: for ever */
-    int64_t pane_ms;         /* pane */
+    uint32_t size;   /* of a value, map or pane cell, or list header; timer: ignored */
+    int64_t ttl_ms;  /* value, list: event time since the last store_resolve; 0: for ever */
+    int64_t pane_ms; /* pane */
     const struct state_field *fields; /* its encoding is checked at restore: a changed layout is
                                          mapped by field name, or refused with both layouts told.
                                          NULL: only an equal size is taken */
     void (*merge)(const void *config, void *into, const void *from); /* pane; called by several
                                                                         threads */
-    const void *config;      /* for merge */
+    const void *config;                                              /* for merge */
 };
 
 struct store_config {
@@ -53,7 +53,7 @@ struct store_config {
     double merge_ratio;      /* a new base is made when the stack exceeds this part of the base */
     bool allow_dropped;      /* restore: states that no longer exist are left behind */
     struct executor *executor;
-    struct waker *waker;     /* woken when loads or files are done: call what waits again, or
+    struct waker *waker;       /* woken when loads or files are done: call what waits again, or
                                 store_maintain */
     const struct clock *clock; /* for barrier_max_ns; NULL: not measured */
 };
@@ -96,7 +96,7 @@ bool store_timer_set(struct store *store, uint32_t state, const struct key *key,
 /* No timer is due before this; it may be early by timers that were moved. INT64_MAX: none. */
 int64_t store_timer_next(const struct store *store, uint32_t state);
 /* Takes up to `max` timers due at or before `until_ms`, in order of (time, key hash). Key bytes
- * are valid until the next call. */
+ * hold until store_barrier or store_maintain. */
 uint32_t store_timer_take(struct store *store, uint32_t state, int64_t until_ms, struct key *keys,
                           int64_t *times, uint32_t max);
 
@@ -148,12 +148,12 @@ bool store_restore(struct store *store, const char *const *paths, const struct s
                    uint32_t count, struct error *err);
 
 struct store_figures {
-    uint64_t cells;         /* in memory */
+    uint64_t cells;                  /* in memory */
     uint64_t log_bytes, index_bytes; /* memory; the log with what is being written */
-    uint64_t spilled_bytes; /* written to leave memory, since create */
-    uint64_t loaded_cells;  /* read back since create */
-    uint64_t written_bytes; /* of deltas and bases, since create */
-    int64_t barrier_max_ns; /* longest store_barrier */
+    uint64_t spilled_bytes;          /* written to leave memory, since create */
+    uint64_t loaded_cells;           /* read back since create */
+    uint64_t written_bytes;          /* of deltas and bases, since create */
+    int64_t barrier_max_ns;          /* longest store_barrier */
 };
 void store_figures(const struct store *store, struct store_figures *figures);
 

@@ -1,0 +1,205 @@
+/* Memory back from cells that are dead (replaced by a newer copy) or expired. The victim's live
+ * cells are copied, some at a call, to where clean cells go, or dirty ones if it is not written
+ * yet; then it is freed. At most about a half of the log is dead. */
+#include "state/evict.h"
+#include "state/internal.h"
+
+#define STEP_BYTES (192u << 10) /* of the victim, walked a call: some 100 us */
+#define LOOK_AHEAD 32u
+#define DEAD_SLACK (4u << 20) /* bytes that may always be dead */
+#define SHARE_MAX 75u         /* percent live, above which a segment is not worth the copy */
+
+bool compact_wanted(const struct store *store)
+{
+    uint64_t bytes = store->log.bytes, live = store->log.live, slack = DEAD_SLACK;
+
+    if (store->config.memory_bytes && slack > store->config.memory_bytes / 16)
+        slack = store->config.memory_bytes / 16;
+    return bytes > live * 2 + slack;
+}
+
+static bool is_expired(const struct segment *segment, int64_t watermark_ms)
+{
+    const struct state_info *state = segment->owner->group->state;
+    int64_t age;
+
+    return state->shape.stamp && segment->stamp_max != INT64_MIN && watermark_ms != INT64_MIN &&
+           !__builtin_sub_overflow(watermark_ms, segment->stamp_max, &age) &&
+           age >= state->def->ttl_ms;
+}
+
+static bool is_candidate(const struct segment *segment)
+{
+    return segment->owner && !segment->busy && segment->kind != SEGMENT_SETTLED &&
+           segment->owner->tails[segment->kind] != segment;
+}
+
+/* The first that has expired, or, when too much is dead, the one with the least that lives. */
+static struct segment *victim_find(struct store *store)
+{
+    int64_t watermark_ms = atomic_load_explicit(&store->watermark_ms, memory_order_relaxed);
+    bool wanted = compact_wanted(store);
+    struct segment *best = NULL;
+    uint64_t best_share = SHARE_MAX;
+
+    if (!wanted && watermark_ms == store->expired_ms)
+        return NULL;
+    for (struct segment *segment = store->log.first; segment; segment = segment->next) {
+        uint64_t share;
+
+        if (!is_candidate(segment))
+            continue;
+        if (is_expired(segment, watermark_ms))
+            return segment;
+        share = store->log.places[segment->id].live * UINT64_C(100) / segment->size;
+        if (wanted && share < best_share) {
+            best = segment;
+            best_share = share;
+        }
+    }
+    store->expired_ms = watermark_ms;
+    return best;
+}
+
+/* A copy keeps a cell's state: clean or dirty, stamp and all. */
+static void cell_keep(struct store *store, struct group *group, uint64_t *slot,
+                      enum segment_kind kind)
+{
+    const struct shape *shape = &group->state->shape;
+    uint64_t old = *slot & ADDRESS_MASK, address;
+    uint32_t bytes = cell_bytes(log_cell(&store->log, old), shape);
+    struct cell *cell;
+
+    address = log_append(&store->log, &group->log, kind, bytes);
+    cell = log_cell(&store->log, address);
+    memcpy(cell, log_cell(&store->log, old), bytes);
+    log_forget(&store->log, old, bytes);
+    slot_set(slot, address);
+    if (shape->stamp) {
+        struct segment *segment = group->log.tails[kind];
+
+        if (*cell_stamp(cell, shape) > segment->stamp_max)
+            segment->stamp_max = *cell_stamp(cell, shape);
+    }
+}
+
+static bool cell_useless(const struct store *store, const struct group *group,
+                         const struct cell *cell, bool clean)
+{
+    const struct state_info *state = group->state;
+    int64_t watermark_ms = atomic_load_explicit(&store->watermark_ms, memory_order_relaxed), age;
+
+    if ((cell_flags(cell) & CELL_DELETED) && clean && !state->spilled)
+        return true; /* the files know that it is gone */
+    return state->shape.stamp && watermark_ms != INT64_MIN &&
+           !__builtin_sub_overflow(watermark_ms, *cell_stamp(cell, &state->shape), &age) &&
+           age >= state->def->ttl_ms;
+}
+
+static void move_cell(struct store *store, struct segment *victim, const struct cell *cell,
+                      uint64_t hash)
+{
+    struct group *group = victim->owner->group;
+    uint32_t offset = (uint32_t)((const uint8_t *)cell - store->log.places[victim->id].data);
+    uint64_t address = address_make(victim->id, offset);
+    uint64_t *slot = index_at(&group->index, hash, address);
+    bool clean = victim->written == victim->used;
+
+    if (!slot)
+        return;
+    if (!cell_useless(store, group, cell, clean)) {
+        cell_keep(store, group, slot, clean ? SEGMENT_CLEAN : SEGMENT_DIRTY);
+        return;
+    }
+    index_remove(&group->index, hash, slot);
+    log_forget(&store->log, address, cell_bytes(cell, &group->state->shape));
+}
+
+static void move_some(struct store *store, struct segment *victim, const struct cell *const *cells,
+                      uint32_t count)
+{
+    const struct group *group = victim->owner->group;
+    uint64_t hashes[LOOK_AHEAD];
+
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = cell_hash(cells[i], &group->state->shape);
+        if (group->index.tables)
+            __builtin_prefetch(index_home(index_table(&group->index, hashes[i]), hashes[i]));
+    }
+    for (uint32_t i = 0; i < count; i++)
+        move_cell(store, victim, cells[i], hashes[i]);
+}
+
+static void victim_walk(struct store *store)
+{
+    struct segment *victim = store->compacting;
+    const struct shape *shape = &victim->owner->group->state->shape;
+    const uint8_t *data = store->log.places[victim->id].data;
+    uint32_t stop = victim->used;
+    const struct cell *some[LOOK_AHEAD];
+    uint32_t count = 0;
+
+    if (stop - store->compact_at > STEP_BYTES)
+        stop = store->compact_at + STEP_BYTES;
+    while (store->compact_at < stop) {
+        const struct cell *cell = (const struct cell *)(data + store->compact_at);
+
+        store->compact_at += cell_bytes(cell, shape);
+        if (!(cell_flags(cell) & CELL_DEAD))
+            some[count++] = cell;
+        if (count == LOOK_AHEAD || store->compact_at >= stop) {
+            move_some(store, victim, some, count);
+            count = 0;
+        }
+    }
+}
+
+void compact_step(struct store *store)
+{
+    struct segment *victim = store->compacting;
+    struct group *group;
+    uint32_t cursor = 0;
+
+    if (victim && (victim->busy || !is_candidate(victim)))
+        victim = store->compacting = NULL; /* a barrier or an eviction was faster */
+    if (!victim) {
+        victim = store->compacting = victim_find(store);
+        store->compact_at = 0;
+    }
+    if (!victim)
+        return;
+    group = victim->owner->group;
+    if (store->log.places[victim->id].live)
+        victim_walk(store);
+    if (store->log.places[victim->id].live)
+        return;
+    store->compacting = NULL;
+    log_free(&store->log, victim);
+    if (group->index.tables)
+        index_shrink(&group->index, &cursor, 1);
+}
+
+enum store_result store_maintain(struct store *store, struct error *err)
+{
+    enum store_result result = STORE_READY;
+
+    if (!delta_drive(store) || !base_drive(store) || !runs_drive(store))
+        goto failed;
+    compact_step(store);
+    if (!store->config.memory_bytes)
+        return STORE_READY;
+    do {
+        bool idle = !store->eviction;
+
+        if (idle && compact_wanted(store))
+            compact_step(store);
+        result = evict_step(store);
+        if (idle && !store->eviction)
+            break;
+    } while (result == STORE_READY && evict_pressed(store));
+    if (result != STORE_FAILED)
+        return result;
+failed:
+    *err = store->err;
+    return STORE_FAILED;
+}

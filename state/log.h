@@ -1,0 +1,122 @@
+/* log: the memory of cells. Segments of 4 KiB to 2 MiB; a cell's address is (segment, offset) in
+ * 41 bits. Each segment belongs to one group: a state, or one pane of a state, so that a pane dies
+ * by whole segments.
+ *
+ * Cells at or past `open_from` of their segment change in place. Sealing raises it: nothing below
+ * ever changes again, and other threads may read it. `written` is how far a segment is in files;
+ * a segment whose every byte is written is clean and may leave. Owner's thread only, but for the
+ * bytes of sealed cells. */
+#ifndef MILLRACE_STATE_LOG_H
+#define MILLRACE_STATE_LOG_H
+
+#include "state/cell.h"
+
+#define ADDRESS_OFFSET_BITS 18 /* offset in units of 8 bytes */
+#define ADDRESS_BITS 41
+#define SEGMENT_SIZE_MAX (1u << (ADDRESS_OFFSET_BITS + 3))
+#define SEGMENTS_MAX (1u << (ADDRESS_BITS - ADDRESS_OFFSET_BITS))
+#define SEGMENT_SIZE_MIN 4096u
+#define SEALED UINT32_MAX
+
+struct group;
+
+struct group_log {       /* the segments of one group */
+    struct group *group; /* whose these are */
+    struct segment *first, *last;
+    struct segment *tails[3]; /* by kind: where the next cell goes; NULL: nowhere yet */
+    uint32_t size_next;
+};
+
+struct place { /* what a look-up needs of a segment; by segment number */
+    uint8_t *data;
+    uint32_t open_from;
+    uint32_t live; /* bytes of cells that the index still points to */
+};
+
+enum segment_kind {                  /* places in group_log.tails */
+                    SEGMENT_DIRTY,   /* takes new cells */
+                    SEGMENT_CLEAN,   /* takes copies of cells that are in files already */
+                    SEGMENT_SETTLED, /* sorted cells of a restored pane; not in the index */
+};
+
+struct segment {
+    uint32_t id, size, used;
+    uint32_t sealed;  /* what is before never changes */
+    uint32_t written; /* what is before is in files */
+    uint32_t busy;    /* queued or running jobs that read it */
+    enum segment_kind kind;
+    bool leaving;                /* is being spilled */
+    bool dirty_listed;           /* in log.dirty */
+    int64_t stamp_max;           /* latest use of an expiring cell */
+    struct group_log *owner;     /* NULL: its group was dropped, it waits for its jobs */
+    struct segment *next, *prev; /* of all, in order of opening */
+    struct segment *group_next, *group_prev; /* of its group */
+};
+
+struct log {
+    struct place *places; /* [0] is unused */
+    struct segment **segments;
+    uint32_t count, capacity; /* of places */
+    uint32_t *unused;         /* numbers to use again */
+    uint32_t unused_count;
+    struct segment *first, *last;
+    struct segment **dirty; /* with cells that are not sealed */
+    uint32_t dirty_count, dirty_capacity;
+    uint32_t segment_max;
+    bool huge; /* large pages for large segments */
+    void *pool[8];
+    uint32_t pool_count;
+    uint64_t bytes; /* allocated, with the pool */
+    uint64_t live;  /* bytes of live cells */
+};
+
+void log_init(struct log *log, uint32_t segment_max, bool huge);
+void log_clear(struct log *log);
+
+static inline uint64_t address_make(uint32_t segment, uint32_t offset)
+{
+    return (uint64_t)segment << ADDRESS_OFFSET_BITS | offset >> 3;
+}
+
+static inline uint32_t address_segment(uint64_t address)
+{
+    return (uint32_t)(address >> ADDRESS_OFFSET_BITS) & (SEGMENTS_MAX - 1);
+}
+
+static inline uint32_t address_offset(uint64_t address)
+{
+    return (uint32_t)(address & ((1u << ADDRESS_OFFSET_BITS) - 1)) << 3;
+}
+
+static inline struct cell *log_cell(const struct log *log, uint64_t address)
+{
+    return (struct cell *)(log->places[address_segment(address)].data + address_offset(address));
+}
+
+static inline bool log_open(const struct log *log, uint64_t address)
+{
+    return address_offset(address) >= log->places[address_segment(address)].open_from;
+}
+
+/* Room for a cell of `bytes` in the group's dirty or clean tail; the cell counts as live. */
+uint64_t log_append(struct log *log, struct group_log *owner, enum segment_kind kind,
+                    uint32_t bytes);
+
+/* The cell at `address` is no longer pointed to. */
+static inline void log_forget(struct log *log, uint64_t address, uint32_t bytes)
+{
+    log->places[address_segment(address)].live -= bytes;
+    log->live -= bytes;
+}
+
+/* Makes what the segment holds immutable. */
+void log_seal(struct log *log, struct segment *segment);
+/* Takes sealed segments off the list of dirty ones. */
+void log_undirty(struct log *log);
+/* Frees a segment that no job reads and nothing points to. */
+void log_free(struct log *log, struct segment *segment);
+/* Takes a segment out of its group (a pane was dropped): freed now, or by log_unbusy. */
+void log_orphan(struct log *log, struct segment *segment);
+void log_unbusy(struct log *log, struct segment *segment);
+
+#endif

@@ -1,0 +1,145 @@
+/* Restore: the stacks of former subtasks, merged into one stream and put into memory. Keyed cells
+ * enter the index; those of panes come sorted, pane by pane, and stay so: no update may touch
+ * them (the files they came from stay in the stack), so new partials are started beside them.
+ * With a budget the usual eviction runs in between. The files themselves are the new stack. */
+#include "state/checkpoint_store.h"
+#include "state/evict.h"
+#include "state/merge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static bool file_verify(const char *path, const struct store_file *file, struct error *err)
+{
+    uint64_t size, checksum;
+
+    if (!file_sum(path, &size, &checksum, err))
+        return false;
+    if (size != file->size)
+        return error_set(err, ERROR_STATE, path, "use an older checkpoint",
+                         "damaged state file: %llu bytes, the manifest says %llu",
+                         (unsigned long long)size, (unsigned long long)file->size);
+    return checksum == file->checksum ||
+           error_set(err, ERROR_STATE, path, "use an older checkpoint",
+                     "damaged state file: its checksum is not the manifest's");
+}
+
+/* Into work_dir, so that it lives as long as the stack needs it. */
+static bool file_link(const struct store *store, const char *path, struct stack_file *file,
+                      struct error *err)
+{
+    file->path = memory_format("%s/%s", store->work_dir, file->file.name);
+    file->owned = true;
+    if (link(path, file->path) == 0 || errno == EEXIST)
+        return true;
+    if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != ENOSYS &&
+        errno != EOPNOTSUPP) {
+        error_errno(err, file->path, "cannot link a state file");
+        memory_free(file->path);
+        return false;
+    }
+    memory_free(file->path);
+    file->path = memory_text(path);
+    file->owned = false;
+    return true;
+}
+
+/* The files with cells of owned groups, as the new stack. */
+static bool stack_take(struct store *store, const char *const *paths,
+                       const struct store_file *files, uint32_t count, struct error *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct stack_file file = {.file = files[i]};
+        struct store_file *range = &file.file;
+
+        if (range->group_begin == 0 && range->group_end == 0)
+            range->group_end = store->config.key_groups;
+        if (range->group_begin < store->config.group_begin)
+            range->group_begin = store->config.group_begin;
+        if (range->group_end > store->config.group_end)
+            range->group_end = store->config.group_end;
+        if (range->group_begin >= range->group_end)
+            continue;
+        if (!file_verify(paths[i], &files[i], err) || !file_link(store, paths[i], &file, err))
+            return false;
+        file.file.path = NULL;
+        stack_push(store, &file);
+    }
+    return true;
+}
+
+static void cell_take(struct store *store, const struct merged *merged)
+{
+    struct state_info *state = &store->states[merged->state];
+    const struct file_cell *from = &merged->cell;
+    struct group *group = state->group;
+    enum segment_kind kind = SEGMENT_CLEAN;
+    struct probe probe = {.key = from->key,
+                          .key_size = from->key_size,
+                          .entry = from->entry,
+                          .entry_size = from->entry_size,
+                          .hash = hash_bytes(from->key, from->key_size)};
+    struct cell *cell;
+
+    if (state->shape.map)
+        probe.hash = probe_hash(probe.hash, from->entry, from->entry_size);
+    if (state->def->kind == STORE_PANE) {
+        kind = SEGMENT_SETTLED;
+        group = pane_find(store, state, from->pane_ms, true);
+        group->settled_count++;
+        if (group->generation <= from->generation)
+            group->generation = (uint16_t)(from->generation + 1);
+    }
+    cell = group_add(store, group, kind, &probe,
+                     state->def->kind == STORE_TIMER ? state->cell_size : from->size);
+    memcpy(cell_value(cell, &state->shape), from->value, from->size);
+    if (state->shape.stamp) {
+        struct segment *segment = group->log.tails[kind];
+
+        *cell_stamp(cell, &state->shape) = from->stamp;
+        if (from->stamp > segment->stamp_max)
+            segment->stamp_max = from->stamp;
+    }
+    if (state->def->kind == STORE_TIMER)
+        timer_restored(store, state, cell);
+}
+
+static bool cells_take(struct store *store, struct merge *merge, struct error *err)
+{
+    struct merged merged;
+    enum merge_result result;
+
+    while ((result = merge_next(merge, &merged, err)) == MERGE_CELL) {
+        cell_take(store, &merged);
+        if (!evict_now(store)) {
+            *err = store->err;
+            return false;
+        }
+    }
+    return result == MERGE_END;
+}
+
+bool store_restore(struct store *store, const char *const *paths, const struct store_file *files,
+                   uint32_t count, struct error *err)
+{
+    struct merge_input *inputs;
+    struct merge *merge = NULL;
+    bool ok = false;
+
+    CHECK(store->log.live == 0 && store->stack_count == 0 && store->sequence == 0);
+    inputs = memory_array(count + 1ul, sizeof(*inputs));
+    if (!stack_take(store, paths, files, count, err))
+        goto out;
+    for (uint32_t i = 0; i < store->stack_count; i++)
+        inputs[i] = (struct merge_input){store->stack[i].path, store->stack[i].file.group_begin,
+                                         store->stack[i].file.group_end};
+    merge = merge_open(store, inputs, store->stack_count, false, INT64_MIN, err);
+    if (!merge)
+        goto out;
+    ok = cells_take(store, merge, err);
+out:
+    merge_close(merge);
+    memory_free(inputs);
+    return ok;
+}
