@@ -131,6 +131,8 @@ void describe_pane(struct describe *describe, uint32_t state, int64_t pane_ms);
  * change only there. `replace`: a version holds only its own rows (window results); otherwise
  * rows stay until they are overwritten. */
 void describe_versions(struct describe *describe, int64_t period_ms, bool replace);
+/* Instead of the definition's `order`, where it depends on the configuration. */
+void describe_order(struct describe *describe, enum order order);
 /* Sources: rows of a split come in event-time order. */
 void describe_ordered(struct describe *describe);
 /* For messages: `job.yaml:12:7: operators[3].within`. option is a path such as "dedup.within". */
@@ -144,13 +146,14 @@ const void *op_config(const struct op *op);
 void *op_memory(struct op *op, size_t size);
 void *op_scratch(const struct op *op); /* what op_set_scratch was given */
 void op_set_scratch(struct op *op, void *scratch);
-const char *op_id(const struct op *op);         /* of the job file */
+const char *op_id(const struct op *op);           /* of the job file */
 const char *op_subtask_name(const struct op *op); /* unique in job and attempt, for file names:
                                                      `2-1` subtask 2, attempt 1 */
-uint64_t op_seed(const struct op *op);          /* hash of job and operator id */
+uint64_t op_seed(const struct op *op);            /* hash of job and operator id */
 const struct schema *op_input_schema(const struct op *op, uint32_t port);
 const struct schema *op_output_schema(const struct op *op, uint32_t port);
-bool op_output_used(const struct op *op, uint32_t port); /* false: rows sent there are only counted */
+/* False: rows sent there are only counted. */
+bool op_output_used(const struct op *op, uint32_t port);
 int64_t op_watermark(const struct op *op); /* of the input so far; INT64_MIN before the first */
 bool error_option(struct error *err, const struct op *op, const char *option, const char *what,
                   const char *how);
@@ -197,9 +200,9 @@ void op_pane_drop(struct op *op, uint32_t state, int64_t before_ms);
 
 /* ---- sources ---- */
 struct split {
-    uint32_t index;       /* place in the list; part of the origin */
-    const char *name;     /* path or topic */
-    int64_t begin, end;   /* bytes or offsets; end INT64_MAX: unbounded */
+    uint32_t index;     /* place in the list; part of the origin */
+    const char *name;   /* path or topic */
+    int64_t begin, end; /* bytes or offsets; end INT64_MAX: unbounded */
 };
 struct split_list {
     struct arena *arena;

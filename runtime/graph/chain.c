@@ -4,20 +4,11 @@
  * CHAIN_OPS_MAX operators; what is more begins another one. */
 #include "runtime/graph/planner.h"
 
-static uint32_t edges_into(const struct plan *plan, uint32_t op)
+static bool can_chain(const struct planner *planner, const struct plan_edge *edge)
 {
-    uint32_t count = 0;
+    const struct plan_op *to = &planner->plan->ops[edge->to];
 
-    for (uint32_t i = 0; i < plan->edge_count; i++)
-        count += plan->edges[i].to == op;
-    return count;
-}
-
-static bool can_chain(const struct plan *plan, const struct plan_edge *edge)
-{
-    const struct plan_op *to = &plan->ops[edge->to];
-
-    return edge->partition == PARTITION_FORWARD && edges_into(plan, edge->to) == 1 &&
+    return edge->partition == PARTITION_FORWARD && planner->facts[edge->to].edges_in == 1 &&
            !to->inputs[edge->to_port].gated && !plan_op_reads_tables(to);
 }
 
@@ -79,7 +70,7 @@ void chains_make(struct planner *planner)
     uint32_t before;
 
     for (uint32_t i = 0; i < plan->edge_count; i++)
-        plan->edges[i].chained = can_chain(plan, &plan->edges[i]);
+        plan->edges[i].chained = can_chain(planner, &plan->edges[i]);
     for (uint32_t i = 0; i < plan->op_count; i++)
         plan->ops[i].chain = FIELD_NONE;
     plan->chains = arena_new(planner->arena, (plan->op_count + 1) * sizeof(*plan->chains));

@@ -126,6 +126,11 @@ void describe_versions(struct describe *describe, int64_t period_ms, bool replac
     describe->op->version_replace = replace;
 }
 
+void describe_order(struct describe *describe, enum order order)
+{
+    describe->op->ordered = order == ORDER_EVENT_TIME;
+}
+
 void describe_ordered(struct describe *describe)
 {
     describe->facts->source_ordered = true;

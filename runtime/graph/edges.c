@@ -109,6 +109,7 @@ static void add_edge(struct planner *planner, const struct job_ref *ref, uint32_
     struct plan_edge *edge = &plan->edges[plan->edge_count];
 
     edge->index = plan->edge_count++;
+    planner->facts[op].edges_in++;
     edge->from = ref->op;
     edge->from_port = ref->port;
     edge->to = op;

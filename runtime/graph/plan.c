@@ -57,6 +57,7 @@ static void make_op(struct planner *planner, uint32_t index)
     op->lookup_latest = job_op->lookup_latest;
     if (!op->def || !op->id)
         return;
+    op->ordered = op->def->order == ORDER_EVENT_TIME;
     id = yaml_get(job_op->node, "id");
     op->line = id->line;
     op->column = id->column;
@@ -94,10 +95,8 @@ static void finish(struct planner *planner)
         plan->settings.job.parallelism = planner->request->parallelism;
     plan->seed = hash_bytes(plan->settings.job.name, strlen(plan->settings.job.name));
     for (uint32_t i = 0; i < plan->op_count; i++) {
-        struct plan_op *op = &plan->ops[i];
-        op->ordered = op->def->order == ORDER_EVENT_TIME || planner->facts[i].order_wanted;
-        if (op->parallelism > plan->parallelism)
-            plan->parallelism = op->parallelism;
+        if (plan->ops[i].parallelism > plan->parallelism)
+            plan->parallelism = plan->ops[i].parallelism;
     }
     edges_make(planner);
     tables_make(planner);

@@ -62,7 +62,8 @@ struct plan_op {
     uint32_t *tables;            /* for each of def->tables: plan table, FIELD_NONE: not given */
     bool lookup_latest;          /* `lookup: latest`: the newest version, no waiting */
     uint32_t split_count;        /* sources */
-    const struct split *splits;
+    const struct split *splits;  /* index: SPLITS_MAX x the source's number + place in the list,
+                                    so that two sources never give one origin */
     int line, column;            /* of its id in the job file */
 };
 

@@ -9,8 +9,8 @@
 
 /* Of an operator, beside what the plan keeps. */
 struct op_facts {
-    bool source_ordered;                            /* rows of a split come in event-time order */
-    bool order_wanted;                              /* asked for by describe */
+    bool source_ordered; /* rows of a split come in event-time order */
+    uint32_t edges_in;
     const struct schema *outputs[PORTS_MAX];        /* told by describe; NULL: not */
     const struct text_list *output_keys[PORTS_MAX]; /* the same */
     /* Rows of an output stand in the subtask that owns their key at the operator's own

@@ -18,18 +18,15 @@ bool plan_op_reads_tables(const struct plan_op *op)
 }
 
 /* The only edge that the operator reads; NULL when there are several. */
-static const struct plan_edge *only_edge(const struct plan *plan, uint32_t op)
+static const struct plan_edge *only_edge(const struct planner *planner, uint32_t op)
 {
-    const struct plan_edge *found = NULL;
+    const struct plan_edge *edge = planner->plan->edges;
 
-    for (uint32_t i = 0; i < plan->edge_count; i++) {
-        if (plan->edges[i].to != op)
-            continue;
-        if (found)
-            return NULL;
-        found = &plan->edges[i];
-    }
-    return found;
+    if (planner->facts[op].edges_in != 1)
+        return NULL;
+    while (edge->to != op)
+        edge++;
+    return edge;
 }
 
 /* Ordered streams leave by the first output only: what a source sends by others is late or has no
@@ -48,7 +45,7 @@ static void source_stream(struct planner *planner, const struct plan_op *op)
 static bool arrives_ordered(const struct planner *planner, const struct plan_op *op,
                             uint32_t *streams)
 {
-    const struct plan_edge *edge = only_edge(planner->plan, op->index);
+    const struct plan_edge *edge = only_edge(planner, op->index);
     const struct op_facts *from;
 
     *streams = op->parallelism;

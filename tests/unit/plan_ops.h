@@ -181,6 +181,7 @@ struct ops_map {
         struct text_list by;
         int64_t within_ms;
     } dedup;
+    bool in_order;
 };
 
 static const struct option ops_dedup_options[] = {
@@ -213,6 +214,10 @@ static const struct option ops_map_options[] = {
      FIELD(struct ops_map, dedup),
      .group = ops_dedup_options,
      .help = "Leaves out rows that were there."},
+    {.name = "in-order",
+     .type = OPT_BOOL,
+     FIELD(struct ops_map, in_order),
+     .help = "Whether it needs its rows in order."},
     {0},
 };
 
@@ -229,6 +234,8 @@ static bool ops_map_describe(struct describe *describe, struct error *err)
 
     if (config->dedup.by.count)
         describe_set_key(describe, 0, &config->dedup.by);
+    if (config->in_order)
+        describe_order(describe, ORDER_EVENT_TIME);
     return ops_same_describe(describe, err);
 }
 
@@ -363,6 +370,29 @@ static const struct operator_def ops_score = {
     .process = ops_process,
 };
 OPERATOR_REGISTER(ops_score);
+
+/* ---- test/pairs: rows keyed by item, whatever the input is keyed by ---- */
+
+static bool ops_pairs_describe(struct describe *describe, struct error *err)
+{
+    const char *items[] = {"item"};
+
+    describe_output_key(describe, 0, &(struct text_list){1, items});
+    return ops_same_describe(describe, err);
+}
+
+static const struct operator_def ops_pairs = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "test/pairs",
+    .help = "Keys by item.",
+    .inputs = ops_keyed_in,
+    .outputs = ops_kept_out,
+    .deterministic = true,
+    .describe = ops_pairs_describe,
+    .process = ops_process,
+};
+OPERATOR_REGISTER(ops_pairs);
 
 /* ---- test/join, test/total, test/sink, test/dice ---- */
 
