@@ -16,8 +16,8 @@ struct table_use {
     const char *help;
     bool optional;
     const struct column_def *columns; /* that the publishing port must have; ends with {0} */
-    const char *rank_by;  /* numeric column: keep the rows with the largest values in order */
-    uint32_t rank_limit;  /* how many; 0: no ranking */
+    const char *rank_by; /* numeric column: keep the rows with the largest values in order */
+    uint32_t rank_limit; /* how many; 0: no ranking */
 };
 
 struct op;
@@ -38,8 +38,8 @@ const struct schema *op_table_schema(const struct op *op, uint32_t table);
 struct key table_row_key(const struct table_row *row);
 int64_t table_row_version(const struct table_row *row);
 bool table_row_valid(const struct table_row *row, uint32_t column);
-int64_t table_row_i64(const struct table_row *row, uint32_t column);  /* bool, i32, i64, timestamp */
-double table_row_f64(const struct table_row *row, uint32_t column);   /* any number */
+int64_t table_row_i64(const struct table_row *row, uint32_t column); /* bool, i32, i64, timestamp */
+double table_row_f64(const struct table_row *row, uint32_t column);  /* any number */
 const char *table_row_text(const struct table_row *row, uint32_t column, uint32_t *size);
 const float *table_row_vector(const struct table_row *row, uint32_t column, uint32_t *width);
 /* A list column: how many elements, and the values of one child column as an array. */

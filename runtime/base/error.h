@@ -9,13 +9,13 @@
 
 enum error_code {
     ERROR_NONE,
-    ERROR_CONFIG,      /* a job file, flag or option is wrong: exit status 2 */
-    ERROR_DATA,        /* outside bytes do not parse */
-    ERROR_IO,          /* a file, disk or directory failed */
-    ERROR_NETWORK,     /* a peer is gone or speaks wrongly */
-    ERROR_STATE,       /* a checkpoint or state file is damaged or does not fit */
-    ERROR_FENCED,      /* a newer attempt or coordinator has taken over */
-    ERROR_LIMIT,       /* a bound was reached */
+    ERROR_CONFIG,  /* a job file, flag or option is wrong: exit status 2 */
+    ERROR_DATA,    /* outside bytes do not parse */
+    ERROR_IO,      /* a file, disk or directory failed */
+    ERROR_NETWORK, /* a peer is gone or speaks wrongly */
+    ERROR_STATE,   /* a checkpoint or state file is damaged or does not fit */
+    ERROR_FENCED,  /* a newer attempt or coordinator has taken over */
+    ERROR_LIMIT,   /* a bound was reached */
 };
 
 struct error {

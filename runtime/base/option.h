@@ -41,10 +41,10 @@ struct option_map { /* in the file's order */
     uint32_t count;
     struct option_entry {
         const char *name;
-        const char *text;             /* a scalar value, or NULL */
-        struct option_map *map;       /* a nested map, or NULL */
-        int line, column;             /* in the job file; 0 when unknown */
-    } *entries;
+        const char *text;       /* a scalar value, or NULL */
+        struct option_map *map; /* a nested map, or NULL */
+        int line, column;       /* in the job file; 0 when unknown */
+    } * entries;
 };
 
 struct window { /* ms; tumbling when size == every; 0, 0 when absent */
@@ -61,10 +61,10 @@ union option_value {
 struct option {
     const char *name;
     enum option_type type;
-    size_t offset, size; /* of the field: use FIELD() */
+    size_t offset, size;              /* of the field: use FIELD() */
     union option_value def, min, max; /* min == max == 0: the range of option_bounds */
-    const char *const *choices; /* OPT_ENUM; ends with NULL */
-    const struct option *group; /* OPT_GROUP */
+    const char *const *choices;       /* OPT_ENUM; ends with NULL */
+    const struct option *group;       /* OPT_GROUP */
     bool required;
     const char *help; /* one sentence or two; always present */
 };
@@ -82,8 +82,8 @@ void option_defaults(const struct option *options, void *config);
 /* Parses a scalar's text into its field and checks the range. Texts are copied into `arena`.
  * On failure `err->what` and `err->how` are filled, `where` is the option's name. Not for
  * OPT_FIELDS, OPT_TEXTS, OPT_MAP, OPT_WINDOW, OPT_GROUP: the caller walks those. */
-bool option_parse(const struct option *option, const char *text, void *config,
-                  struct arena *arena, struct error *err) NODISCARD;
+bool option_parse(const struct option *option, const char *text, void *config, struct arena *arena,
+                  struct error *err) NODISCARD;
 
 const struct option *option_find(const struct option *options, const char *name);
 
