@@ -1,0 +1,316 @@
+/* window-aggregate: count, sum, mean, min, max and distinct of each key in tumbling or sliding
+ * windows of event time.
+ * In: any keyed port. Out: the key's columns, window_start, window_end (ms, UTC; end exclusive),
+ * one column an aggregate; one row a key and window with rows, event time = window_end - 1.
+ *
+ * Method: panes (Li et al. 2005, SIGMOD Record 34:1): a row touches the cell of one pane, as wide
+ * as the window's step; a window's result is the merge of its panes' cells. Every aggregate merges
+ * in any order (sums in fixed point, see sum.h), so the result depends on neither the order of rows
+ * nor the parallelism. Windows end at multiples of the step since 1970 UTC. */
+#include "operators/model/windows.h"
+#include "operators/window-aggregate/aggregate.h"
+#include "runtime/api/operator.h"
+
+#include <string.h>
+
+#define AGGREGATES_MAX 32u
+#define WINDOW_PANES_MAX 1440 /* a window of one day every minute */
+
+struct window_config {
+    struct window window;
+    struct option_map aggregate;
+};
+
+static const struct option window_options[] = {
+    {.name = "window",
+     .type = OPT_WINDOW,
+     FIELD(struct window_config, window),
+     .required = true,
+     .help =
+         "{tumbling: 1h}, or {sliding: 1h, every: 5m} for the last hour, told every 5 minutes."},
+    {.name = "aggregate",
+     .type = OPT_MAP,
+     FIELD(struct window_config, aggregate),
+     .required = true,
+     .help = "Names and functions, as in {events: count(), spent: sum(amount)}. Functions: "
+             "count() of rows, count(x) of values that are not null, sum, mean, min, max, and "
+             "distinct: exact up to 64, then within about 5 %."},
+    {0},
+};
+
+static void window_merge(const void *data, void *into, const void *from)
+{
+    const struct window_config *config = data;
+    size_t offset = 0;
+
+    for (uint32_t i = 0; i < config->aggregate.count; i++) {
+        enum function function = aggregate_function(config->aggregate.entries[i].text);
+        aggregate_merge(function, (uint8_t *)into + offset, (const uint8_t *)from + offset);
+        offset += aggregate_slot_size(function);
+    }
+}
+
+static const struct state window_states[] = {
+    {"panes", STATE_PANE, .merge = window_merge},
+    {0},
+};
+static const struct port window_in[] = {
+    {"in", .keyed = true, .help = "Rows in any order."},
+    {0},
+};
+static const struct port window_out[] = {
+    {"out", .keyed = true, .help = "One row a key and window."},
+    {0},
+};
+static const char *const window_counters[] = {"refused", NULL};
+enum { PANES = 0, IN = 0, OUT = 0, REFUSED = 0 };
+
+/* ---- planning ---- */
+
+static bool parse_all(struct describe *describe, struct aggregate *aggregates, struct error *err)
+{
+    const struct window_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, IN);
+    uint32_t offset = 0;
+    bool good = true;
+
+    for (uint32_t i = 0; i < config->aggregate.count; i++) {
+        const struct option_entry *entry = &config->aggregate.entries[i];
+        struct error told = {0};
+        const char *option = arena_format(describe_arena(describe), "aggregate.%s", entry->name);
+
+        if (!aggregate_parse(entry->text ? entry->text : "{}", in, &aggregates[i], &told))
+            good = describe_error(describe, err, option, told.how, "%s", told.what);
+        aggregates[i].offset = offset;
+        offset += aggregate_slot_size(aggregates[i].function);
+    }
+    return good;
+}
+
+static bool add_column(struct describe *describe, struct schema *schema, const char *option,
+                       const char *name, enum type type, struct error *err)
+{
+    if (schema_add_column(schema, describe_arena(describe), name, type))
+        return true;
+    return describe_error(describe, err, option, "choose another name",
+                          "there is already a column \"%s\" in the output", name);
+}
+
+static bool make_schema(struct describe *describe, const struct aggregate *aggregates,
+                        struct error *err)
+{
+    const struct window_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, IN);
+    const struct text_list *key = describe_key(describe, IN);
+    struct schema *schema = schema_create(describe_arena(describe));
+    bool good = true;
+
+    for (uint32_t i = 0; i < key->count; i++) {
+        uint32_t column = schema_find(in, key->items[i]);
+        if (column != FIELD_NONE) /* otherwise the planner says so */
+            good &= schema_add(schema, describe_arena(describe), &in->fields[column]);
+    }
+    good = add_column(describe, schema, "aggregate", "window_start", TYPE_TIMESTAMP, err) && good;
+    good = add_column(describe, schema, "aggregate", "window_end", TYPE_TIMESTAMP, err) && good;
+    for (uint32_t i = 0; i < config->aggregate.count; i++)
+        good = add_column(describe, schema, "aggregate", config->aggregate.entries[i].name,
+                          aggregate_result_type(&aggregates[i]), err) &&
+               good;
+    describe_output(describe, OUT, schema);
+    return good;
+}
+
+static void make_state(struct describe *describe, const struct aggregate *aggregates)
+{
+    const struct window_config *config = describe_config(describe);
+    uint32_t count = config->aggregate.count, size = 0;
+    struct state_field *fields =
+        arena_new(describe_arena(describe), (count + 1ul) * sizeof(*fields));
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = aggregate_slot_size(aggregates[i].function);
+        fields[i] = (struct state_field){config->aggregate.entries[i].name, TYPE_UTF8,
+                                         aggregates[i].offset, slot};
+        size += slot;
+    }
+    describe_state(describe, PANES, size, fields);
+    describe_pane(describe, PANES, config->window.every_ms);
+    describe_versions(describe, config->window.every_ms, true);
+}
+
+static bool window_describe(struct describe *describe, struct error *err)
+{
+    const struct window_config *config = describe_config(describe);
+    struct aggregate aggregates[AGGREGATES_MAX];
+
+    if (config->window.size_ms / config->window.every_ms > WINDOW_PANES_MAX)
+        return describe_error(describe, err, "window", "make `every` longer",
+                              "a window has at most %d steps", WINDOW_PANES_MAX);
+    if (config->aggregate.count > AGGREGATES_MAX)
+        return describe_error(describe, err, "aggregate", "use two operators",
+                              "there are %u aggregates, more than %u", config->aggregate.count,
+                              AGGREGATES_MAX);
+    if (!parse_all(describe, aggregates, err) || !make_schema(describe, aggregates, err))
+        return false;
+    make_state(describe, aggregates);
+    return true;
+}
+
+/* ---- an instance ---- */
+
+struct window_scratch {
+    struct windows windows;
+    uint32_t key_columns;
+    uint32_t count;
+    struct aggregate aggregates[AGGREGATES_MAX];
+    uint64_t values[2 * BATCH_ROWS_MAX];
+};
+
+static bool window_open(struct op *op, struct error *err)
+{
+    const struct window_config *config = op_config(op);
+    struct window_scratch *scratch = op_memory(op, sizeof(*scratch));
+    uint32_t offset = 0;
+
+    scratch->windows = (struct windows){config->window, op_watermark(op)};
+    scratch->count = config->aggregate.count;
+    scratch->key_columns = op_output_schema(op, OUT)->count - 2 - scratch->count;
+    for (uint32_t i = 0; i < scratch->count; i++) {
+        struct aggregate *aggregate = &scratch->aggregates[i];
+        if (!aggregate_parse(config->aggregate.entries[i].text, op_input_schema(op, IN), aggregate,
+                             err))
+            return false;
+        aggregate->offset = offset;
+        offset += aggregate_slot_size(aggregate->function);
+    }
+    op_set_scratch(op, scratch);
+    return true;
+}
+
+static bool window_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    struct window_scratch *scratch = op_scratch(op);
+    void *const *cells = op_cells(op, PANES);
+    uint32_t rows = batch_rows(in);
+    uint64_t refused = 0;
+
+    (void)port;
+    (void)err; /* cannot fail */
+    CHECK(rows <= BATCH_ROWS_MAX);
+    for (uint32_t i = 0; i < scratch->count; i++) {
+        const struct aggregate *aggregate = &scratch->aggregates[i];
+        const struct column *column =
+            aggregate->column == FIELD_NONE ? NULL : batch_column(in, aggregate->column);
+        refused += aggregate_add(aggregate, column, cells, rows, scratch->values);
+    }
+    if (refused)
+        op_count(op, REFUSED, refused);
+    return true;
+}
+
+/* One column's part of a key of several columns (key.h), as a key of one column. Returns what is
+ * left of the key. */
+static struct key take_part(struct key key, struct key *part, uint8_t *text)
+{
+    uint32_t size = 0;
+
+    CHECK(key.size >= 1);
+    *part = (struct key){.data = key.data};
+    switch (key.data[0]) {
+    case KEY_TAG_NULL:
+        part->size = 1;
+        break;
+    case KEY_TAG_BOOL:
+        part->size = 2;
+        break;
+    case KEY_TAG_UTF8:
+        CHECK(key.size >= 5);
+        for (uint32_t i = 1; i < 5; i++)
+            size = size << 8 | key.data[i];
+        CHECK(size <= key.size - 5);
+        text[0] = KEY_TAG_UTF8;
+        memcpy(text + 1, key.data + 5, size);
+        *part = (struct key){.data = text, .size = size + 1};
+        size += 4;
+        break;
+    default:
+        part->size = 9;
+        break;
+    }
+    size = key.data[0] == KEY_TAG_UTF8 ? size + 1 : part->size;
+    CHECK(size <= key.size);
+    return (struct key){.data = key.data + size, .size = key.size - size};
+}
+
+static void put_key(struct builder *out, uint32_t columns, const struct key *key)
+{
+    uint8_t text[KEY_SIZE_MAX];
+    struct key rest = *key, part;
+
+    if (columns == 1)
+        builder_key(out, 0, key);
+    if (columns <= 1 || key->data[0] == KEY_TAG_CUT) /* too long to be kept: null */
+        return;
+    for (uint32_t i = 0; i < columns; i++) {
+        rest = take_part(rest, &part, text);
+        builder_key(out, i, &part);
+    }
+}
+
+struct firing {
+    const struct window_scratch *scratch;
+    int64_t begin_ms, end_ms;
+};
+
+static bool window_each(struct op *op, void *context, const struct key *key, const void *cell,
+                        struct error *err)
+{
+    const struct firing *firing = context;
+    const struct window_scratch *scratch = firing->scratch;
+    struct builder *out = op_reserve(op, OUT, 1);
+    uint32_t column = scratch->key_columns;
+
+    (void)err; /* cannot fail */
+    builder_row(out, firing->end_ms - 1, 0, key->hash);
+    put_key(out, scratch->key_columns, key);
+    builder_i64(out, column++, firing->begin_ms);
+    builder_i64(out, column++, firing->end_ms);
+    for (uint32_t i = 0; i < scratch->count; i++)
+        aggregate_put(&scratch->aggregates[i], cell, out, column++);
+    return true;
+}
+
+static bool window_fire(struct op *op, void *context, int64_t begin_ms, int64_t end_ms,
+                        struct error *err)
+{
+    struct firing firing = {context, begin_ms, end_ms};
+
+    return op_pane_scan(op, PANES, begin_ms, end_ms, window_each, &firing, err);
+}
+
+static bool window_on_watermark(struct op *op, int64_t time_ms, struct error *err)
+{
+    struct window_scratch *scratch = op_scratch(op);
+
+    return windows_advance(op, PANES, &scratch->windows, time_ms, window_fire, scratch, err);
+}
+
+const struct operator_def window_aggregate = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "window-aggregate",
+    .help = "Counts, sums, means, extremes and distinct values of each key in windows of time.",
+    .config_size = sizeof(struct window_config),
+    .options = window_options,
+    .inputs = window_in,
+    .outputs = window_out,
+    .states = window_states,
+    .counters = window_counters,
+    .order = ORDER_NONE,
+    .deterministic = true,
+    .describe = window_describe,
+    .open = window_open,
+    .process = window_process,
+    .on_watermark = window_on_watermark,
+};
+OPERATOR_REGISTER(window_aggregate);
