@@ -99,6 +99,11 @@ const struct schema *builder_schema(const struct builder *builder)
     return builder->schema;
 }
 
+struct vector *builder_vectors(struct builder *builder)
+{
+    return builder->columns;
+}
+
 /* ---- rows ---- */
 /* Columns that were not set in the present row are null there. */
 static void builder_pad(struct builder *builder)

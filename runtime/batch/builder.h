@@ -8,6 +8,7 @@
 #include "runtime/batch/key.h"
 
 struct builder;
+struct vector;
 
 /* `schema` is borrowed. `keyed`: the hidden key columns are built too. */
 struct builder *builder_create(const struct schema *schema, bool keyed);
@@ -16,6 +17,9 @@ void builder_reserve(struct builder *builder, uint32_t rows);
 uint32_t builder_rows(const struct builder *builder);
 size_t builder_bytes(const struct builder *builder);
 const struct schema *builder_schema(const struct builder *builder);
+/* For decoders, which fill columns in place: the vectors (vector.h) of the schema's columns. None may
+ * have more rows than the builder; one that has fewer gets nulls. */
+struct vector *builder_vectors(struct builder *builder);
 
 /* Begins a row: its hidden columns are those of the row that caused it, or are given. */
 void builder_row_from(struct builder *builder, const struct batch *in, uint32_t row);

@@ -7,8 +7,8 @@
  * number of fields) costs its first line. A record over `record_max` is rejected with its first
  * bytes, and skipped however long it is.
  *
- * A decoder belongs to one split and one thread. It keeps nothing between blocks but the rest of an
- * oversized record to be skipped (decoder_skipping) and guesses that change speed only. */
+ * A decoder belongs to one split and one thread. Between blocks it keeps its decoder_state, and
+ * guesses that change speed only. */
 #ifndef MILLRACE_BATCH_DECODE_H
 #define MILLRACE_BATCH_DECODE_H
 
@@ -43,6 +43,7 @@ struct decode_options {
 
 struct reject {
     uint64_t offset;    /* of the record */
+    int64_t time_ms;    /* event time of the good record before it */
     const uint8_t *raw; /* its bytes, in the block; cut for oversized ones */
     size_t size;
     const char *field; /* column, or "" where the whole record is broken */
@@ -67,13 +68,18 @@ bool decoder_header(struct decoder *decoder, const uint8_t *data, size_t size, b
 
 /* Decodes whole records until `rows` rows have been added, `rejects` is full or the block holds no
  * further whole record. `offset` is that of data[0]; `last`: nothing follows. Returns the bytes
- * taken. 0 with size <= record_max and not last: give more. Raws borrow from `data`. */
+ * taken. 0 (never when last, nor with over record_max + 2 bytes): give more. Raws borrow from
+ * `data`. */
 size_t decode_block(struct decoder *decoder, const uint8_t *data, size_t size, uint64_t offset,
                     bool last, uint32_t rows, struct builder *out, struct rejects *rejects);
 
-/* In the middle of an oversized record (its reject is out): not a place to resume from. */
-bool decoder_skipping(const struct decoder *decoder);
-void decoder_skip(struct decoder *decoder); /* begin so: the place was taken while skipping */
+/* What a decoder keeps between blocks: a place to go on from is an offset and this. */
+struct decoder_state {
+    int64_t time_ms; /* event time of the last good record; TIMESTAMP_MIN_MS before the first */
+    bool skipping;   /* in the middle of an oversized record whose reject is out */
+};
+struct decoder_state decoder_state(const struct decoder *decoder);
+void decoder_resume(struct decoder *decoder, struct decoder_state state);
 
 /* The byte behind the line end that ends the line in progress; `size` when there is none. */
 size_t decode_line_end(const uint8_t *data, size_t size);

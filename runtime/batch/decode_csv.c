@@ -226,12 +226,15 @@ static bool read_value(struct decoder *decoder, uint32_t column, struct csv_fiel
 
 /* ---- records ---- */
 
-/* The first line alone. */
-static enum csv_result broken_line(const char *text, size_t rest, size_t *used, size_t *size)
+/* The first line alone, once its end is known. */
+static enum csv_result broken_line(const char *text, size_t rest, bool last, size_t *used,
+                                   size_t *size)
 {
     *used = decode_line_end((const uint8_t *)text, rest);
-    *size = *used - (*used > 0 && text[*used - 1] == '\n');
-    return CSV_BROKEN;
+    bool ended = text[*used - 1] == '\n';
+    *size = *used - ended;
+    *size -= *size > 0 && text[*size - 1] == '\r';
+    return ended || last ? CSV_BROKEN : CSV_MORE;
 }
 
 static void record_end(const char *text, const char *at, const char *limit, size_t *used,
@@ -282,7 +285,7 @@ enum csv_result csv_walk_record(struct decoder *decoder, const char *text, size_
             return CSV_MORE;
         if (end == FIELD_BROKEN) {
             decode_fault(decoder, "", "is not CSV: field %u has a wrong quote", count + 1);
-            return broken_line(text, rest, used, size);
+            return broken_line(text, rest, last, used, size);
         }
         uint32_t column = count < walk->fields ? walk->columns[count] : FIELD_NONE;
         if (field.doubled && decoder->scratch.size == 0)
@@ -295,7 +298,7 @@ enum csv_result csv_walk_record(struct decoder *decoder, const char *text, size_
     } while (end == FIELD_DELIMITER);
     record_end(text, field.next, limit, used, size);
     if (!count_fits(decoder, count))
-        return broken_line(text, rest, used, size);
+        return broken_line(text, rest, last, used, size);
     if (!is_ascii(text, *size) && !json_utf8_valid(text, *size)) {
         decode_fault(decoder, "", "is not UTF-8");
         return CSV_FAULT;

@@ -219,8 +219,7 @@ static inline const char *read_text(struct decoder *decoder, cursor at, size_t *
 /* What may stand behind a number or a literal. */
 static inline bool ends_scalar(char c)
 {
-    return c == ',' || c == '}' || c == ']' || c == ' ' || c == '\n' || c == '\t' || c == '\r' ||
-           c == '\0';
+    return c == ',' || c == '}' || c == ']' || c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
 static inline bool begins_number(char c)

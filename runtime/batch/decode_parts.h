@@ -39,7 +39,7 @@ struct decoder {
     struct arena *arena;
     struct json_walk *json; /* one of the two */
     struct csv_walk *csv;
-    bool skipping;
+    struct decoder_state state;
     const char *fault_field;
     char fault_reason[sizeof(((struct reject *)0)->reason)];
     struct bytes scratch; /* unescaped texts of the record */
