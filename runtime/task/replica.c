@@ -9,6 +9,7 @@
 #include "runtime/base/check.h"
 #include "runtime/task/row.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,8 @@ struct replica {
     struct input *inputs;
     struct directory *_Atomic directory;
     uint32_t entry_count;
-    struct top *_Atomic *tops;                /* by ranking */
+    struct top *_Atomic *tops; /* by ranking */
+    uint64_t arrivals;
     uint32_t pending_count, pending_capacity; /* rows of versions that are not complete */
     struct table_row **pending;
     _Atomic int64_t progress;
@@ -318,7 +320,7 @@ static void apply_row(struct replica *replica, struct table_row *row, int64_t pi
 
     if (newest && table_row_version(newest) >= table_row_version(row)) {
         if (table_row_version(newest) > table_row_version(row)) {
-            memory_free(row);
+            retire(replica, &row->retired, simple_free);
             return;
         }
         /* Two rows of one key and version: the last one stands. */
@@ -357,7 +359,7 @@ static void ranked_add(struct ranked *list, uint32_t *count, const struct table_
 {
     double value = table_row_f64(row, column);
 
-    if (value == value)
+    if (!isnan(value))
         list[(*count)++] = (struct ranked){value, row};
 }
 
@@ -368,21 +370,29 @@ static const struct table_row *newest_of(const struct replica *replica, uint64_t
     return entry ? atomic_load(&entry->newest) : NULL;
 }
 
-/* Rows of the former ranking that stand unchanged. False when one that changed fell below the
+/* Rows of the former ranking that stand unchanged. False when one that changed fell behind the
  * former list's end: then any row may have come up, and all are looked at. */
 static bool keep_former(const struct replica *replica, const struct top *former,
                         const struct plan_ranking *ranking, struct ranked *list, uint32_t *count)
 {
     bool full = former && former->count == ranking->limit;
-    double least = full ? table_row_f64(former->rows[former->count - 1], ranking->column) : 0;
+    struct ranked end = {0}, now;
 
+    if (full)
+        end = (struct ranked){
+            table_row_f64(former->rows[former->count - 1], ranking->column),
+            former->rows[former->count - 1],
+        };
     for (uint32_t i = 0; former && i < former->count; i++) {
         const struct table_row *row = former->rows[i];
         const struct table_row *newest = newest_of(replica, table_row_key(row).hash);
 
-        if (newest == row)
+        if (newest == row) {
             ranked_add(list, count, row, ranking->column);
-        else if (full && !(table_row_f64(newest, ranking->column) >= least))
+            continue;
+        }
+        now = (struct ranked){table_row_f64(newest, ranking->column), newest};
+        if (full && (isnan(now.value) || ranked_compare(&now, &end) > 0))
             return false;
     }
     return true;
@@ -435,12 +445,15 @@ static void rank(struct replica *replica, uint32_t r, int64_t version,
     prune_tops(replica, top, pin);
 }
 
+/* By version, then as they came. */
 static int pending_compare(const void *a, const void *b)
 {
-    int64_t x = table_row_version(*(struct table_row *const *)a);
-    int64_t y = table_row_version(*(struct table_row *const *)b);
+    const struct table_row *const *x = a, *const *y = b;
+    int64_t vx = table_row_version(*x), vy = table_row_version(*y);
 
-    return (x > y) - (x < y);
+    if (vx != vy)
+        return vx > vy ? 1 : -1;
+    return ((*x)->retired.at > (*y)->retired.at) - ((*x)->retired.at < (*y)->retired.at);
 }
 
 /* Applies all pending versions that are complete, in order. */
@@ -449,6 +462,8 @@ static void apply_complete(struct replica *replica, int64_t progress)
     int64_t pin = lowest_pin(replica);
     uint32_t at = 0, end;
 
+    if (replica->pending_count == 0)
+        return;
     qsort(replica->pending, replica->pending_count, sizeof(*replica->pending), pending_compare);
     while (at < replica->pending_count && table_row_version(replica->pending[at]) <= progress) {
         int64_t version = table_row_version(replica->pending[at]);
@@ -500,6 +515,7 @@ static void take_rows(struct replica *replica, const struct batch *batch)
     for (uint32_t k = 0; k < batch->selected; k++) {
         uint32_t size;
         const char *data = column_text(rows, batch_row(batch, k), &size);
+        struct table_row *row;
 
         /* Checked by the sender's own packing within a process, and outside bytes must be. */
         if (!table_row_check(replica->table->schema, (const uint8_t *)data, size))
@@ -509,8 +525,9 @@ static void take_rows(struct replica *replica, const struct batch *batch)
             replica->pending =
                 memory_grow(replica->pending, replica->pending_capacity, sizeof(*replica->pending));
         }
-        replica->pending[replica->pending_count++] =
-            table_row_create(replica->table->schema, (const uint8_t *)data, size);
+        row = table_row_create(replica->table->schema, (const uint8_t *)data, size);
+        row->retired.at = replica->arrivals++;
+        replica->pending[replica->pending_count++] = row;
     }
 }
 

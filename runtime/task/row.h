@@ -20,7 +20,7 @@
 
 struct retired { /* what a replica's writer has unlinked and readers may still hold */
     struct retired *next;
-    uint64_t at; /* epoch */
+    uint64_t at; /* epoch; before that the number of its arrival */
     void (*free)(struct retired *retired);
 };
 

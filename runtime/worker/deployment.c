@@ -276,6 +276,11 @@ void deployment_close(struct deployment *deployment)
     memory_free(deployment);
 }
 
+const struct plan *deployment_plan(const struct deployment *deployment)
+{
+    return deployment->config.plan;
+}
+
 const struct deployment_channel *deployment_channel(const struct deployment *deployment,
                                                     uint32_t id)
 {

@@ -27,6 +27,8 @@ struct deployment *deployment_create(const struct deployment_config *config);
 /* All slots must have closed their subtasks. NULL is fine. */
 void deployment_close(struct deployment *deployment);
 
+const struct plan *deployment_plan(const struct deployment *deployment);
+
 /* Channels have numbers that are the same in all workers. */
 enum deployment_side { SIDE_NONE, SIDE_LOCAL, SIDE_OUT, SIDE_IN };
 struct deployment_channel {

@@ -1,0 +1,467 @@
+/* replica: packed rows there and back, damage refused, versions, rankings against a naive model,
+ * barriers, and a writer against readers on threads. */
+#include "runtime/base/random.h"
+#include "runtime/task/replica.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PUBLISHERS 2
+#define KEYS 40
+#define LIMIT 8
+
+/* The table's rows: item i64, score f64 (may be null), name utf8, list (id i64, weight f32). */
+static struct field list_fields[] = {{.name = "id", .type = TYPE_I64},
+                                     {.name = "weight", .type = TYPE_F32}};
+static const struct schema list_schema = {2, list_fields};
+static struct field fields[] = {
+    {.name = "item", .type = TYPE_I64},
+    {.name = "score", .type = TYPE_F64},
+    {.name = "name", .type = TYPE_UTF8},
+    {.name = "list", .type = TYPE_LIST, .child = &list_schema},
+};
+static const struct schema schema = {4, fields};
+static const struct plan_ranking rankings[] = {{.column = 1, .limit = LIMIT}};
+
+static void quiet(struct waker *waker)
+{
+    (void)waker;
+}
+static struct waker waker = {quiet};
+
+struct bench {
+    struct plan plan;
+    struct plan_table table;
+    struct channel *channels[PUBLISHERS];
+    struct replica *replica;
+    struct replica_reader *reader;
+};
+
+static void bench_open(struct bench *bench, int64_t period_ms, bool replace)
+{
+    *bench = (struct bench){0};
+    bench->table = (struct plan_table){
+        .schema = &schema,
+        .period_ms = period_ms,
+        .replace = replace,
+        .ranking_count = 1,
+        .rankings = rankings,
+    };
+    bench->plan.tables = &bench->table;
+    bench->plan.table_count = 1;
+    for (int i = 0; i < PUBLISHERS; i++) {
+        bench->channels[i] = channel_create(1u << 20);
+        channel_set_wakers(bench->channels[i], &waker, &waker);
+    }
+    bench->replica = replica_create(&bench->plan, 0, bench->channels, PUBLISHERS, &waker);
+    bench->reader = replica_attach(bench->replica, &waker);
+}
+
+static void bench_close(struct bench *bench)
+{
+    replica_detach(bench->reader);
+    replica_close(bench->replica);
+    for (int i = 0; i < PUBLISHERS; i++)
+        channel_close(bench->channels[i]);
+}
+
+/* A keyed batch of one row. */
+static struct batch *row_batch(int64_t item, double score)
+{
+    struct builder *builder = builder_create(&schema, false), *list;
+    uint32_t key = 0;
+    struct batch *plain, *keyed;
+
+    builder_row(builder, 0, 0, 0);
+    builder_i64(builder, 0, item);
+    if (!isnan(score))
+        builder_f64(builder, 1, score);
+    builder_text(builder, 2, "name", 4);
+    list = builder_list(builder, 3);
+    for (int64_t i = 0; i < item % 4; i++) {
+        builder_child_row(list);
+        builder_i64(list, 0, item * 10 + i);
+        if (i % 2 == 0)
+            builder_f32(list, 1, (float)i / 2);
+    }
+    builder_list_end(builder, 3);
+    plain = builder_finish(builder);
+    keyed = key_batch(plain, &key, 1);
+    batch_release(&plain);
+    builder_close(builder);
+    return keyed;
+}
+
+static uint64_t hash_of(int64_t item)
+{
+    uint8_t data[KEY_SIZE_MAX];
+
+    return hash_bytes(data, key_from_i64(item, data));
+}
+
+static void send_row(struct bench *bench, uint32_t publisher, int64_t item, double score,
+                     int64_t version)
+{
+    struct builder *builder = builder_create(table_delta_schema(), false);
+    struct batch *row = row_batch(item, score);
+    struct element element = {.kind = ELEMENT_BATCH};
+    struct bytes packed = {0};
+
+    table_row_pack(&schema, row, 0, version, &packed);
+    assert_true(table_row_check(&schema, packed.data, packed.size));
+    builder_row(builder, version - 1, 0, 0);
+    builder_i64(builder, 0, (int64_t)hash_of(item));
+    builder_text(builder, 1, "", 0);
+    builder_i64(builder, 2, version);
+    builder_text(builder, 3, (const char *)packed.data, packed.size);
+    element.batch = builder_finish(builder);
+    assert_true(channel_put(bench->channels[publisher], &element));
+    builder_close(builder);
+    batch_release(&row);
+    bytes_clear(&packed);
+}
+
+static void send_watermark(struct bench *bench, uint32_t publisher, int64_t time_ms)
+{
+    struct element element = {.kind = ELEMENT_WATERMARK, .time_ms = time_ms};
+
+    assert_true(channel_put(bench->channels[publisher], &element));
+}
+
+static void send_barrier(struct bench *bench, uint32_t publisher, uint64_t checkpoint)
+{
+    struct element element = {.kind = ELEMENT_BARRIER, .checkpoint = checkpoint};
+
+    assert_true(channel_put(bench->channels[publisher], &element));
+}
+
+static void settle(struct bench *bench)
+{
+    while (replica_step(bench->replica))
+        continue;
+}
+
+/* ---- rows ---- */
+static void rows_there_and_back(void **state)
+{
+    struct bench bench;
+    const struct table_row *row;
+    uint32_t size;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    send_row(&bench, 0, 7, 2.5, 10);
+    send_row(&bench, 0, 8, NAN, 10);
+    send_watermark(&bench, 0, 9);
+    send_watermark(&bench, 1, 9);
+    settle(&bench);
+    replica_pin(bench.reader, 10);
+    row = replica_find(bench.reader, hash_of(7));
+    assert_non_null(row);
+    assert_int_equal(table_row_i64(row, 0), 7);
+    assert_true(table_row_f64(row, 1) == 2.5);
+    assert_memory_equal(table_row_text(row, 2, &size), "name", 4);
+    assert_int_equal(size, 4);
+    assert_int_equal(table_row_list(row, 3), 3);
+    assert_int_equal(table_row_list_i64(row, 3, 0)[2], 72);
+    assert_true(table_row_list_f32(row, 3, 1)[2] == 1.0f);
+    assert_true(table_row_list_f32(row, 3, 1)[1] == 0.0f); /* null */
+    assert_int_equal(table_row_version(row), 10);
+    assert_int_equal(table_row_key(row).hash, hash_of(7));
+    row = replica_find(bench.reader, hash_of(8));
+    assert_false(table_row_valid(row, 1));
+    assert_true(isnan(table_row_f64(row, 1)));
+    assert_int_equal(table_row_list(row, 3), 0);
+    assert_null(replica_find(bench.reader, hash_of(9)));
+    bench_close(&bench);
+}
+
+static void damage_is_refused(void **state)
+{
+    struct batch *row = row_batch(7, 1);
+    struct bytes packed = {0};
+    struct random random = {1};
+
+    (void)state;
+    table_row_pack(&schema, row, 0, 10, &packed);
+    for (size_t size = 0; size < packed.size; size++)
+        assert_false(table_row_check(&schema, packed.data, size));
+    for (int i = 0; i < 20000; i++) { /* must not read outside: the sanitizer watches */
+        uint8_t *copy = malloc(packed.size);
+
+        memcpy(copy, packed.data, packed.size);
+        for (int flips = 0; flips < 3; flips++)
+            copy[random_below(&random, packed.size)] ^= (uint8_t)(1u << random_below(&random, 8));
+        (void)table_row_check(&schema, copy, packed.size);
+        free(copy);
+    }
+    bytes_clear(&packed);
+    batch_release(&row);
+}
+
+/* ---- versions ---- */
+static void a_version_is_seen_once_all_publishers_are_past_it(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    assert_int_equal(replica_progress(bench.replica), INT64_MIN);
+    send_row(&bench, 0, 1, 5, 10);
+    send_watermark(&bench, 0, 25);
+    settle(&bench);
+    assert_int_equal(replica_progress(bench.replica), INT64_MIN);
+    send_watermark(&bench, 1, 9);
+    settle(&bench);
+    assert_int_equal(replica_progress(bench.replica), 10);
+    send_row(&bench, 0, 1, 6, 30);
+    send_watermark(&bench, 0, INT64_MAX);
+    send_watermark(&bench, 1, INT64_MAX);
+    settle(&bench);
+    assert_int_equal(replica_progress(bench.replica), INT64_MAX);
+    replica_pin(bench.reader, 0);
+    assert_null(replica_find(bench.reader, hash_of(1)));
+    replica_pin(bench.reader, 20);
+    assert_true(table_row_f64(replica_find(bench.reader, hash_of(1)), 1) == 5);
+    replica_pin(bench.reader, 30);
+    assert_true(table_row_f64(replica_find(bench.reader, hash_of(1)), 1) == 6);
+    replica_pin(bench.reader, INT64_MAX);
+    assert_true(table_row_f64(replica_find(bench.reader, hash_of(1)), 1) == 6);
+    bench_close(&bench);
+}
+
+static void version_of_a_time(void **state)
+{
+    const struct plan_table table = {.period_ms = 10};
+
+    (void)state;
+    assert_int_equal(replica_version_at(&table, 0), 0);
+    assert_int_equal(replica_version_at(&table, 9), 0);
+    assert_int_equal(replica_version_at(&table, 10), 10);
+    assert_int_equal(replica_version_at(&table, -1), -10);
+    assert_int_equal(replica_version_at(&table, -10), -10);
+}
+
+static void a_windows_row_holds_for_its_version_alone(void **state)
+{
+    struct bench bench;
+    uint32_t count;
+
+    (void)state;
+    bench_open(&bench, 10, true);
+    send_row(&bench, 0, 1, 5, 10);
+    send_row(&bench, 0, 2, 7, 20);
+    send_watermark(&bench, 0, 29);
+    send_watermark(&bench, 1, 29);
+    settle(&bench);
+    replica_pin(bench.reader, 10);
+    assert_non_null(replica_find(bench.reader, hash_of(1)));
+    assert_null(replica_find(bench.reader, hash_of(2)));
+    replica_pin(bench.reader, 20);
+    assert_null(replica_find(bench.reader, hash_of(1)));
+    assert_non_null(replica_top(bench.reader, 0, &count));
+    assert_int_equal(count, 1);
+    replica_pin(bench.reader, 30);
+    assert_null(replica_find(bench.reader, hash_of(2)));
+    assert_null(replica_top(bench.reader, 0, &count));
+    bench_close(&bench);
+}
+
+/* ---- against a model ---- */
+struct model {
+    double scores[KEYS]; /* NAN: none */
+};
+
+static int ranked_first(const struct model *model, int a, int b)
+{
+    if (model->scores[a] != model->scores[b])
+        return model->scores[a] > model->scores[b];
+    return a < b;
+}
+
+static void check_top(struct bench *bench, const struct model *model)
+{
+    int order[KEYS], have = 0;
+    uint32_t count;
+    const struct table_row *const *top = replica_top(bench->reader, 0, &count);
+
+    for (int k = 0; k < KEYS; k++) {
+        int at = have;
+
+        if (isnan(model->scores[k]))
+            continue;
+        while (at > 0 && ranked_first(model, k, order[at - 1])) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = k;
+        have++;
+    }
+    assert_int_equal(count, have < LIMIT ? have : LIMIT);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(table_row_i64(top[i], 0), order[i]);
+}
+
+static void rankings_like_a_model(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct random random = {seed};
+        struct model models[60];
+        struct bench bench;
+
+        bench_open(&bench, 10, false);
+        for (int k = 0; k < KEYS; k++)
+            models[0].scores[k] = NAN;
+        for (int v = 1; v < 60; v++) {
+            models[v] = models[v - 1];
+            for (uint32_t i = random_below(&random, 6); i > 0; i--) {
+                int key = (int)random_below(&random, KEYS);
+
+                models[v].scores[key] = (double)random_below(&random, 20);
+                send_row(&bench, (uint32_t)key % PUBLISHERS, key, models[v].scores[key], v * 10);
+            }
+            for (uint32_t p = 0; p < PUBLISHERS; p++)
+                send_watermark(&bench, p, v * 10 - 1);
+            settle(&bench);
+            if (random_below(&random, 2))
+                continue;
+            replica_pin(bench.reader, v * 10);
+            check_top(&bench, &models[v]);
+            for (int k = 0; k < KEYS; k++) {
+                const struct table_row *row = replica_find(bench.reader, hash_of(k));
+
+                assert_true(row ? table_row_f64(row, 1) == models[v].scores[k]
+                                : isnan(models[v].scores[k]));
+            }
+        }
+        bench_close(&bench);
+    }
+}
+
+/* ---- barriers ---- */
+static void a_barrier_is_one_cut(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    send_barrier(&bench, 0, 1);
+    send_row(&bench, 0, 1, 5, 10);
+    send_watermark(&bench, 0, 19);
+    settle(&bench);
+    assert_int_equal(replica_barrier(bench.replica), 0);
+    send_watermark(&bench, 1, 9);
+    send_barrier(&bench, 1, 1);
+    settle(&bench);
+    assert_int_equal(replica_barrier(bench.replica), 1);
+    assert_int_equal(replica_progress(bench.replica), INT64_MIN); /* behind the barrier */
+    replica_reader_passed(bench.reader, 1);
+    settle(&bench);
+    assert_int_equal(replica_progress(bench.replica), 10);
+    bench_close(&bench);
+}
+
+static void a_newer_barrier_supersedes(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    send_barrier(&bench, 0, 1); /* the other never sends it: the checkpoint was given up */
+    send_barrier(&bench, 0, 2);
+    send_barrier(&bench, 1, 2);
+    settle(&bench);
+    assert_int_equal(replica_barrier(bench.replica), 2);
+    bench_close(&bench);
+}
+
+/* ---- threads ---- */
+struct reading {
+    struct bench *bench;
+    struct replica_reader *reader;
+    atomic_bool *stop;
+    atomic_uint *failures;
+};
+
+static void *read_many(void *data)
+{
+    struct reading *reading = data;
+
+    while (!atomic_load(reading->stop)) {
+        int64_t progress = replica_progress(reading->bench->replica);
+        uint32_t count;
+
+        if (progress < 10)
+            continue;
+        replica_pin(reading->reader, progress / 10 * 10);
+        for (int k = 0; k < KEYS; k++) {
+            const struct table_row *row = replica_find(reading->reader, hash_of(k));
+
+            /* Every key has a row of every version: score is the version. */
+            if (!row || table_row_f64(row, 1) != (double)(progress / 10 * 10))
+                atomic_fetch_add(reading->failures, 1);
+        }
+        if (!replica_top(reading->reader, 0, &count) || count != LIMIT)
+            atomic_fetch_add(reading->failures, 1);
+        replica_rest(reading->reader, progress / 10 * 10);
+    }
+    return NULL;
+}
+
+static void readers_on_threads(void **state)
+{
+    struct bench bench;
+    struct reading readings[2];
+    pthread_t threads[2];
+    atomic_bool stop = false;
+    atomic_uint failures = 0;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    replica_rest(bench.reader, INT64_MAX);
+    for (int i = 0; i < 2; i++) {
+        readings[i] =
+            (struct reading){&bench, replica_attach(bench.replica, &waker), &stop, &failures};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_many, &readings[i]), 0);
+    }
+    for (int v = 1; v <= 300; v++) {
+        for (int k = 0; k < KEYS; k++)
+            send_row(&bench, (uint32_t)k % PUBLISHERS, k, v * 10, v * 10);
+        for (uint32_t p = 0; p < PUBLISHERS; p++)
+            send_watermark(&bench, p, v * 10 - 1);
+        settle(&bench);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        replica_detach(readings[i].reader);
+    }
+    assert_int_equal(failures, 0);
+    bench_close(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_there_and_back),
+        cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(a_version_is_seen_once_all_publishers_are_past_it),
+        cmocka_unit_test(version_of_a_time),
+        cmocka_unit_test(a_windows_row_holds_for_its_version_alone),
+        cmocka_unit_test(rankings_like_a_model),
+        cmocka_unit_test(a_barrier_is_one_cut),
+        cmocka_unit_test(a_newer_barrier_supersedes),
+        cmocka_unit_test(readers_on_threads),
+    };
+
+    return cmocka_run_group_tests_name("replica", tests, NULL, NULL);
+}
