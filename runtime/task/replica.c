@@ -682,7 +682,7 @@ const struct table_row *replica_find(const struct replica_reader *reader, uint64
 }
 
 const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,
-                                           uint32_t *count)
+                                           uint32_t limit, uint32_t *count)
 {
     int64_t pinned = atomic_load_explicit(&reader->pinned, memory_order_relaxed);
     const struct top *top =
@@ -693,6 +693,6 @@ const struct table_row *const *replica_top(struct replica_reader *reader, uint32
         top = atomic_load_explicit(&top->older, memory_order_acquire);
     if (!top || (reader->replica->table->replace && pinned != INT64_MAX && top->version != pinned))
         return NULL;
-    *count = top->count;
+    *count = top->count < limit ? top->count : limit;
     return top->rows;
 }

@@ -48,8 +48,9 @@ void replica_pin(struct replica_reader *reader, int64_t version);
  * below `version` again. */
 void replica_rest(struct replica_reader *reader, int64_t version);
 const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash);
+/* The first `limit` at most. */
 const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,
-                                           uint32_t *count);
+                                           uint32_t limit, uint32_t *count);
 
 /* ---- packed rows ---- */
 /* Packs row `row` of a batch of the table's schema. Appends to out. The layout is drawn in row.c. */

@@ -267,11 +267,11 @@ static void a_windows_row_holds_for_its_version_alone(void **state)
     assert_null(replica_find(bench.reader, hash_of(2)));
     replica_pin(bench.reader, 20);
     assert_null(replica_find(bench.reader, hash_of(1)));
-    assert_non_null(replica_top(bench.reader, 0, &count));
+    assert_non_null(replica_top(bench.reader, 0, LIMIT, &count));
     assert_int_equal(count, 1);
     replica_pin(bench.reader, 30);
     assert_null(replica_find(bench.reader, hash_of(2)));
-    assert_null(replica_top(bench.reader, 0, &count));
+    assert_null(replica_top(bench.reader, 0, LIMIT, &count));
     bench_close(&bench);
 }
 
@@ -291,7 +291,7 @@ static void check_top(struct bench *bench, const struct model *model)
 {
     int order[KEYS], have = 0;
     uint32_t count;
-    const struct table_row *const *top = replica_top(bench->reader, 0, &count);
+    const struct table_row *const *top = replica_top(bench->reader, 0, LIMIT, &count);
 
     for (int k = 0; k < KEYS; k++) {
         int at = have;
@@ -410,7 +410,7 @@ static void *read_many(void *data)
             if (!row || table_row_f64(row, 1) != (double)(progress / 10 * 10))
                 atomic_fetch_add(reading->failures, 1);
         }
-        if (!replica_top(reading->reader, 0, &count) || count != LIMIT)
+        if (!replica_top(reading->reader, 0, LIMIT, &count) || count != LIMIT)
             atomic_fetch_add(reading->failures, 1);
         replica_rest(reading->reader, progress / 10 * 10);
     }
