@@ -68,7 +68,7 @@ void manifest_encode(const struct manifest *manifest, struct bytes *out);
 struct manifest *manifest_decode(const void *data, size_t size, struct arena *arena,
                                  struct error *err);
 
-/* `JOB/chk-...` and `JOB/shared/FILE`; `name` has CHECKPOINT_NAME_MAX bytes. */
+/* `JOB/chk-.../manifest.json` and `JOB/shared/FILE`; `name` has CHECKPOINT_NAME_MAX bytes. */
 void manifest_name(const struct manifest *manifest, char *name);
 void manifest_file_name(const char *job_name, const char *file, char *name);
 
