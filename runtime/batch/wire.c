@@ -319,6 +319,120 @@ static struct batch *read_batch(const msgpack_object *object, const struct schem
     return batch;
 }
 
+/* ---- msgpack's own structure (its specification, "Formats") ---- */
+struct scan {
+    const uint8_t *at, *end;
+    uint64_t pending; /* objects that must still come */
+};
+
+/* A big-endian number of `width` bytes. */
+static bool scan_number(struct scan *scan, uint32_t width, uint64_t *number)
+{
+    if ((size_t)(scan->end - scan->at) < width)
+        return false;
+    *number = 0;
+    while (width-- > 0)
+        *number = *number << 8 | *scan->at++;
+    return true;
+}
+
+static bool scan_skip(struct scan *scan, uint64_t size)
+{
+    if ((uint64_t)(scan->end - scan->at) < size)
+        return false;
+    scan->at += size;
+    return true;
+}
+
+static bool scan_sized(struct scan *scan, uint32_t width, uint64_t more)
+{
+    uint64_t size;
+
+    return scan_number(scan, width, &size) && scan_skip(scan, size + more);
+}
+
+static bool scan_counted(struct scan *scan, uint32_t width, uint64_t each)
+{
+    uint64_t count;
+
+    if (!scan_number(scan, width, &count))
+        return false;
+    scan->pending += count * each;
+    return true;
+}
+
+/* What follows the first byte of an object. */
+static bool scan_object(struct scan *scan, uint8_t tag)
+{
+    if (tag <= 0x7f || tag >= 0xe0)
+        return true; /* small integers */
+    if (tag <= 0x9f) {
+        scan->pending += (uint64_t)(tag & 0x0f) * (tag <= 0x8f ? 2 : 1);
+        return true; /* small map, array */
+    }
+    if (tag <= 0xbf)
+        return scan_skip(scan, tag & 0x1f); /* small str */
+    switch (tag) {
+    case 0xc4: /* bin, ext, str */
+    case 0xc5:
+    case 0xc6:
+        return scan_sized(scan, 1u << (tag - 0xc4), 0);
+    case 0xc7:
+    case 0xc8:
+    case 0xc9:
+        return scan_sized(scan, 1u << (tag - 0xc7), 1);
+    case 0xd9:
+    case 0xda:
+    case 0xdb:
+        return scan_sized(scan, 1u << (tag - 0xd9), 0);
+    case 0xca: /* floats, integers */
+        return scan_skip(scan, 4);
+    case 0xcb:
+        return scan_skip(scan, 8);
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf:
+        return scan_skip(scan, UINT64_C(1) << (tag - 0xcc));
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        return scan_skip(scan, UINT64_C(1) << (tag - 0xd0));
+    case 0xd4: /* ext of a fixed size */
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8:
+        return scan_skip(scan, 1 + (UINT64_C(1) << (tag - 0xd4)));
+    case 0xdc:
+    case 0xdd:
+        return scan_counted(scan, 2u << (tag - 0xdc), 1);
+    case 0xde:
+    case 0xdf:
+        return scan_counted(scan, 2u << (tag - 0xde), 2);
+    default: /* nil, false, true; 0xc1 is never used */
+        return tag != 0xc1;
+    }
+}
+
+bool wire_sane(const uint8_t *data, size_t size)
+{
+    struct scan scan = {data, data + size, 1};
+
+    while (scan.pending > 0) {
+        uint8_t tag;
+
+        if (scan.pending > (uint64_t)(scan.end - scan.at))
+            return false;
+        tag = *scan.at++;
+        scan.pending--;
+        if (!scan_object(&scan, tag))
+            return false;
+    }
+    return scan.at == scan.end;
+}
+
 struct batch *wire_decode(const struct schema *schema, const uint8_t *data, size_t size,
                           struct error *err)
 {
@@ -327,7 +441,8 @@ struct batch *wire_decode(const struct schema *schema, const uint8_t *data, size
     size_t offset = 0;
 
     msgpack_unpacked_init(&unpacked);
-    if (msgpack_unpack_next(&unpacked, (const char *)data, size, &offset) ==
+    if (wire_sane(data, size) &&
+        msgpack_unpack_next(&unpacked, (const char *)data, size, &offset) ==
             MSGPACK_UNPACK_SUCCESS &&
         offset == size)
         batch = read_batch(&unpacked.data, schema, err);

@@ -18,4 +18,8 @@ void wire_encode(const struct batch *batch, const struct schema *schema, struct 
 struct batch *wire_decode(const struct schema *schema, const uint8_t *data, size_t size,
                           struct error *err);
 
+/* Whether bytes are one whole msgpack object whose counts and lengths fit in them: to be asked
+ * before msgpack-c reads outside bytes, since it allocates what an array header claims. */
+bool wire_sane(const uint8_t *data, size_t size);
+
 #endif

@@ -541,7 +541,7 @@ void coordinator_stop(struct coordinator *coordinator, int64_t now_ms)
         struct error err = {0};
 
         coordinator->stop_now = true;
-        error_set(&err, ERROR_NONE, "job", NULL, "stopped without a last checkpoint");
+        error_set(&err, ERROR_STATE, "job", NULL, "stopped without a last checkpoint");
         if (coordinator->state != COORDINATOR_DONE && coordinator->state != COORDINATOR_FAILED) {
             coordinator->failure = err;
             coordinator->has_failure = true;

@@ -1,6 +1,8 @@
 /* Reading msgpack with msgpack-c's zone objects; see pack.h. */
 #include "runtime/net/pack.h"
 
+#include "runtime/batch/wire.h"
+
 static const msgpack_object *unpack_next(struct unpack *unpack)
 {
     struct unpack_level *level = &unpack->levels[unpack->level];
@@ -18,7 +20,8 @@ bool unpack_begin(struct unpack *unpack, const uint8_t *data, size_t size)
 
     memset(unpack, 0, sizeof(*unpack));
     msgpack_unpacked_init(&unpack->unpacked);
-    if (msgpack_unpack_next(&unpack->unpacked, (const char *)data, size, &offset) !=
+    if (!wire_sane(data, size) ||
+        msgpack_unpack_next(&unpack->unpacked, (const char *)data, size, &offset) !=
             MSGPACK_UNPACK_SUCCESS ||
         offset != size || unpack->unpacked.data.type != MSGPACK_OBJECT_ARRAY) {
         unpack->failed = true;
