@@ -62,6 +62,16 @@ void *memory_grow(void *old, size_t count, size_t size)
     return pointer;
 }
 
+void *memory_aligned(size_t alignment, size_t size)
+{
+    size_t whole = size <= SIZE_MAX - alignment ? (size + alignment) & ~(alignment - 1) : SIZE_MAX;
+    void *pointer = aligned_alloc(alignment, whole);
+
+    if (!pointer)
+        exhausted(1, size);
+    return pointer;
+}
+
 void memory_free(void *pointer)
 {
     free(pointer);

@@ -1,19 +1,19 @@
-/* Blocks, columns and batches; see batch.h. */
+/* Blocks, columns and batches; see batch.h. Rows are copied in builder_append.c. */
 #include "runtime/batch/batch.h"
 
-#include "runtime/batch/builder.h"
+#include "runtime/batch/bits.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BLOCK_SPARE 64 /* bytes behind a block, so that wide loads may run over */
 
 struct block *block_create(size_t size)
 {
-    struct block *block = aligned_alloc(64, (sizeof(*block) + size + BLOCK_SPARE + 63) / 64 * 64);
+    struct block *block;
 
-    CHECK(block);
+    CHECK(size <= SIZE_MAX / 2);
+    block = memory_aligned(_Alignof(struct block), sizeof(*block) + size + BLOCK_SPARE);
     atomic_init(&block->refs, 1);
     block->size = size;
     return block;
@@ -30,7 +30,7 @@ void block_release(struct block **block)
 
     *block = NULL;
     if (held && atomic_fetch_sub_explicit(&held->refs, 1, memory_order_acq_rel) == 1)
-        free(held);
+        memory_free(held);
 }
 
 struct column *column_create(enum type type, uint32_t rows)
@@ -117,14 +117,23 @@ static void share_columns(struct batch *copy, const struct batch *batch)
     }
 }
 
-struct batch *batch_select(const struct batch *batch, const uint32_t *rows, uint32_t count)
+struct batch *batch_copy(const struct batch *batch)
 {
     struct batch *copy = batch_share(batch, batch->column_count);
 
     share_columns(copy, batch);
+    return copy;
+}
+
+struct batch *batch_select(const struct batch *batch, const uint32_t *rows, uint32_t count)
+{
+    struct batch *copy = batch_copy(batch);
+
+    CHECK(count <= batch->rows);
     block_release(&copy->selection_block);
     copy->selection_block = block_create(count * sizeof(uint32_t));
-    memcpy(copy->selection_block->data, rows, count * sizeof(uint32_t));
+    if (count)
+        memcpy(copy->selection_block->data, rows, count * sizeof(uint32_t));
     copy->selection = (const uint32_t *)(const void *)copy->selection_block->data;
     copy->selected = count;
     return copy;
@@ -164,18 +173,18 @@ struct batch *batch_dense(struct batch *batch)
 /* ---- sizes and checks ---- */
 static size_t column_bytes(const struct column *column)
 {
-    size_t bytes = column->validity ? (column->rows + 7) / 8 : 0;
+    size_t rows = column->rows, bytes = column->validity ? bits_size(column->rows) : 0;
 
     if (column->type == TYPE_UTF8)
-        bytes += (size_t)(column->offsets[column->rows] - column->offsets[0]);
+        bytes += (size_t)(column->offsets[rows] - column->offsets[0]);
     else if (column->type == TYPE_BOOL)
-        bytes += (column->rows + 7) / 8;
+        bytes += bits_size(column->rows);
     else if (column->type == TYPE_VECTOR)
-        bytes += (size_t)column->rows * column->width * sizeof(float);
+        bytes += rows * column->width * sizeof(float);
     else
-        bytes += column->rows * type_size(column->type);
+        bytes += rows * type_size(column->type);
     if (column->offsets)
-        bytes += (column->rows + 1) * sizeof(int32_t);
+        bytes += (rows + 1) * sizeof(int32_t);
     return bytes + (column->child ? batch_bytes(column->child) : 0);
 }
 
@@ -190,35 +199,54 @@ size_t batch_bytes(const struct batch *batch)
     return bytes;
 }
 
-static void column_check(const struct column *column, const struct field *field)
+static void check_offsets(const struct column *column)
 {
-    CHECK(column->type == field->type && column->width == field->width);
-    if (column->type == TYPE_UTF8 || column->type == TYPE_LIST) {
-        CHECK(column->offsets && column->offsets[0] >= 0);
-        for (uint32_t row = 0; row < column->rows; row++)
-            CHECK(column->offsets[row] <= column->offsets[row + 1]);
-    }
-    if (column->type == TYPE_LIST) {
-        CHECK(column->child && (uint32_t)column->offsets[column->rows] <= column->child->rows);
-        batch_check(column->child, field->child);
-    } else {
-        CHECK(column->values || column->rows == 0);
-    }
+    CHECK(column->offsets && column->offsets[0] >= 0);
+    for (uint32_t row = 0; row < column->rows; row++)
+        CHECK(column->offsets[row] <= column->offsets[row + 1]);
 }
 
-void batch_check(const struct batch *batch, const struct schema *schema)
+static void check_column(const struct column *column, const struct field *field, uint32_t rows)
 {
-    CHECK(batch->column_count == schema->count);
+    CHECK(column && column->rows == rows);
+    CHECK(column->type == field->type);
+    CHECK(column->type != TYPE_VECTOR || column->width == field->width);
+    if (column->type == TYPE_UTF8 || column->type == TYPE_LIST)
+        check_offsets(column);
+    if (column->type != TYPE_LIST) {
+        CHECK(column->values || rows == 0);
+        return;
+    }
+    CHECK(column->child && !column->child->selection);
+    CHECK((uint32_t)column->offsets[rows] <= column->child->rows);
+    for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
+        CHECK(!column->child->columns[i]);
+    batch_check(column->child, field->child);
+}
+
+static void check_selection(const struct batch *batch)
+{
     CHECK(batch->selection ? batch->selected <= batch->rows : batch->selected == batch->rows);
     for (uint32_t k = 0; batch->selection && k < batch->selected; k++)
         CHECK(batch->selection[k] < batch->rows &&
               (k == 0 || batch->selection[k - 1] < batch->selection[k]));
-    for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
-        CHECK(!batch->columns[i] || batch->columns[i]->rows == batch->rows);
-    for (uint32_t i = 0; i < schema->count; i++) {
-        CHECK(batch->columns[HIDDEN_COUNT + i]->rows == batch->rows);
-        column_check(batch->columns[HIDDEN_COUNT + i], &schema->fields[i]);
+}
+
+void batch_check(const struct batch *batch, const struct schema *schema)
+{
+    static const struct field integer = {.type = TYPE_I64}, text = {.type = TYPE_UTF8};
+
+    CHECK(batch->column_count == schema->count);
+    check_selection(batch);
+    for (uint32_t i = 0; i < HIDDEN_COUNT; i++) {
+        if (!batch->columns[i])
+            continue;
+        check_column(batch->columns[i], i == HIDDEN_KEY ? &text : &integer, batch->rows);
+        CHECK(!batch->columns[i]->validity);
     }
+    CHECK(!batch->columns[HIDDEN_HASH] == !batch->columns[HIDDEN_KEY]);
+    for (uint32_t i = 0; i < schema->count; i++)
+        check_column(batch->columns[HIDDEN_COUNT + i], &schema->fields[i], batch->rows);
 }
 
 double column_number(const struct column *column, uint32_t row)

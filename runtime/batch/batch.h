@@ -28,12 +28,13 @@ struct column {
     uint32_t rows;
     uint32_t width;          /* TYPE_VECTOR */
     const uint8_t *validity; /* bit set = valid, least significant first; NULL: no nulls */
-    const void *values;      /* TYPE_UTF8: the bytes; TYPE_BOOL: bitmap */
+    const void *values;      /* TYPE_UTF8: the bytes, and 16 readable ones behind, as block_create
+                                gives; TYPE_BOOL: bitmap */
     const int32_t *offsets;  /* TYPE_UTF8, TYPE_LIST: rows + 1, the first need not be 0 */
     struct batch *child;     /* TYPE_LIST: dense, owned reference */
     struct block *blocks[3]; /* owners of the memory above; NULL inside is fine */
 };
-/* Wraps memory of `block` (reference taken); the caller fills the pointers. One reference. */
+/* An empty shell with one reference: the caller fills the pointers (ownership moves in). */
 struct column *column_create(enum type type, uint32_t rows);
 void column_ref(struct column *column);
 void column_release(struct column **column); /* NULL inside is fine */
@@ -65,6 +66,7 @@ void batch_ref(struct batch *batch);
 void batch_release(struct batch **batch); /* NULL inside is fine */
 
 /* New batches; shared columns get a reference, the argument keeps its own. */
+struct batch *batch_copy(const struct batch *batch); /* the same columns and selection */
 struct batch *batch_select(const struct batch *batch, const uint32_t *rows, uint32_t count);
 struct batch *batch_with(const struct batch *batch,
                          struct column **column); /* appended; moves in */
@@ -74,7 +76,7 @@ struct batch *batch_project(const struct batch *batch, const uint32_t *columns, 
 struct batch *batch_dense(struct batch *batch);
 struct batch *batch_gather(const struct batch *batch, const uint32_t *rows, uint32_t count);
 
-size_t batch_bytes(const struct batch *batch); /* memory of its columns, shared ones too */
+size_t batch_bytes(const struct batch *batch); /* of its columns' rows, shared ones too */
 /* Aborts when offsets, selection or row counts disagree. For decoders and tests. */
 void batch_check(const struct batch *batch, const struct schema *schema);
 

@@ -1,54 +1,86 @@
-/* Building batches; see builder.h. A builder is one vector (vector.h) a column. */
+/* Builders; see builder.h.
+ * Method: all columns have room for the same number of rows, so that beginning a row is the only
+ * place that looks at it. Each column knows how many rows it has set; what lies between that and
+ * the present row becomes null when the column is next touched, or at the end. A column gets a
+ * bitmap with its first null. builder_finish gives the memory away: the next batch allocates anew,
+ * at once in the size of the last one (jemalloc hands the same memory back; a pool of our own was
+ * no faster and keeps what other threads could use). */
 #include "runtime/batch/builder.h"
 
-#include "runtime/batch/vector.h"
+#include "runtime/batch/bits.h"
+#include "runtime/batch/builder_parts.h"
 
 #include <math.h>
-#include <string.h>
 
-struct builder {
-    const struct schema *schema; /* of a child builder: the list's child */
-    bool keyed, child;
-    bool order_shared; /* every row's order is its origin: one column for both */
-    uint32_t rows;     /* begun */
-    struct vector hidden[HIDDEN_COUNT];
-    struct vector *columns; /* of a child builder: the list vector's children, borrowed */
-    struct builder **lists; /* child builders by column; NULL where it is no list */
+#define ROWS_MIN 64u
+#define TEXT_SIZE_MIN 64u
+
+/* What columns without rows or texts point at, so that no pointer is ever NULL. */
+static const union {
+    uint8_t bytes[64];
+    int32_t offsets[16];
+} nothing __attribute__((aligned(64)));
+
+static const enum type hidden_types[HIDDEN_COUNT] = {
+    [HIDDEN_TIME] = TYPE_I64, [HIDDEN_ORIGIN] = TYPE_I64, [HIDDEN_ORDER] = TYPE_I64,
+    [HIDDEN_HASH] = TYPE_I64, [HIDDEN_KEY] = TYPE_UTF8,
 };
 
-static const struct field hidden_fields[HIDDEN_COUNT] = {
-    [HIDDEN_TIME] = {.name = "time", .type = TYPE_I64},
-    [HIDDEN_ORIGIN] = {.name = "origin", .type = TYPE_I64},
-    [HIDDEN_ORDER] = {.name = "order", .type = TYPE_I64},
-    [HIDDEN_HASH] = {.name = "hash", .type = TYPE_I64},
-    [HIDDEN_KEY] = {.name = "key", .type = TYPE_UTF8},
-};
-
-static struct builder *child_create(const struct schema *schema, struct vector *columns)
+/* ---- life ---- */
+static void column_init(struct builder_column *column, enum type type, uint32_t width)
 {
-    struct builder *builder = memory_new(sizeof(*builder));
+    column->type = type;
+    column->width = width;
+    column->value_size =
+        type == TYPE_VECTOR ? width * (uint32_t)sizeof(float) : (uint32_t)type_size(type);
+}
+
+static struct builder *builder_new(uint32_t column_count)
+{
+    size_t columns = (HIDDEN_COUNT + column_count) * sizeof(struct builder_column);
+    struct builder *builder = memory_new(sizeof(*builder) + columns);
+
+    builder->column_count = column_count;
+    return builder;
+}
+
+static struct builder *child_create(const struct schema *schema)
+{
+    struct builder *builder = builder_new(schema->count);
 
     builder->schema = schema;
-    builder->child = true;
-    builder->columns = columns;
+    for (uint32_t i = 0; i < schema->count; i++) {
+        struct builder_column *column = &builder->columns[HIDDEN_COUNT + i];
+
+        column_init(column, schema->fields[i].type, schema->fields[i].width);
+        if (column->type == TYPE_LIST)
+            column->child = child_create(schema->fields[i].child);
+    }
     return builder;
 }
 
 struct builder *builder_create(const struct schema *schema, bool keyed)
 {
-    struct builder *builder = memory_new(sizeof(*builder));
+    struct builder *builder = child_create(schema);
 
-    builder->schema = schema;
-    builder->keyed = keyed;
-    builder->order_shared = true;
     for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
-        vector_init(&builder->hidden[i], &hidden_fields[i]);
-    builder->columns = memory_array(schema->count, sizeof(*builder->columns));
-    builder->lists = memory_array(schema->count, sizeof(*builder->lists));
-    for (uint32_t i = 0; i < schema->count; i++) {
-        vector_init(&builder->columns[i], &schema->fields[i]);
-        if (schema->fields[i].type == TYPE_LIST)
-            builder->lists[i] = child_create(schema->fields[i].child, builder->columns[i].children);
+        if (keyed || (i != HIDDEN_HASH && i != HIDDEN_KEY))
+            column_init(&builder->columns[i], hidden_types[i], 0);
+    return builder;
+}
+
+struct builder *builder_like(const struct batch *batch)
+{
+    struct builder *builder = builder_new(batch->column_count);
+
+    for (uint32_t i = 0; i < HIDDEN_COUNT + batch->column_count; i++) {
+        const struct column *column = batch->columns[i];
+
+        if (!column)
+            continue;
+        column_init(&builder->columns[i], column->type, column->width);
+        if (column->type == TYPE_LIST)
+            builder->columns[i].child = builder_like(column->child);
     }
     return builder;
 }
@@ -57,246 +89,268 @@ void builder_close(struct builder *builder)
 {
     if (!builder)
         return;
-    for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
-        vector_clear(&builder->hidden[i]);
-    for (uint32_t i = 0; i < builder->schema->count; i++) {
-        vector_clear(&builder->columns[i]);
-        memory_free(builder->lists[i]);
+    for (uint32_t i = 0; i < HIDDEN_COUNT + builder->column_count; i++) {
+        for (uint32_t k = 0; k < 3; k++)
+            block_release(&builder->columns[i].blocks[k]);
+        builder_close(builder->columns[i].child);
     }
-    memory_free(builder->columns);
-    memory_free(builder->lists);
+    memory_free(builder->scratch);
     memory_free(builder);
+}
+
+/* ---- memory ---- */
+static void grow(struct builder_column *column, uint32_t which, size_t used, size_t size)
+{
+    struct block *old = column->blocks[which], *block = block_create(size);
+
+    if (old)
+        memcpy(block->data, old->data, used);
+    block_release(&old);
+    column->blocks[which] = block;
+    if (which == BLOCK_VALUES)
+        column->values = block->data;
+    else if (which == BLOCK_OFFSETS)
+        column->offsets = (int32_t *)(void *)block->data;
+    else
+        column->validity = block->data;
+}
+
+static void column_grow(struct builder_column *column, uint32_t old, uint32_t capacity)
+{
+    if (column->type == TYPE_UTF8 || column->type == TYPE_LIST) {
+        size_t used = column->offsets ? (old + (size_t)1) * sizeof(int32_t) : 0;
+
+        grow(column, BLOCK_OFFSETS, used, (capacity + (size_t)1) * sizeof(int32_t));
+        column->offsets[0] = 0;
+    } else if (column->type == TYPE_BOOL) {
+        grow(column, BLOCK_VALUES, bits_size(old), bits_size(capacity));
+    } else {
+        size_t size = column->value_size;
+
+        grow(column, BLOCK_VALUES, old * size, capacity * size);
+    }
+    if (column->validity)
+        grow(column, BLOCK_VALIDITY, bits_size(old), bits_size(capacity));
+}
+
+/* A hidden column that is not built, or the order while it is the origin, has no memory. */
+static bool has_memory(const struct builder *builder, uint32_t i)
+{
+    return builder->columns[i].type != TYPE_NONE &&
+           (i != HIDDEN_ORDER || builder->order_apart || builder->columns[i].values);
 }
 
 void builder_reserve(struct builder *builder, uint32_t rows)
 {
-    for (uint32_t i = HIDDEN_TIME; i <= HIDDEN_ORIGIN; i++)
-        vector_reserve(&builder->hidden[i], rows);
-    for (uint32_t i = 0; i < builder->schema->count; i++)
-        vector_reserve(&builder->columns[i], rows);
+    uint64_t wanted = (uint64_t)builder->rows + rows, capacity = (uint64_t)builder->capacity * 2;
+
+    CHECK(wanted < INT32_MAX);
+    if (wanted <= builder->capacity)
+        return;
+    if (capacity < builder->rows_hint)
+        capacity = builder->rows_hint;
+    if (capacity < wanted)
+        capacity = wanted;
+    capacity = (capacity + ROWS_MIN - 1) / ROWS_MIN * ROWS_MIN;
+    for (uint32_t i = 0; i < HIDDEN_COUNT + builder->column_count; i++)
+        if (has_memory(builder, i))
+            column_grow(&builder->columns[i], builder->rows, (uint32_t)capacity);
+    builder->capacity = (uint32_t)capacity;
 }
 
-uint32_t builder_rows(const struct builder *builder)
+void builder_text_reserve(struct builder_column *column, size_t size)
 {
-    return builder->rows;
+    size_t wanted = column->text_size + size, room = (size_t)column->text_max * 2;
+
+    CHECK(wanted <= INT32_MAX);
+    if (wanted <= column->text_max)
+        return;
+    if (room == 0)
+        room = column->text_hint;
+    if (room < wanted)
+        room = wanted;
+    if (room < TEXT_SIZE_MIN)
+        room = TEXT_SIZE_MIN;
+    if (room > INT32_MAX)
+        room = INT32_MAX;
+    grow(column, BLOCK_VALUES, column->text_size, room);
+    column->text_max = (uint32_t)room;
+}
+
+void builder_need_validity(const struct builder *builder, struct builder_column *column)
+{
+    if (column->validity)
+        return;
+    grow(column, BLOCK_VALIDITY, 0, bits_size(builder->capacity));
+    bits_fill(column->validity, 0, column->set, true);
+}
+
+static size_t column_bytes(const struct builder_column *column)
+{
+    size_t size = (size_t)column->set * column->value_size + column->text_size;
+
+    if (column->offsets)
+        size += (size_t)column->set * sizeof(int32_t);
+    if (column->validity || column->type == TYPE_BOOL)
+        size += bits_size(column->set);
+    return size + (column->child ? builder_bytes(column->child) : 0);
 }
 
 size_t builder_bytes(const struct builder *builder)
 {
-    size_t bytes = builder->rows * 2 * sizeof(int64_t);
+    size_t size = 0;
 
-    for (uint32_t i = 0; i < builder->schema->count; i++) {
-        const struct vector *vector = &builder->columns[i];
-
-        bytes += vector->bytes + vector->rows * (type_size(vector->type) + sizeof(int32_t)) +
-                 (size_t)vector->child_rows * vector->child_count * sizeof(int64_t);
-    }
-    return bytes;
-}
-
-const struct schema *builder_schema(const struct builder *builder)
-{
-    return builder->schema;
-}
-
-struct vector *builder_vectors(struct builder *builder)
-{
-    return builder->columns;
+    for (uint32_t i = HIDDEN_HASH; i < HIDDEN_COUNT + builder->column_count; i++)
+        size += column_bytes(&builder->columns[i]);
+    if (builder->columns[HIDDEN_TIME].type != TYPE_NONE)
+        size += builder->rows * (builder->order_apart ? 3 : 2) * sizeof(int64_t);
+    return size;
 }
 
 /* ---- rows ---- */
-/* Columns that were not set in the present row are null there. */
-static void builder_pad(struct builder *builder)
+void builder_split_order(struct builder *builder)
 {
-    for (uint32_t i = 0; i < builder->schema->count; i++)
-        while (builder->columns[i].rows < builder->rows)
-            vector_null(&builder->columns[i]);
-}
+    struct builder_column *order = &builder->columns[HIDDEN_ORDER];
 
-static void vector_put_i64(struct vector *vector, int64_t value)
-{
-    vector_room(vector);
-    vector_mark(vector, true);
-    ((int64_t *)(void *)vector->values->data)[vector->rows++] = value;
-}
-
-static void vector_put_text(struct vector *vector, const void *text, size_t size)
-{
-    vector_room(vector);
-    vector_mark(vector, true);
-    vector_reserve_text(vector, size);
-    memcpy(vector->values->data + vector->bytes, text, size);
-    vector->bytes += size;
-    ((int32_t *)(void *)vector->offsets->data)[++vector->rows] = (int32_t)vector->bytes;
-}
-
-/* From now on orders differ from origins: gives the rows so far their own. */
-static void own_order(struct builder *builder, uint32_t rows)
-{
-    struct vector *order = &builder->hidden[HIDDEN_ORDER];
-
-    if (!builder->order_shared)
-        return;
-    builder->order_shared = false;
-    if (rows == 0)
-        return;
-    vector_reserve(order, rows);
-    memcpy(order->values->data, builder->hidden[HIDDEN_ORIGIN].values->data,
-           rows * sizeof(int64_t));
-    order->rows = rows;
-}
-
-void builder_row(struct builder *builder, int64_t time_ms, uint64_t origin, uint64_t order)
-{
-    builder_pad(builder);
-    if (origin != order)
-        own_order(builder, builder->rows);
-    vector_put_i64(&builder->hidden[HIDDEN_TIME], time_ms);
-    vector_put_i64(&builder->hidden[HIDDEN_ORIGIN], (int64_t)origin);
-    if (!builder->order_shared)
-        vector_put_i64(&builder->hidden[HIDDEN_ORDER], (int64_t)order);
-    builder->rows++;
+    CHECK(order->type != TYPE_NONE);
+    builder->order_apart = true;
+    if (!order->values)
+        column_grow(order, 0, builder->capacity);
+    if (builder->rows > 0)
+        memcpy(order->values, builder->columns[HIDDEN_ORIGIN].values,
+               builder->rows * sizeof(uint64_t));
 }
 
 void builder_row_from(struct builder *builder, const struct batch *in, uint32_t row)
 {
     builder_row(builder, batch_time(in)[row], batch_origin(in)[row], batch_order(in)[row]);
-    if (!builder->keyed || !in->columns[HIDDEN_HASH])
-        return;
-    while (builder->hidden[HIDDEN_HASH].rows + 1 < builder->rows) {
-        vector_null(&builder->hidden[HIDDEN_HASH]);
-        vector_null(&builder->hidden[HIDDEN_KEY]);
+    if (builder->columns[HIDDEN_KEY].type != TYPE_NONE && in->columns[HIDDEN_KEY]) {
+        struct key key = key_of(in, row);
+
+        builder_row_key(builder, &key);
     }
-    vector_append(&builder->hidden[HIDDEN_HASH], in->columns[HIDDEN_HASH], &row, 1);
-    vector_append(&builder->hidden[HIDDEN_KEY], in->columns[HIDDEN_KEY], &row, 1);
+}
+
+void builder_row_key(struct builder *builder, const struct key *key)
+{
+    struct builder_column *keys = &builder->columns[HIDDEN_KEY];
+    struct builder_column *hashes = &builder->columns[HIDDEN_HASH];
+    uint32_t row = builder->rows - 1;
+
+    CHECK(keys->type != TYPE_NONE && builder->rows > 0);
+    builder_pad(builder, keys, row);
+    builder_pad(builder, hashes, row);
+    builder_put_text(keys, row, key->data, key->size);
+    ((uint64_t *)(void *)hashes->values)[row] = key->hash;
+    keys->set = hashes->set = builder->rows;
+    builder->key_rows++;
+}
+
+void builder_truncate(struct builder *builder, uint32_t rows)
+{
+    CHECK(rows <= builder->rows);
+    for (uint32_t i = 0; i < HIDDEN_COUNT + builder->column_count; i++) {
+        struct builder_column *column = &builder->columns[i];
+
+        if (column->set <= rows)
+            continue;
+        column->set = rows;
+        if (column->type == TYPE_UTF8)
+            column->text_size = (uint32_t)column->offsets[rows];
+        else if (column->type == TYPE_LIST)
+            builder_truncate(column->child, (uint32_t)column->offsets[rows]);
+    }
+    builder->rows = rows;
 }
 
 void builder_row_undo(struct builder *builder)
 {
     CHECK(builder->rows > 0);
-    builder->rows--;
-    for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
-        vector_truncate(&builder->hidden[i], builder->rows);
-    for (uint32_t i = 0; i < builder->schema->count; i++)
-        vector_truncate(&builder->columns[i], builder->rows);
+    if (builder->columns[HIDDEN_KEY].set == builder->rows)
+        builder->key_rows--;
+    builder_truncate(builder, builder->rows - 1);
+}
+
+void builder_reset(struct builder *builder)
+{
+    builder_truncate(builder, 0);
+    builder->key_rows = 0;
+    builder->order_apart = false;
+    for (uint32_t i = 0; i < HIDDEN_COUNT + builder->column_count; i++) {
+        block_release(&builder->columns[i].blocks[BLOCK_VALIDITY]);
+        builder->columns[i].validity = NULL;
+        if (builder->columns[i].child)
+            builder_reset(builder->columns[i].child);
+    }
+}
+
+void builder_pad(struct builder *builder, struct builder_column *column, uint32_t rows)
+{
+    uint32_t begin = column->set;
+
+    CHECK(begin <= rows && rows < INT32_MAX); /* else a column is set twice, or without a row */
+    if (begin == rows)
+        return;
+    builder_need_validity(builder, column);
+    bits_fill(column->validity, begin, rows, false);
+    if (column->offsets)
+        for (uint32_t row = begin; row < rows; row++)
+            column->offsets[row + 1] = column->offsets[row];
+    else if (column->type == TYPE_BOOL)
+        bits_fill(column->values, begin, rows, false);
+    else
+        memset(column->values + (size_t)begin * column->value_size, 0,
+               (size_t)(rows - begin) * column->value_size);
+    column->set = rows;
 }
 
 /* ---- setters ---- */
-static struct vector *setter(struct builder *builder, uint32_t column)
-{
-    struct vector *vector = &builder->columns[column];
-
-    CHECK(column < builder->schema->count && vector->rows + 1 == builder->rows);
-    vector_room(vector);
-    vector_mark(vector, true);
-    return vector;
-}
-
-void builder_bool(struct builder *builder, uint32_t column, bool value)
-{
-    struct vector *vector = setter(builder, column);
-    uint8_t *byte = vector->values->data + (vector->rows >> 3);
-    uint8_t mask = (uint8_t)(1u << (vector->rows & 7));
-
-    CHECK(vector->type == TYPE_BOOL);
-    if ((vector->rows & 7) == 0)
-        *byte = 0;
-    *byte = value ? (uint8_t)(*byte | mask) : (uint8_t)(*byte & (uint8_t)~mask);
-    vector->rows++;
-}
-
-void builder_i32(struct builder *builder, uint32_t column, int32_t value)
-{
-    struct vector *vector = setter(builder, column);
-
-    CHECK(vector->type == TYPE_I32);
-    ((int32_t *)(void *)vector->values->data)[vector->rows++] = value;
-}
-
-void builder_i64(struct builder *builder, uint32_t column, int64_t value)
-{
-    struct vector *vector = setter(builder, column);
-
-    CHECK(vector->type == TYPE_I64 || vector->type == TYPE_TIMESTAMP);
-    ((int64_t *)(void *)vector->values->data)[vector->rows++] = value;
-}
-
-void builder_f32(struct builder *builder, uint32_t column, float value)
-{
-    struct vector *vector = setter(builder, column);
-
-    CHECK(vector->type == TYPE_F32);
-    ((float *)(void *)vector->values->data)[vector->rows++] = value;
-}
-
-void builder_f64(struct builder *builder, uint32_t column, double value)
-{
-    struct vector *vector = setter(builder, column);
-
-    CHECK(vector->type == TYPE_F64);
-    ((double *)(void *)vector->values->data)[vector->rows++] = value;
-}
-
-void builder_text(struct builder *builder, uint32_t column, const char *text, size_t size)
-{
-    struct vector *vector = &builder->columns[column];
-
-    CHECK(column < builder->schema->count && vector->rows + 1 == builder->rows);
-    CHECK(vector->type == TYPE_UTF8);
-    vector_put_text(vector, text, size);
-}
-
 void builder_vector(struct builder *builder, uint32_t column, const float *values)
 {
-    struct vector *vector = setter(builder, column);
-    size_t size = vector->width * sizeof(float);
+    struct builder_column *to = builder_set(builder, column);
 
-    CHECK(vector->type == TYPE_VECTOR);
-    memcpy(vector->values->data + vector->rows * size, values, size);
-    vector->rows++;
+    CHECK(to->type == TYPE_VECTOR);
+    memcpy(to->values + (size_t)(builder->rows - 1) * to->value_size, values, to->value_size);
+}
+
+static int64_t rounded(double value, int64_t min, int64_t max)
+{
+    if (value <= (double)min)
+        return min;
+    return value >= (double)max ? max : (int64_t)llrint(value);
+}
+
+static enum type column_type(const struct builder *builder, uint32_t column)
+{
+    CHECK(column < builder->column_count);
+    return builder->columns[HIDDEN_COUNT + column].type;
 }
 
 void builder_number(struct builder *builder, uint32_t column, double value)
 {
-    switch (builder->columns[column].type) {
-    case TYPE_BOOL:
-        builder_bool(builder, column, value != 0);
-        break;
-    case TYPE_I32:
-        builder_i32(builder, column, (int32_t)lrint(value));
-        break;
-    case TYPE_I64:
-    case TYPE_TIMESTAMP:
-        builder_i64(builder, column, (int64_t)llrint(value));
-        break;
-    case TYPE_F32:
+    enum type type = column_type(builder, column);
+
+    if (type == TYPE_F32)
         builder_f32(builder, column, (float)value);
-        break;
-    case TYPE_F64:
+    else if (type == TYPE_F64)
         builder_f64(builder, column, value);
-        break;
-    case TYPE_NONE:
-    case TYPE_UTF8:
-    case TYPE_VECTOR:
-    case TYPE_LIST:
-    case TYPE_KEY:
-        CHECK(!"a numeric column");
-    }
+    else if (isnan(value))
+        return;
+    else if (type == TYPE_BOOL)
+        builder_bool(builder, column, value != 0);
+    else if (type == TYPE_I32)
+        builder_i32(builder, column, (int32_t)rounded(value, INT32_MIN, INT32_MAX));
+    else
+        builder_i64(builder, column, rounded(value, INT64_MIN, INT64_MAX));
 }
 
-void builder_copy(struct builder *builder, uint32_t column, const struct column *from, uint32_t row)
+static int64_t key_integer(const struct key *key)
 {
-    CHECK(column < builder->schema->count && builder->columns[column].rows + 1 == builder->rows);
-    vector_append(&builder->columns[column], from, &row, 1);
-}
+    uint64_t value;
 
-static int64_t key_i64(const struct key *key)
-{
-    uint64_t value = 0;
-
-    for (uint32_t i = 1; i < 9; i++)
-        value = value << 8 | key->data[i];
-    return (int64_t)(value ^ (UINT64_C(1) << 63));
+    CHECK(key->size == 1 + sizeof(value));
+    memcpy(&value, key->data + 1, sizeof(value));
+    return (int64_t)(__builtin_bswap64(value) ^ (UINT64_C(1) << 63));
 }
 
 void builder_key(struct builder *builder, uint32_t column, const struct key *key)
@@ -304,143 +358,131 @@ void builder_key(struct builder *builder, uint32_t column, const struct key *key
     CHECK(key->size >= 1);
     switch (key->data[0]) {
     case KEY_TAG_NULL:
-        break; /* left unset: null */
+    case KEY_TAG_CUT:
+        break;
     case KEY_TAG_BOOL:
+        CHECK(key->size == 2);
         builder_bool(builder, column, key->data[1]);
         break;
     case KEY_TAG_INTEGER:
     case KEY_TAG_TIMESTAMP:
-        if (builder->columns[column].type == TYPE_I32)
-            builder_i32(builder, column, (int32_t)key_i64(key));
+        if (column_type(builder, column) == TYPE_I32)
+            builder_i32(builder, column, (int32_t)key_integer(key));
         else
-            builder_i64(builder, column, key_i64(key));
+            builder_i64(builder, column, key_integer(key));
         break;
     case KEY_TAG_UTF8:
         builder_text(builder, column, (const char *)key->data + 1, key->size - 1);
         break;
-    default: /* KEY_TAG_CUT: only its hash is left */
-        break;
+    default:
+        CHECK(!"a canonical key of one column");
     }
 }
 
 /* ---- lists ---- */
 struct builder *builder_list(struct builder *builder, uint32_t column)
 {
-    struct builder *child;
+    struct builder_column *list = builder_set(builder, column);
 
-    CHECK(column < builder->schema->count && builder->columns[column].type == TYPE_LIST);
-    CHECK(builder->columns[column].rows + 1 == builder->rows);
-    child = builder->lists[column];
-    child->rows = builder->columns[column].child_rows;
-    return child;
-}
-
-void builder_child_row(struct builder *child)
-{
-    CHECK(child->child);
-    builder_pad(child);
-    child->rows++;
+    CHECK(list->type == TYPE_LIST);
+    CHECK(list->child->rows == (uint32_t)list->offsets[builder->rows - 1]);
+    list->offsets[builder->rows] = (int32_t)list->child->rows;
+    return list->child;
 }
 
 void builder_list_end(struct builder *builder, uint32_t column)
 {
-    struct builder *child = builder->lists[column];
-    struct vector *vector = setter(builder, column);
+    struct builder_column *list = &builder->columns[HIDDEN_COUNT + column];
 
-    builder_pad(child);
-    vector->child_rows = child->rows;
-    ((int32_t *)(void *)vector->offsets->data)[++vector->rows] = (int32_t)child->rows;
+    CHECK(column < builder->column_count && list->type == TYPE_LIST);
+    CHECK(builder->rows > 0 && list->set == builder->rows); /* else it was not begun */
+    list->offsets[builder->rows] = (int32_t)list->child->rows;
 }
 
-/* ---- whole rows ---- */
-static void append_order(struct builder *builder, const struct batch *batch, const uint32_t *rows,
-                         uint32_t count)
+/* ---- the batch ---- */
+/* The bits behind the last row: zero, so that equal rows are equal bytes. */
+static void clear_tail(uint8_t *bits, uint32_t rows)
 {
-    if (batch->columns[HIDDEN_ORDER] != batch->columns[HIDDEN_ORIGIN])
-        own_order(builder, builder->rows);
-    if (!builder->order_shared)
-        vector_append(&builder->hidden[HIDDEN_ORDER], batch->columns[HIDDEN_ORDER], rows, count);
+    if (rows & 7)
+        bits[rows >> 3] &= (uint8_t)((1u << (rows & 7)) - 1);
 }
 
-void builder_append(struct builder *builder, const struct batch *batch, const uint32_t *rows,
-                    uint32_t count)
+static struct column *column_take(struct builder *builder, struct builder_column *from)
 {
-    CHECK(batch->column_count == builder->schema->count);
-    builder_pad(builder);
-    append_order(builder, batch, rows, count);
-    vector_append(&builder->hidden[HIDDEN_TIME], batch->columns[HIDDEN_TIME], rows, count);
-    vector_append(&builder->hidden[HIDDEN_ORIGIN], batch->columns[HIDDEN_ORIGIN], rows, count);
-    if (builder->keyed) {
-        vector_append(&builder->hidden[HIDDEN_HASH], batch->columns[HIDDEN_HASH], rows, count);
-        vector_append(&builder->hidden[HIDDEN_KEY], batch->columns[HIDDEN_KEY], rows, count);
+    uint32_t rows = builder->rows;
+    struct column *column = column_create(from->type, rows);
+
+    builder_pad(builder, from, rows);
+    if (from->type == TYPE_BOOL && rows > 0)
+        clear_tail(from->values, rows);
+    if (from->validity)
+        clear_tail(from->validity, rows);
+    if (from->child) {
+        CHECK(from->child->rows == (rows ? (uint32_t)from->offsets[rows] : 0));
+        column->child = builder_take(from->child);
     }
-    for (uint32_t i = 0; i < builder->schema->count; i++)
-        vector_append(&builder->columns[i], batch->columns[HIDDEN_COUNT + i], rows, count);
-    builder->rows += count;
+    column->width = from->width;
+    column->values = from->values ? from->values : nothing.bytes;
+    column->validity = from->validity;
+    if (from->type == TYPE_UTF8 || from->type == TYPE_LIST)
+        column->offsets = from->offsets ? from->offsets : nothing.offsets;
+    memcpy(column->blocks, from->blocks, sizeof(column->blocks));
+    memset(from->blocks, 0, sizeof(from->blocks));
+    from->values = from->validity = NULL;
+    from->offsets = NULL;
+    from->text_hint = from->text_size;
+    from->set = from->text_size = from->text_max = 0;
+    return column;
+}
+
+static void take_hidden(struct builder *builder, struct batch *batch)
+{
+    struct builder_column *columns = builder->columns;
+
+    for (uint32_t i = 0; i < HIDDEN_COUNT; i++) {
+        bool key = i == HIDDEN_HASH || i == HIDDEN_KEY;
+
+        if (columns[i].type == TYPE_NONE || (key && builder->key_rows != builder->rows))
+            continue;
+        if (i == HIDDEN_ORDER && !builder->order_apart && batch->columns[HIDDEN_ORIGIN]) {
+            batch->columns[i] = batch->columns[HIDDEN_ORIGIN];
+            column_ref(batch->columns[i]);
+            continue;
+        }
+        columns[i].set = builder->rows;
+        batch->columns[i] = column_take(builder, &columns[i]);
+    }
+}
+
+/* Memory of hidden columns that the batch did not take must not outlive `capacity`. */
+static void drop_rest(struct builder *builder)
+{
+    for (uint32_t i = 0; i < HIDDEN_COUNT; i++) {
+        struct builder_column *column = &builder->columns[i];
+
+        for (uint32_t k = 0; k < 3; k++)
+            block_release(&column->blocks[k]);
+        column->values = column->validity = NULL;
+        column->offsets = NULL;
+        column->set = column->text_size = column->text_max = 0;
+    }
+}
+
+struct batch *builder_take(struct builder *builder)
+{
+    struct batch *batch = batch_create(builder->rows, builder->column_count);
+
+    take_hidden(builder, batch);
+    for (uint32_t i = HIDDEN_COUNT; i < HIDDEN_COUNT + builder->column_count; i++)
+        batch->columns[i] = column_take(builder, &builder->columns[i]);
+    drop_rest(builder);
+    builder->rows_hint = builder->rows;
+    builder->rows = builder->capacity = builder->key_rows = 0;
+    builder->order_apart = false;
+    return batch;
 }
 
 struct batch *builder_finish(struct builder *builder)
 {
-    struct batch *batch;
-
-    CHECK(!builder->child);
-    if (builder->rows == 0)
-        return NULL;
-    builder_pad(builder);
-    batch = batch_create(builder->rows, builder->schema->count);
-    batch->columns[HIDDEN_TIME] = vector_finish(&builder->hidden[HIDDEN_TIME]);
-    batch->columns[HIDDEN_ORIGIN] = vector_finish(&builder->hidden[HIDDEN_ORIGIN]);
-    if (builder->order_shared) {
-        batch->columns[HIDDEN_ORDER] = batch->columns[HIDDEN_ORIGIN];
-        column_ref(batch->columns[HIDDEN_ORDER]);
-    } else {
-        batch->columns[HIDDEN_ORDER] = vector_finish(&builder->hidden[HIDDEN_ORDER]);
-    }
-    if (builder->hidden[HIDDEN_HASH].rows == builder->rows) {
-        batch->columns[HIDDEN_HASH] = vector_finish(&builder->hidden[HIDDEN_HASH]);
-        batch->columns[HIDDEN_KEY] = vector_finish(&builder->hidden[HIDDEN_KEY]);
-    }
-    for (uint32_t i = 0; i < builder->schema->count; i++)
-        batch->columns[HIDDEN_COUNT + i] = vector_finish(&builder->columns[i]);
-    builder->rows = 0;
-    builder->order_shared = true;
-    return batch;
-}
-
-void builder_reset(struct builder *builder)
-{
-    struct batch *batch = builder_finish(builder);
-
-    batch_release(&batch);
-}
-
-/* ---- gathering without a schema ---- */
-static struct column *column_gather(const struct column *column, const uint32_t *rows,
-                                    uint32_t count)
-{
-    struct vector vector;
-    struct column *out;
-
-    vector_init_like(&vector, column);
-    vector_append(&vector, column, rows, count);
-    out = vector_finish(&vector);
-    vector_clear(&vector);
-    return out;
-}
-
-struct batch *batch_gather(const struct batch *batch, const uint32_t *rows, uint32_t count)
-{
-    struct batch *out = batch_create(count, batch->column_count);
-
-    for (uint32_t i = 0; i < HIDDEN_COUNT + batch->column_count; i++) {
-        if (!batch->columns[i])
-            continue;
-        if (i == HIDDEN_ORDER && batch->columns[i] == batch->columns[HIDDEN_ORIGIN]) {
-            out->columns[i] = out->columns[HIDDEN_ORIGIN];
-            column_ref(out->columns[i]);
-            continue;
-        }
-        out->columns[i] = column_gather(batch->columns[i], rows, count);
-    }
-    return out;
+    return builder->rows > 0 ? builder_take(builder) : NULL;
 }

@@ -1,13 +1,11 @@
 /* decode_cell: values as they stand in a record, into typed cells, and cells into rows. */
 #include "runtime/base/timestamp.h"
 #include "runtime/batch/decode_parts.h"
-#include "runtime/batch/vector.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 bool decode_fault(struct decoder *decoder, const char *field, const char *reason, ...)
 {
@@ -177,65 +175,40 @@ bool cell_time(struct decoder *decoder, int64_t *time_ms)
                         "is no event time in the unit that was given");
 }
 
-static void put_text(struct vector *vector, const struct cell *cell)
+/* The setters are inline: filling the columns in place from here took 17 ns a record more. */
+static inline void put_cell(struct builder *out, uint32_t column, enum cell_kind kind,
+                            const struct cell *cell)
 {
-    vector_reserve_text(vector, cell->size);
-    memcpy(vector->values->data + vector->bytes, cell->value.text, cell->size);
-    vector->bytes += cell->size;
-    ((int32_t *)(void *)vector->offsets->data)[vector->rows + 1] = (int32_t)vector->bytes;
-}
-
-static void put_bool(struct vector *vector, bool value)
-{
-    uint8_t *byte = vector->values->data + (vector->rows >> 3);
-    uint32_t bit = vector->rows & 7;
-    uint8_t before = bit == 0 ? 0 : *byte;
-    *byte = (uint8_t)(before | (unsigned)value << bit);
-}
-
-/* What the builder's setters do, without a call and a check a cell: 20 of 190 ns a record. */
-static inline void put_cell(struct vector *vector, enum cell_kind kind, const struct cell *cell)
-{
-    void *values = vector->values ? vector->values->data : NULL;
     switch (kind) {
     case CELL_BOOL:
-        put_bool(vector, cell->value.flag);
+        builder_bool(out, column, cell->value.flag);
         break;
     case CELL_I32:
-        ((int32_t *)values)[vector->rows] = (int32_t)cell->value.i64;
+        builder_i32(out, column, (int32_t)cell->value.i64);
         break;
     case CELL_F32:
-        ((float *)values)[vector->rows] = (float)cell->value.f64;
+        builder_f32(out, column, (float)cell->value.f64);
         break;
     case CELL_F64:
-        ((double *)values)[vector->rows] = cell->value.f64;
+        builder_f64(out, column, cell->value.f64);
         break;
     case CELL_UTF8:
-        put_text(vector, cell);
+        builder_text(out, column, cell->value.text, cell->size);
         break;
     case CELL_I64:
     case CELL_MS:
     case CELL_S:
     case CELL_US:
     case CELL_TIME_TEXT:
-        ((int64_t *)values)[vector->rows] = cell->value.i64;
+        builder_i64(out, column, cell->value.i64);
         break;
     }
-    vector->rows++;
 }
 
 void cell_rows(const struct decoder *decoder, struct builder *out)
 {
-    struct vector *vectors = builder_vectors(out);
     uint32_t count = decoder->options.schema->count;
-    for (uint32_t column = 0; column < count; column++) {
-        struct vector *vector = &vectors[column];
-        const struct cell *cell = &decoder->cells[column];
-        if (!cell->set)
-            continue; /* the builder makes it null */
-        vector_room(vector);
-        if (vector->validity)
-            vector_mark(vector, true);
-        put_cell(vector, decoder->kinds[column], cell);
-    }
+    for (uint32_t column = 0; column < count; column++)
+        if (decoder->cells[column].set)
+            put_cell(out, column, decoder->kinds[column], &decoder->cells[column]);
 }

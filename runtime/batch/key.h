@@ -8,6 +8,8 @@
  *   tag 4 utf8       exact bytes; in a key of several columns after u32 big-endian size
  *   tag 0            null
  *
+ *   tag 5 cut        the whole key was over KEY_SIZE_MAX: its hash, 8 bytes, big-endian
+ *
  * f32 and f64 are no keys. A key without columns is empty: all rows are one key. */
 #ifndef MILLRACE_BATCH_KEY_H
 #define MILLRACE_BATCH_KEY_H
@@ -31,7 +33,7 @@ struct key { /* borrowed bytes */
 };
 
 /* A new batch that shares `batch`'s columns and has HIDDEN_HASH and HIDDEN_KEY of these columns.
- * Keys over KEY_SIZE_MAX are cut to their hash (tag 5, 8 bytes). */
+ * Unselected rows get a key too. */
 struct batch *key_batch(const struct batch *batch, const uint32_t *columns, uint32_t count);
 
 /* Whether a column of this type can be a key. */

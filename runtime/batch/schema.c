@@ -1,23 +1,41 @@
-/* See schema.h. */
+/* See schema.h. The fields of a schema that is made here lie in room for the next power of two of
+ * their number, so that appending seldom copies and small schemas stay small. */
 #include "runtime/batch/schema.h"
 
 #include "runtime/base/check.h"
 
 #include <string.h>
 
+#define FIELDS_MIN 8u
+
 struct schema *schema_create(struct arena *arena)
 {
-    struct schema *schema = arena_new(arena, sizeof(*schema));
+    return arena_new(arena, sizeof(struct schema));
+}
 
-    schema->fields = arena_new(arena, COLUMNS_MAX * sizeof(*schema->fields));
-    return schema;
+/* Full at 8, 16, 32, ... fields. */
+static void make_room(struct schema *schema, struct arena *arena)
+{
+    struct field *fields;
+    uint32_t count = schema->count;
+
+    if (count != 0 && (count < FIELDS_MIN || (count & (count - 1)) != 0))
+        return;
+    fields = arena_new(arena, (count ? count * 2 : FIELDS_MIN) * sizeof(*fields));
+    if (count)
+        memcpy(fields, schema->fields, count * sizeof(*fields));
+    schema->fields = fields;
 }
 
 bool schema_add(struct schema *schema, struct arena *arena, const struct field *field)
 {
-    (void)arena;
+    CHECK(field->type > TYPE_NONE && field->type < TYPE_KEY);
+    CHECK((field->type == TYPE_LIST) == (field->child != NULL));
+    CHECK((field->type == TYPE_VECTOR) == (field->width > 0));
+    CHECK(memchr(field->name, 0, sizeof(field->name)));
     if (schema->count == COLUMNS_MAX || schema_find(schema, field->name) != FIELD_NONE)
         return false;
+    make_room(schema, arena);
     schema->fields[schema->count++] = *field;
     return true;
 }
@@ -25,10 +43,11 @@ bool schema_add(struct schema *schema, struct arena *arena, const struct field *
 bool schema_add_column(struct schema *schema, struct arena *arena, const char *name, enum type type)
 {
     struct field field = {.type = type};
+    size_t size = strlen(name);
 
-    if (strlen(name) >= sizeof(field.name))
+    if (size >= sizeof(field.name))
         return false;
-    memcpy(field.name, name, strlen(name) + 1);
+    memcpy(field.name, name, size);
     return schema_add(schema, arena, &field);
 }
 
@@ -59,21 +78,17 @@ bool schema_equal(const struct schema *a, const struct schema *b)
 }
 
 static const char *const type_names[] = {
-    [TYPE_NONE] = "none",
-    [TYPE_BOOL] = "bool",
-    [TYPE_I32] = "i32",
-    [TYPE_I64] = "i64",
-    [TYPE_F32] = "f32",
-    [TYPE_F64] = "f64",
-    [TYPE_TIMESTAMP] = "timestamp",
-    [TYPE_UTF8] = "utf8",
-    [TYPE_VECTOR] = "vector",
-    [TYPE_LIST] = "list",
+    [TYPE_NONE] = "none",     [TYPE_BOOL] = "bool",
+    [TYPE_I32] = "i32",       [TYPE_I64] = "i64",
+    [TYPE_F32] = "f32",       [TYPE_F64] = "f64",
+    [TYPE_UTF8] = "utf8",     [TYPE_TIMESTAMP] = "timestamp",
+    [TYPE_VECTOR] = "vector", [TYPE_LIST] = "list",
     [TYPE_KEY] = "key",
 };
 
 const char *type_name(enum type type)
 {
+    CHECK((size_t)type < sizeof(type_names) / sizeof(type_names[0]));
     return type_names[type];
 }
 
@@ -103,7 +118,7 @@ size_t type_size(enum type type)
     case TYPE_VECTOR:
     case TYPE_LIST:
     case TYPE_KEY:
-        return 0;
+        break;
     }
     return 0;
 }
