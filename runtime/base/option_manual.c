@@ -118,7 +118,10 @@ static const char *value_text(const struct option *option, union option_value va
     case OPT_TEXT:
     case OPT_EXPRESSION:
     case OPT_FIELD:
-        snprintf(text, size, value.text ? "\"%s\"" : "", value.text);
+        if (value.text)
+            snprintf(text, size, "\"%s\"", value.text);
+        else
+            text[0] = 0;
         break;
     case OPT_NONE:
     case OPT_FIELDS:

@@ -140,7 +140,7 @@ static void test_cut_keeps_characters_whole(void **state)
             struct error err;
 
             memset(where, 'x', pad);
-            strcpy(where + pad, characters[i]);
+            memcpy(where + pad, characters[i], width + 1);
             error_set(&err, ERROR_IO, where, NULL, "what");
             assert_int_equal(strlen(err.where),
                              pad + width <= 255 ? pad + width : (pad < 255 ? pad : 255));
