@@ -29,6 +29,11 @@ int64_t windows_next_end(const struct window *window, int64_t done_ms, int64_t p
     return pane_ms + window->every_ms > open ? pane_ms + window->every_ms : open;
 }
 
+int64_t windows_last_ms(int64_t size_ms, int64_t time_ms)
+{
+    return floor_to(time_ms, size_ms) + size_ms - 1;
+}
+
 bool windows_advance(struct op *op, uint32_t state, struct windows *windows, int64_t time_ms,
                      windows_fire *fire, void *context, struct error *err)
 {

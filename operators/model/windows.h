@@ -20,6 +20,9 @@ int64_t windows_open_end(const struct window *window, int64_t done_ms);
  * not begin before the first open window does. */
 int64_t windows_next_end(const struct window *window, int64_t done_ms, int64_t pane_ms);
 
+/* The last millisecond of the tumbling window that holds the time. */
+int64_t windows_last_ms(int64_t size_ms, int64_t time_ms);
+
 typedef bool windows_fire(struct op *op, void *context, int64_t begin_ms, int64_t end_ms,
                           struct error *err);
 

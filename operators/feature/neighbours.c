@@ -1,0 +1,160 @@
+/* neighbours: see neighbours.h. */
+#include "operators/feature/neighbours.h"
+
+#include "runtime/base/check.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(struct neighbour) == 24, "no padding in an entry");
+
+int64_t neighbours_weight(uint32_t distance)
+{
+    static const int64_t weights[NEIGHBOURS_DISTANCE_MAX + 1] = {
+        65536, 45875, 32113, 22479, 15735, 11015, 7710, 5397, 3778, 2645, 1851};
+
+    return distance <= NEIGHBOURS_DISTANCE_MAX ? weights[distance] : 0;
+}
+
+uint32_t neighbours_place(const struct neighbours *row, uint64_t other)
+{
+    uint32_t begin = 0, end = row->used;
+
+    while (begin < end) {
+        uint32_t middle = (begin + end) / 2;
+        if (row->entries[middle].other < other)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+/* Larger is better; no two entries of a row have the same. */
+static unsigned __int128 rank_of(const struct neighbour *entry, uint32_t place)
+{
+    uint64_t weight = (uint64_t)(neighbour_forward(entry) + neighbour_backward(entry));
+
+    return (unsigned __int128)entry->together << 96 | (unsigned __int128)weight << 32 |
+           (UINT32_MAX - place);
+}
+
+static uint32_t least_place(const struct neighbours *row)
+{
+    uint32_t least = 0;
+    unsigned __int128 rank = rank_of(&row->entries[0], 0);
+
+    for (uint32_t place = 1; place < row->used; place++) {
+        unsigned __int128 other = rank_of(&row->entries[place], place);
+        if (other < rank) {
+            rank = other;
+            least = place;
+        }
+    }
+    return least;
+}
+
+static void remove_place(struct neighbours *row, uint32_t place)
+{
+    row->used--;
+    memmove(&row->entries[place], &row->entries[place + 1],
+            (row->used - place) * sizeof(row->entries[0]));
+}
+
+static void insert_place(struct neighbours *row, uint32_t place, uint64_t other)
+{
+    memmove(&row->entries[place + 1], &row->entries[place],
+            (row->used - place) * sizeof(row->entries[0]));
+    row->entries[place] = (struct neighbour){.other = other};
+    row->used++;
+}
+
+static void add_weight(struct neighbour *entry, int64_t weight, bool forward)
+{
+    uint64_t sum =
+        (uint64_t)((forward ? neighbour_forward(entry) : neighbour_backward(entry)) + weight);
+
+    if (forward) {
+        entry->forward_low = (uint32_t)sum;
+        entry->forward_high = (uint16_t)(sum >> 32);
+    } else {
+        entry->backward_low = (uint32_t)sum;
+        entry->backward_high = (uint16_t)(sum >> 32);
+    }
+}
+
+bool neighbours_add(struct neighbours *row, uint64_t other, uint32_t distance, bool forward,
+                    uint32_t limit)
+{
+    uint32_t place = neighbours_place(row, other);
+    int64_t weight = neighbours_weight(distance);
+    bool full = false;
+
+    if (place == row->used || row->entries[place].other != other) {
+        full = row->used >= limit;
+        if (full) {
+            uint32_t least = least_place(row);
+            remove_place(row, least);
+            place -= least < place;
+        }
+        insert_place(row, place, other);
+    }
+    if (row->entries[place].together < UINT32_MAX) { /* for ever: what fits 48 bits stays so */
+        row->entries[place].together++;
+        add_weight(&row->entries[place], weight, forward);
+    }
+    *(forward ? &row->forward : &row->backward) += weight;
+    return full;
+}
+
+/* Hoare's selection: afterwards ranks[0 .. keep) are the largest, in no order. */
+static void select_largest(unsigned __int128 *ranks, uint32_t count, uint32_t keep)
+{
+    int64_t left = 0, right = (int64_t)count - 1;
+
+    while (left < right) {
+        unsigned __int128 pivot = ranks[left + (right - left) / 2];
+        int64_t i = left, j = right;
+        while (i <= j) {
+            while (ranks[i] > pivot)
+                i++;
+            while (ranks[j] < pivot)
+                j--;
+            if (i <= j) {
+                unsigned __int128 swap = ranks[i];
+                ranks[i++] = ranks[j];
+                ranks[j--] = swap;
+            }
+        }
+        if ((int64_t)keep - 1 <= j)
+            right = j;
+        else if ((int64_t)keep - 1 >= i)
+            left = i;
+        else
+            return;
+    }
+}
+
+uint32_t neighbours_choose(const struct neighbours *row, uint32_t keep, unsigned __int128 *ranks,
+                           uint32_t *chosen)
+{
+    uint32_t count = 0;
+    unsigned __int128 least;
+
+    CHECK(keep > 0);
+    if (row->used <= keep) {
+        for (uint32_t place = 0; place < row->used; place++)
+            chosen[place] = place;
+        return row->used;
+    }
+    for (uint32_t place = 0; place < row->used; place++)
+        ranks[place] = rank_of(&row->entries[place], place);
+    select_largest(ranks, row->used, keep);
+    least = ranks[0];
+    for (uint32_t i = 1; i < keep; i++)
+        least = ranks[i] < least ? ranks[i] : least;
+    for (uint32_t place = 0; place < row->used; place++)
+        if (rank_of(&row->entries[place], place) >= least)
+            chosen[count++] = place;
+    CHECK(count == keep);
+    return count;
+}
