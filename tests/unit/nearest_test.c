@@ -34,6 +34,9 @@ static void test_names(void **state)
         {"time", "adjust/time"},
         {"feature/profiles", "feature/profile"},
         {"winthow", "window"}, /* two of seven */
+        {"wxndoz", "window"},  /* two of six */
+        {"wxxxow", NULL},      /* three of six */
+        {"bxx", NULL},         /* two of three */
         {"allowed-lateness", NULL},
     };
 
