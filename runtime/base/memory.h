@@ -11,8 +11,8 @@ void *memory_array(size_t count, size_t size);           /* zeroed; overflow end
 void *memory_grow(void *old, size_t count, size_t size); /* realloc; new bytes are not zeroed */
 /* Not zeroed, aligned to `alignment`, a power of two of at least 16. */
 void *memory_aligned(size_t alignment, size_t size);
-void memory_free(void *pointer);                         /* NULL is fine */
-char *memory_text(const char *text);                     /* owned copy; NULL gives NULL */
+void memory_free(void *pointer);     /* NULL is fine */
+char *memory_text(const char *text); /* owned copy; NULL gives NULL */
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* An arena frees all that it gave at once. Not for several threads. */
