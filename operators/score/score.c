@@ -1,0 +1,562 @@
+/* score: recommendations for a user, when an event asks for them.
+ * In: rows of feature/profile, keyed by user. Out: a row a request: user, the item that the event
+ * was about, the columns of `carry`, rec_id, items (item, score, reasons.base), and the versions of
+ * the tables that were used. What the user has met is never offered; the event's own item counts as
+ * met only afterwards, so a list can be held against what the user then took.
+ *
+ * Method: candidates from the user's latest items (co-visits, sequence rules in both directions)
+ * and from what is popular now, fused by a weighted sum of tempered shares (fuse.h). A request at
+ * time t sees the tables' versions that closed at or before t; until they are there the engine holds
+ * it back, so lists do not depend on the schedule. rec_id is a hash of job and origin. */
+#include "operators/model/decay.h"
+#include "operators/score/fuse.h"
+#include "runtime/api/operator.h"
+#include "runtime/batch/expr.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TOP_MAX 1000
+#define POPULAR_MAX 200 /* rows that the table's ranking has */
+
+struct request_config {
+    const char *when;
+    int64_t interval_ms;
+};
+
+struct score_config {
+    const char *user, *item;
+    struct text_list carry;
+    struct request_config request;
+    int64_t recent, popular, candidates, top;
+    struct fuse_weights weights;
+};
+
+struct own { /* what the user has met, in order of first meeting */
+    int64_t requested_ms;
+    uint32_t requested; /* whether ever */
+    uint32_t count;
+    uint64_t items[];
+};
+
+static_assert(sizeof(struct own) + FUSE_OWN_MAX * sizeof(uint64_t) <= CELL_SIZE_MAX,
+              "what a user has met fits a cell");
+
+static const struct option request_options[] = {
+    {.name = "when",
+     .type = OPT_EXPRESSION,
+     FIELD(struct request_config, when),
+     .help = "Which events ask for recommendations, such as rating >= 4; by default all."},
+    {.name = "at-most-every",
+     .type = OPT_DURATION,
+     FIELD(struct request_config, interval_ms),
+     .max.i64 = 366 * DAY_MS,
+     .help = "Event time between two requests of one user; 0s: no bound."},
+    {0},
+};
+
+#define WEIGHT(option, field, value, text)                                                         \
+    {                                                                                              \
+        .name = option, .type = OPT_F64, FIELD(struct score_config, weights.field),                \
+        .def.f64 = (value), .min.f64 = 0, .max.f64 = 100, .help = (text)                           \
+    }
+
+static const struct option score_options[] = {
+    {.name = "user",
+     .type = OPT_FIELD,
+     FIELD(struct score_config, user),
+     .help = "The column with the user; by default the key."},
+    {.name = "item",
+     .type = OPT_FIELD,
+     FIELD(struct score_config, item),
+     .def.text = "item",
+     .help = "The column with the item that the event is about."},
+    {.name = "carry",
+     .type = OPT_FIELDS,
+     FIELD(struct score_config, carry),
+     .help = "More columns of the event that the recommendation carries."},
+    {.name = "request",
+     .type = OPT_GROUP,
+     FIELD(struct score_config, request),
+     .group = request_options,
+     .help = "Which events ask."},
+    {.name = "recent",
+     .type = OPT_I64,
+     FIELD(struct score_config, recent),
+     .def.i64 = 20,
+     .min.i64 = 1,
+     .max.i64 = FUSE_RECENT_MAX,
+     .help = "Latest items of the user that speak; the profile carries no more than its own "
+             "`recent`."},
+    {.name = "popular",
+     .type = OPT_I64,
+     FIELD(struct score_config, popular),
+     .def.i64 = 50,
+     .min.i64 = 0,
+     .max.i64 = POPULAR_MAX,
+     .help = "Items that are candidates because they are popular now."},
+    {.name = "candidates",
+     .type = OPT_I64,
+     FIELD(struct score_config, candidates),
+     .def.i64 = 4096,
+     .min.i64 = 1,
+     .max.i64 = FUSE_CANDIDATES_MAX,
+     .help = "Most candidates of one request; popular ones come first, then those of the latest "
+             "items."},
+    {.name = "top",
+     .type = OPT_I64,
+     FIELD(struct score_config, top),
+     .def.i64 = 200,
+     .min.i64 = 1,
+     .max.i64 = TOP_MAX,
+     .help = "Items of a recommendation."},
+    WEIGHT("weight-neighbours", item, 3.0, "Weight of items that the same users met."),
+    WEIGHT("weight-sequence", forward, 1.5, "Weight of items that were met soon after."),
+    WEIGHT("weight-backward", backward, 1.2, "Weight of items that were met shortly before."),
+    WEIGHT("weight-popularity", popular, 0.6, "Weight of what is popular now."),
+    {0},
+};
+static const struct state_field own_fields[] = {
+    {"requested_at", TYPE_TIMESTAMP, FIELD(struct own, requested_ms)},
+    {"requested", TYPE_I32, FIELD(struct own, requested)},
+    {"count", TYPE_I32, FIELD(struct own, count)},
+    {0},
+};
+static const struct state score_states[] = {
+    {"own", STATE_LIST, own_fields, sizeof(struct own)},
+    {0},
+};
+static const struct column_def score_columns[] = {{"history", TYPE_LIST}, {0}};
+static const struct port score_in[] = {
+    {"in", score_columns, .keyed = true, .help = "Rows of feature/profile, keyed by user."},
+    {0},
+};
+static const struct port score_out[] = {
+    {"out", .keyed = true, .help = "One row a request."},
+    {0},
+};
+static const struct column_def neighbours_columns[] = {{"count", TYPE_I64},
+                                                       {"forward", TYPE_I64},
+                                                       {"backward", TYPE_I64},
+                                                       {"entries", TYPE_LIST},
+                                                       {0}};
+static const struct column_def popularity_columns[] = {{"item", TYPE_KEY},    {"count", TYPE_I64},
+                                                       {"decayed", TYPE_F64}, {"hour", TYPE_I64},
+                                                       {"rank", TYPE_F64},    {0}};
+static const struct table_use score_tables[] = {
+    {"neighbours", "Co-visits of feature/covisitation.", .columns = neighbours_columns},
+    {"popularity", "Counts of feature/popularity.", .columns = popularity_columns,
+     .rank_by = "rank", .rank_limit = POPULAR_MAX},
+    {0},
+};
+static const char *const score_counters[] = {"requests", "held_back", NULL};
+enum { OWN = 0, IN = 0, OUT = 0 };
+enum { NEIGHBOURS, POPULARITY };             /* tables */
+enum { REQUESTS, HELD_BACK };                /* counters */
+enum { LIST_ITEM, LIST_SCORE, LIST_REASON }; /* columns of an item of the list */
+
+/* ---- planning ---- */
+
+static const char *score_user(const struct score_config *config, const struct text_list *key)
+{
+    return config->user ? config->user : key->count == 1 ? key->items[0] : NULL;
+}
+
+static bool check_request(struct describe *describe, struct error *err)
+{
+    const struct score_config *config = describe_config(describe);
+    struct expr *when;
+    bool good;
+
+    if (!config->request.when)
+        return true;
+    when = expr_compile(config->request.when, describe_input(describe, IN), err);
+    good = when && expr_type(when) == TYPE_BOOL;
+    expr_close(when);
+    return good ||
+           describe_error(describe, err, "request.when", "write a condition, such as rating >= 4",
+                          "\"%s\" is not a condition", config->request.when);
+}
+
+static bool check_types(struct describe *describe, struct error *err)
+{
+    const struct score_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, IN);
+    const struct schema *popular = describe_table(describe, POPULARITY);
+    const struct schema *neighbours = describe_table(describe, NEIGHBOURS);
+    const struct field *history = &in->fields[schema_find(in, "history")];
+    const struct field *entries = &neighbours->fields[schema_find(neighbours, "entries")];
+    enum type item = in->fields[schema_find(in, config->item)].type;
+    enum type named = popular->fields[schema_find(popular, "item")].type;
+
+    if (item != named)
+        return describe_error(describe, err, "tables.popularity",
+                              "key feature/popularity by the same column",
+                              "its items are %s, but column \"%s\" is %s", type_name(named),
+                              config->item, type_name(item));
+    if (schema_find(history->child, "item") == FIELD_NONE)
+        return describe_error(describe, err, "from", "read the output of feature/profile",
+                              "column \"history\" has no items in it");
+    if (entries->child->count != 4 || schema_find(entries->child, "together") == FIELD_NONE)
+        return describe_error(describe, err, "tables.neighbours",
+                              "give the output of feature/covisitation",
+                              "its column \"entries\" has other columns");
+    return true;
+}
+
+static bool add_columns(struct describe *describe, struct schema *schema, const char *user,
+                        struct error *err)
+{
+    const struct score_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, IN);
+    struct arena *arena = describe_arena(describe);
+
+    CHECK(schema_add(schema, arena, &in->fields[schema_find(in, user)]));
+    if (!schema_add(schema, arena, &in->fields[schema_find(in, config->item)]))
+        return describe_error(describe, err, "item", "name the item's column",
+                              "\"%s\" is the user's column", config->item);
+    for (uint32_t i = 0; i < config->carry.count; i++)
+        if (!schema_add(schema, arena, &in->fields[schema_find(in, config->carry.items[i])]))
+            return describe_error(describe, err, "carry", "leave it out",
+                                  "column \"%s\" is in the output already", config->carry.items[i]);
+    return true;
+}
+
+static bool add_results(struct describe *describe, struct schema *schema, struct error *err)
+{
+    static const char *const names[] = {"rec_id", "items", "versions.neighbours",
+                                        "versions.popularity"};
+    const struct schema *popular = describe_table(describe, POPULARITY);
+    struct arena *arena = describe_arena(describe);
+    struct schema *child = schema_create(arena);
+    struct field items = {.name = "items", .type = TYPE_LIST, .child = child};
+
+    for (uint32_t i = 0; i < 4; i++)
+        if (schema_find(schema, names[i]) != FIELD_NONE)
+            return describe_error(describe, err, "carry", "rename it before, in `clean`",
+                                  "\"%s\" is a column of the result", names[i]);
+    CHECK(schema_add_column(child, arena, "item",
+                            popular->fields[schema_find(popular, "item")].type));
+    CHECK(schema_add_column(child, arena, "score", TYPE_F64));
+    CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
+    CHECK(schema_add_column(schema, arena, names[0], TYPE_UTF8));
+    CHECK(schema_add(schema, arena, &items));
+    CHECK(schema_add_column(schema, arena, names[2], TYPE_TIMESTAMP));
+    CHECK(schema_add_column(schema, arena, names[3], TYPE_TIMESTAMP));
+    return true;
+}
+
+static bool score_describe(struct describe *describe, struct error *err)
+{
+    const struct score_config *config = describe_config(describe);
+    const char *user = score_user(config, describe_key(describe, IN));
+    struct schema *schema = schema_create(describe_arena(describe));
+
+    if (!user)
+        return describe_error(describe, err, "user", "name the user's column",
+                              "the input is not keyed by one column");
+    if (!check_request(describe, err) || !check_types(describe, err) ||
+        !add_columns(describe, schema, user, err) || !add_results(describe, schema, err))
+        return false;
+    describe_output(describe, OUT, schema);
+    return true;
+}
+
+/* ---- an instance ---- */
+
+struct score_scratch {
+    struct fuse fuse;
+    struct decay decay;
+    struct expr *when;
+    uint32_t copied_count; /* columns of the input that begin the output */
+    uint32_t copied[COLUMNS_MAX];
+    uint32_t item, history, history_item;       /* columns of the input; of a history entry */
+    uint32_t count, forward, backward, entries; /* columns of `neighbours` */
+    uint32_t other, together, entry_forward, entry_backward; /* of its entries */
+    uint32_t popular_count, decayed, hour;                   /* columns of `popularity` */
+    uint64_t ids[BATCH_ROWS_MAX];
+    uint32_t asking[BATCH_ROWS_MAX];
+};
+
+static void find_input(struct op *op, struct score_scratch *scratch)
+{
+    const struct score_config *config = op_config(op);
+    const struct schema *in = op_input_schema(op, IN), *out = op_output_schema(op, OUT);
+
+    scratch->item = schema_find(in, config->item);
+    scratch->history = schema_find(in, "history");
+    scratch->history_item = schema_find(in->fields[scratch->history].child, "item");
+    scratch->copied_count = 2 + config->carry.count;
+    for (uint32_t i = 0; i < scratch->copied_count; i++)
+        scratch->copied[i] = schema_find(in, out->fields[i].name);
+}
+
+static void find_tables(struct op *op, struct score_scratch *scratch)
+{
+    const struct schema *entry;
+
+    scratch->count = op_table_column(op, NEIGHBOURS, "count");
+    scratch->forward = op_table_column(op, NEIGHBOURS, "forward");
+    scratch->backward = op_table_column(op, NEIGHBOURS, "backward");
+    scratch->entries = op_table_column(op, NEIGHBOURS, "entries");
+    entry = op_table_schema(op, NEIGHBOURS)->fields[scratch->entries].child;
+    scratch->other = schema_find(entry, "other");
+    scratch->together = schema_find(entry, "together");
+    scratch->entry_forward = schema_find(entry, "forward");
+    scratch->entry_backward = schema_find(entry, "backward");
+    scratch->popular_count = op_table_column(op, POPULARITY, "count");
+    scratch->decayed = op_table_column(op, POPULARITY, "decayed");
+    scratch->hour = op_table_column(op, POPULARITY, "hour");
+}
+
+static bool score_open(struct op *op, struct error *err)
+{
+    const struct score_config *config = op_config(op);
+    struct score_scratch *scratch = op_memory(op, sizeof(*scratch));
+    uint32_t limit = (uint32_t)config->candidates;
+
+    op_set_scratch(op, scratch);
+    fuse_init(&scratch->fuse, limit, op_memory(op, fuse_slots_size(limit)),
+              op_memory(op, fuse_candidates_size(limit)));
+    decay_init(&scratch->decay);
+    find_input(op, scratch);
+    find_tables(op, scratch);
+    if (config->request.when)
+        scratch->when = expr_compile(config->request.when, op_input_schema(op, IN), err);
+    return !config->request.when || scratch->when;
+}
+
+static void score_close(struct op *op)
+{
+    struct score_scratch *scratch = op_scratch(op);
+
+    if (scratch)
+        expr_close(scratch->when);
+}
+
+/* ---- candidates ---- */
+
+/* The candidate that this item is, or NULL where it is the user's own, has no row in `popularity`
+ * (so there is no name for it), or comes past the limit. */
+static struct candidate *meet(struct op *op, struct score_scratch *scratch, uint64_t id,
+                              int64_t hour)
+{
+    struct fuse *fuse = &scratch->fuse;
+    const struct table_row *row;
+    struct candidate *candidate;
+    bool fresh;
+    struct fuse_slot *slot = fuse_find(fuse, id, &fresh);
+
+    if (!slot)
+        return NULL;
+    if (!fresh)
+        return slot->place == FUSE_NONE ? NULL : &fuse->candidates[slot->place];
+    row = op_table_find(op, POPULARITY, id);
+    candidate = row ? fuse_offer(fuse, slot) : NULL;
+    if (!candidate)
+        return NULL;
+    candidate->popularity = row;
+    candidate->count = table_row_i64(row, scratch->popular_count);
+    candidate->popular = decay_read(&scratch->decay, table_row_f64(row, scratch->decayed),
+                                    table_row_i64(row, scratch->hour), hour);
+    return candidate;
+}
+
+static void gather_popular(struct op *op, struct score_scratch *scratch, int64_t hour)
+{
+    const struct score_config *config = op_config(op);
+    uint32_t count;
+    const struct table_row *const *top = op_table_top(op, POPULARITY, &count);
+
+    for (uint32_t i = 0; i < count && i < (uint32_t)config->popular; i++)
+        (void)meet(op, scratch, table_row_key(top[i]).hash, hour);
+}
+
+static bool find_row(struct op *op, const struct score_scratch *scratch, int64_t item,
+                     struct fuse_row *row)
+{
+    uint8_t key[KEY_SIZE_MAX];
+    uint32_t size = key_from_i64(item, key);
+    const struct table_row *found = op_table_find(op, NEIGHBOURS, hash_bytes(key, size));
+
+    if (!found)
+        return false;
+    *row = (struct fuse_row){
+        .count = table_row_i64(found, scratch->count),
+        .forward = table_row_i64(found, scratch->forward),
+        .backward = table_row_i64(found, scratch->backward),
+        .entries = table_row_list(found, scratch->entries),
+        .others = table_row_list_i64(found, scratch->entries, scratch->other),
+        .together = table_row_list_i64(found, scratch->entries, scratch->together),
+        .entry_forward = table_row_list_i64(found, scratch->entries, scratch->entry_forward),
+        .entry_backward = table_row_list_i64(found, scratch->entries, scratch->entry_backward),
+    };
+    return true;
+}
+
+static void gather_neighbours(struct op *op, struct score_scratch *scratch,
+                              const struct fuse_row *row, uint32_t distance, int64_t hour)
+{
+    for (uint32_t entry = 0; entry < row->entries; entry++) {
+        struct candidate *candidate = meet(op, scratch, (uint64_t)row->others[entry], hour);
+        if (candidate)
+            fuse_add(&scratch->fuse, candidate, row, entry, distance,
+                     sqrt((double)(row->count * candidate->count)));
+    }
+}
+
+static void gather(struct op *op, struct score_scratch *scratch, const struct batch *in,
+                   uint32_t row)
+{
+    const struct score_config *config = op_config(op);
+    const struct column *history = batch_column(in, scratch->history);
+    const int64_t *items = batch_column(history->child, scratch->history_item)->values;
+    int64_t hour = decay_hour(batch_time(in)[row]);
+    int32_t begin = history->offsets[row], end = history->offsets[row + 1];
+
+    gather_popular(op, scratch, hour);
+    for (int32_t i = begin; i < end && i - begin < config->recent; i++) {
+        struct fuse_row neighbours;
+        if (find_row(op, scratch, items[i], &neighbours))
+            gather_neighbours(op, scratch, &neighbours, (uint32_t)(i - begin), hour);
+    }
+}
+
+/* ---- rows ---- */
+
+static void put_version(struct op *op, struct builder *out, uint32_t column, uint32_t table)
+{
+    int64_t version = op_table_version(op, table);
+
+    if (version != INT64_MIN)
+        builder_i64(out, column, version);
+}
+
+static void put_items(struct builder *out, uint32_t column, const struct candidate *candidates,
+                      uint32_t count)
+{
+    struct builder *list = builder_list(out, column);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct key key = table_row_key(candidates[i].popularity);
+        builder_child_row(list);
+        builder_key(list, LIST_ITEM, &key);
+        builder_f64(list, LIST_SCORE, candidates[i].score);
+        builder_f64(list, LIST_REASON, candidates[i].score);
+    }
+    builder_list_end(out, column);
+}
+
+static void answer(struct op *op, const struct batch *in, uint32_t row, const struct own *own,
+                   struct builder *out)
+{
+    const struct score_config *config = op_config(op);
+    struct score_scratch *scratch = op_scratch(op);
+    uint32_t column = scratch->copied_count, count;
+    char id[17];
+
+    fuse_begin(&scratch->fuse, own->items, own->count);
+    gather(op, scratch, in, row);
+    count = fuse_rank(&scratch->fuse, &config->weights, (uint32_t)config->top);
+    builder_row_from(out, in, row);
+    for (uint32_t i = 0; i < scratch->copied_count; i++)
+        builder_copy(out, i, batch_column(in, scratch->copied[i]), row);
+    snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
+    builder_text(out, column++, id, 16);
+    put_items(out, column++, scratch->fuse.candidates, count);
+    put_version(op, out, column++, NEIGHBOURS);
+    put_version(op, out, column, POPULARITY);
+}
+
+/* Whether the user may ask again; if so, this is the last time that it did. */
+static bool may_ask(struct own *own, int64_t interval_ms, int64_t time_ms)
+{
+    if (own->requested && interval_ms > 0 && time_ms - own->requested_ms < interval_ms)
+        return false;
+    own->requested = 1;
+    own->requested_ms = time_ms;
+    return true;
+}
+
+static void learn(struct op *op, uint32_t row, uint64_t item)
+{
+    struct own *own = op_cells(op, OWN)[row];
+    uint32_t room = (op_cell_size(op, OWN, row) - (uint32_t)sizeof(*own)) / 8;
+
+    for (uint32_t i = 0; i < own->count; i++)
+        if (own->items[i] == item)
+            return;
+    if (own->count == FUSE_OWN_MAX) { /* the oldest quarter may be offered again */
+        own->count -= FUSE_OWN_MAX / 4;
+        memmove(own->items, own->items + FUSE_OWN_MAX / 4, own->count * sizeof(own->items[0]));
+    }
+    if (own->count >= room) {
+        room = room + room / 2 + 4 < FUSE_OWN_MAX ? room + room / 2 + 4 : FUSE_OWN_MAX;
+        own = op_cell_resize(op, OWN, row, (uint32_t)(sizeof(*own) + room * sizeof(own->items[0])));
+        CHECK(own);
+    }
+    own->items[own->count++] = item;
+}
+
+static uint32_t choose_asking(struct score_scratch *scratch, const struct batch *in)
+{
+    if (scratch->when)
+        return expr_filter(scratch->when, in, scratch->asking);
+    for (uint32_t row = 0; row < in->rows; row++)
+        scratch->asking[row] = row;
+    return in->rows;
+}
+
+static bool score_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    const struct score_config *config = op_config(op);
+    struct score_scratch *scratch = op_scratch(op);
+    const struct column *item = batch_column(in, scratch->item);
+    const int64_t *times = batch_time(in);
+    uint32_t rows = batch_rows(in), next = 0, asking, answered = 0;
+    struct builder *out = op_reserve(op, OUT, 0);
+
+    (void)port;
+    (void)err; /* cannot fail */
+    CHECK(rows <= BATCH_ROWS_MAX);
+    key_ids(item, rows, scratch->ids);
+    asking = choose_asking(scratch, in);
+    for (uint32_t row = 0; row < rows; row++) {
+        struct own *own = op_cells(op, OWN)[row];
+        if (next < asking && scratch->asking[next] == row) {
+            next++;
+            if (may_ask(own, config->request.interval_ms, times[row])) {
+                answer(op, in, row, own, out);
+                answered++;
+            }
+        }
+        if (column_valid(item, row))
+            learn(op, row, scratch->ids[row]);
+    }
+    op_count(op, REQUESTS, answered);
+    op_count(op, HELD_BACK, asking - answered);
+    return true;
+}
+
+const struct operator_def score = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "score",
+    .help = "Recommends items to the user of an event: gathers candidates and fuses their scores.",
+    .config_size = sizeof(struct score_config),
+    .options = score_options,
+    .inputs = score_in,
+    .outputs = score_out,
+    .states = score_states,
+    .tables = score_tables,
+    .counters = score_counters,
+    .order = ORDER_EVENT_TIME,
+    .deterministic = true,
+    .describe = score_describe,
+    .open = score_open,
+    .process = score_process,
+    .close = score_close,
+};
+OPERATOR_REGISTER(score);
