@@ -180,22 +180,14 @@ static const struct operator_def *read_kind(const struct job *job, const struct 
     const struct yaml_node *node = yaml_get(mapping, "kind");
     const char *kind = node ? fill_text(&fill, node, "an operator's kind") : NULL;
     const struct operator_def *def = kind ? operator_find(kind) : NULL;
-    const struct operator_def *const *all;
-    const char **names;
-    uint32_t count;
 
     if (!node)
         mistake_field(job->mistakes, mapping, "kind", "`millrace info` lists the kinds",
                       "\"kind\" is missing");
     if (def || !kind)
         return def;
-    all = operators_all(&count);
-    names = memory_array(count, sizeof(*names));
-    for (uint32_t i = 0; i < count; i++)
-        names[i] = all[i]->name;
-    mistake_value(job->mistakes, node, mistake_known(job->arena, names, count, kind),
+    mistake_value(job->mistakes, node, mistake_known_kinds(job->arena, kind),
                   "there is no kind \"%s\"", kind);
-    memory_free(names);
     return NULL;
 }
 

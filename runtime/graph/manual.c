@@ -239,17 +239,11 @@ static void put_common(const struct operator_def *def, struct bytes *out)
 
 static bool tell_unknown(const char *kind, struct error *err)
 {
-    uint32_t count;
-    const struct operator_def *const *all = operators_all(&count);
-    const char **names = memory_array(count + 1, sizeof(*names));
     struct arena *arena = arena_create(4096);
 
-    for (uint32_t i = 0; i < count; i++)
-        names[i] = all[i]->name;
-    error_set(err, ERROR_CONFIG, kind, mistake_known(arena, names, count, kind),
+    error_set(err, ERROR_CONFIG, kind, mistake_known_kinds(arena, kind),
               "there is no operator kind \"%s\"", kind);
     arena_close(arena);
-    memory_free(names);
     return false;
 }
 

@@ -255,6 +255,23 @@ const char *mistake_known(struct arena *arena, const char *const *names, uint32_
     return result;
 }
 
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+const char *mistake_known_kinds(struct arena *arena, const char *kind)
+{
+    uint32_t count;
+    const struct operator_def *const *all = operators_all(&count);
+    const char **names = arena_new(arena, (count + 1) * sizeof(*names));
+
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = all[i]->name;
+    qsort(names, count, sizeof(*names), by_name);
+    return mistake_known(arena, names, count, kind);
+}
+
 static int by_place(const void *left, const void *right)
 {
     const struct mistake *a = left, *b = right;

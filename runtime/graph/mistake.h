@@ -56,6 +56,9 @@ void mistake_keep(struct mistakes *mistakes, const struct yaml_node *node, const
 const char *mistake_known(struct arena *arena, const char *const *names, uint32_t count,
                           const char *name);
 
+/* The same over the registered kinds, by name: their order in the section is the compiler's. */
+const char *mistake_known_kinds(struct arena *arena, const char *kind);
+
 /* Sorts, and moves everything into the list, which is empty before. */
 void mistakes_move(struct mistakes *mistakes, struct error_list *list);
 void mistakes_clear(struct mistakes *mistakes);

@@ -167,7 +167,10 @@ static void put_splits(const struct plan_op *op, struct bytes *out)
 {
     if (!op->def->splits)
         return;
-    bytes_format(out, "    splits: %u\n", op->split_count);
+    if (op->split_count)
+        bytes_format(out, "    splits: %u\n", op->split_count);
+    else
+        bytes_text(out, "    splits: none known\n");
     for (uint32_t i = 0; i < op->split_count && i < SPLITS_SHOWN; i++) {
         const struct split *split = &op->splits[i];
         bytes_format(out, "      %s from %lld", split->name, (long long)split->begin);
