@@ -9,8 +9,8 @@
  * they are normalised where they are read. A row over `remember` entries drops its least one by
  * (times together, weight, higher id) and counts it.
  *
- * A window's row goes out when its timer fires, or when a row of a later window of that item is
- * seen first in the same batch: once in either case, with what was known at the window's end. */
+ * A key's timer stands at the end of the window that the latest change is in; the engine cuts
+ * batches there (describe_versions), so a row goes out with what was known at the window's end. */
 #include "operators/feature/neighbours.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
@@ -185,7 +185,6 @@ static bool covisitation_process(struct op *op, uint32_t port, const struct batc
         batch_column(in, schema_find(schema, "forward")),
     };
     const int64_t *times = batch_time(in);
-    struct builder *out = op_reserve(op, OUT, 0);
     int64_t due[BATCH_ROWS_MAX];
 
     (void)port;
@@ -193,10 +192,7 @@ static bool covisitation_process(struct op *op, uint32_t port, const struct batc
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         struct neighbours *cell = op_cells(op, ROWS)[row];
 
-        if (cell->pending && times[row] > cell->due_ms) {
-            struct key key = key_of(in, row);
-            covisitation_publish(op, cell, &key, out);
-        }
+        CHECK(!cell->pending || times[row] <= cell->due_ms);
         due[row] = windows_last_ms(config->window.size_ms, times[row]);
         cell->due_ms = due[row];
         cell->pending = 1;

@@ -7,8 +7,8 @@
  * the decayed counts at any later time without reading a clock (forward decay: Cormode,
  * Shkapenyuk, Srivastava, Xu 2009, ICDE).
  *
- * A window's row goes out when its timer fires, or when a row of a later window of that item is
- * seen first in the same batch: once in either case, with what was known at the window's end. */
+ * A key's timer stands at the end of the window that the latest change is in; the engine cuts
+ * batches there (describe_versions), so a row goes out with what was known at the window's end. */
 #include "operators/model/decay.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
@@ -118,7 +118,6 @@ static bool popularity_process(struct op *op, uint32_t port, const struct batch 
     const struct popularity_config *config = op_config(op);
     void *const *cells = op_cells(op, ITEMS);
     const int64_t *times = batch_time(in);
-    struct builder *out = op_reserve(op, OUT, 0);
     int64_t due[BATCH_ROWS_MAX];
 
     (void)port;
@@ -130,8 +129,7 @@ static bool popularity_process(struct op *op, uint32_t port, const struct batch 
         due[row] = INT64_MIN;
         if (key.data[0] == KEY_TAG_NULL) /* no item */
             continue;
-        if (cell->pending && times[row] > cell->due_ms)
-            popularity_publish(cell, &key, out);
+        CHECK(!cell->pending || times[row] <= cell->due_ms);
         popularity_learn(cell, op_scratch(op), times[row]);
         cell->due_ms = windows_last_ms(config->window.size_ms, times[row]);
         due[row] = cell->due_ms;

@@ -430,7 +430,7 @@ static void put_version(struct op *op, struct builder *out, uint32_t column, uin
 {
     int64_t version = op_table_version(op, table);
 
-    if (version != INT64_MIN)
+    if (version != INT64_MIN && version != INT64_MAX) /* none yet; `lookup: latest` */
         builder_i64(out, column, version);
 }
 
