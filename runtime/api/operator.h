@@ -146,6 +146,8 @@ const void *op_config(const struct op *op);
 void *op_memory(struct op *op, size_t size);
 void *op_scratch(const struct op *op); /* what op_set_scratch was given */
 void op_set_scratch(struct op *op, void *scratch);
+/* This attempt began from a checkpoint, whether or not this subtask gets anything of it. */
+bool op_restored(const struct op *op);
 const char *op_id(const struct op *op);           /* of the job file */
 const char *op_subtask_name(const struct op *op); /* unique in job and attempt, for file names:
                                                      `2-1` subtask 2, attempt 1 */
