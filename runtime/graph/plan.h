@@ -10,11 +10,11 @@
 #include "state/store.h"
 
 enum partition {
-    PARTITION_FORWARD,   /* subtask i to subtask i */
+    PARTITION_FORWARD, /* subtask i to subtask i */
     PARTITION_KEY,
     PARTITION_REBALANCE, /* round robin by batches, from an offset by subtask */
     PARTITION_BROADCAST,
-    PARTITION_DIRECT,    /* an i64 column named `subtask` tells it */
+    PARTITION_DIRECT, /* an i64 column named `subtask` tells it */
 };
 
 struct plan_edge {
@@ -22,8 +22,8 @@ struct plan_edge {
     uint32_t from, from_port; /* operator, output port */
     uint32_t to, to_port;     /* operator, input port */
     enum partition partition;
-    bool chained;             /* a call within the subtask, no channel */
-    const uint32_t *key;      /* PARTITION_KEY, and chained edges to keyed inputs: key columns */
+    bool chained;        /* a call within the subtask, no channel */
+    const uint32_t *key; /* PARTITION_KEY, and chained edges to keyed inputs: key columns */
     uint32_t key_count;
     const struct schema *schema;
 };
@@ -41,30 +41,30 @@ struct plan_output {
     const struct text_list *key; /* columns that rows are keyed by; NULL: none */
     uint32_t edge_count;
     const uint32_t *edges;
-    uint32_t table;              /* table published from this port; FIELD_NONE */
+    uint32_t table; /* table published from this port; FIELD_NONE */
 };
 
 struct plan_op {
     uint32_t index;
     const char *id;
     const struct operator_def *def;
-    const void *config;          /* def->config_size bytes */
+    const void *config; /* def->config_size bytes */
     uint32_t parallelism;
     uint32_t chain;
-    bool ordered;                /* order: event-time is asked for */
-    int64_t version_period_ms;   /* of its output rows as table versions; 0: any time */
+    bool ordered;              /* order: event-time is asked for */
+    int64_t version_period_ms; /* of its output rows as table versions; 0: any time */
     bool version_replace;
     uint32_t input_count, output_count;
     struct plan_input *inputs;
     struct plan_output *outputs;
-    uint32_t state_count;        /* of def->states */
-    struct store_state *states;  /* resolved layouts; names are `id.state` */
-    uint32_t *tables;            /* for each of def->tables: plan table, FIELD_NONE: not given */
-    bool lookup_latest;          /* `lookup: latest`: the newest version, no waiting */
-    uint32_t split_count;        /* sources */
-    const struct split *splits;  /* index: SPLITS_MAX x the source's number + place in the list,
+    uint32_t state_count;       /* of def->states */
+    struct store_state *states; /* resolved layouts; names are `id.state` */
+    uint32_t *tables;           /* for each of def->tables: plan table, FIELD_NONE: not given */
+    bool lookup_latest;         /* `lookup: latest`: the newest version, no waiting */
+    uint32_t split_count;       /* sources */
+    const struct split *splits; /* index: SPLITS_MAX x the source's number + place in the list,
                                     so that two sources never give one origin */
-    int line, column;            /* of its id in the job file */
+    int line, column;           /* of its id in the job file */
 };
 
 /* Operators that run in one subtask, joined by calls: a tree in depth-first order. A reader of
@@ -82,24 +82,24 @@ struct plan_table {
     uint32_t index;
     uint32_t from, from_port;
     const struct schema *schema;
-    const uint32_t *key;       /* columns of the schema */
+    const uint32_t *key; /* columns of the schema */
     uint32_t key_count;
-    int64_t period_ms;         /* 1: any time */
+    int64_t period_ms; /* 1: any time */
     bool replace;
-    uint32_t ranking_count;    /* what readers ask for, without doubles */
+    uint32_t ranking_count; /* what readers ask for, without doubles */
     const struct plan_ranking {
         uint32_t column, limit;
-    } *rankings;
+    } * rankings;
 };
 
 struct plan {
     struct arena *arena;
     struct settings settings;
-    const char *path;          /* of the job file, for messages */
-    uint64_t seed;             /* hash of the job's name */
-    uint32_t parallelism;      /* the largest of any operator: the number of slots */
+    const char *path;     /* of the job file, for messages */
+    uint64_t seed;        /* hash of the job's name */
+    uint32_t parallelism; /* the largest of any operator: the number of slots */
     uint32_t op_count, edge_count, chain_count, table_count;
-    struct plan_op *ops;       /* in the job file's order */
+    struct plan_op *ops; /* in the job file's order */
     struct plan_edge *edges;
     struct plan_chain *chains;
     struct plan_table *tables;
@@ -107,15 +107,15 @@ struct plan {
 };
 
 struct plan_request {
-    const char *path;          /* for messages */
-    const char *text;          /* the job file */
+    const char *path;             /* for messages */
+    const char *text;             /* the job file */
     const char *const *overrides; /* `OPERATOR.FIELD=value`, `section.field=value` */
     uint32_t override_count;
-    uint32_t parallelism;      /* `-p`; 0: as the file says */
+    uint32_t parallelism; /* `-p`; 0: as the file says */
     enum {
-        PLAN_SPLITS_MAKE,      /* ask the sources (reads the file system) */
-        PLAN_SPLITS_GIVEN,     /* `splits`, as plan_splits_encode wrote them */
-        PLAN_SPLITS_UNKNOWN,   /* for `info` when the input is not there: as if several */
+        PLAN_SPLITS_MAKE,    /* ask the sources (reads the file system) */
+        PLAN_SPLITS_GIVEN,   /* `splits`, as plan_splits_encode wrote them */
+        PLAN_SPLITS_UNKNOWN, /* for `info` when the input is not there: as if several */
     } split_mode;
     const uint8_t *splits;
     size_t splits_size;
@@ -151,8 +151,8 @@ bool plan_table_on_worker(const struct plan *plan, uint32_t table, uint32_t work
                           uint32_t workers);
 
 /* Texts of `millrace info`. They append. */
-void plan_describe(const struct plan *plan, struct bytes *out);  /* info JOB */
-void plan_kinds(struct bytes *out);                               /* info */
+void plan_describe(const struct plan *plan, struct bytes *out);           /* info JOB */
+void plan_kinds(struct bytes *out);                                       /* info */
 bool plan_manual(const char *kind, struct bytes *out, struct error *err); /* info KIND */
 
 #endif

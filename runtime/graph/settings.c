@@ -189,14 +189,16 @@ static const struct option debug_options[] = {
      .def.i64 = 0,
      .min.i64 = 0,
      .max.i64 = INT64_MAX,
-     .help = "A source waits after so many rows of a split until a checkpoint is complete. 0: off."},
+     .help =
+         "A source waits after so many rows of a split until a checkpoint is complete. 0: off."},
     {.name = "crash-after-checkpoint",
      .type = OPT_I64,
      FIELD(struct settings, debug.crash_after_checkpoint),
      .def.i64 = 0,
      .min.i64 = 0,
      .max.i64 = INT64_MAX,
-     .help = "In the first attempt worker 0 kills itself once this checkpoint is complete. 0: off."},
+     .help =
+         "In the first attempt worker 0 kills itself once this checkpoint is complete. 0: off."},
     {0},
 };
 
