@@ -66,6 +66,8 @@ struct state_info {
     struct group **panes; /* ascending */
     uint32_t pane_count, pane_capacity;
     struct group *pane_last;    /* the pane looked up last */
+    store_list_each *watch;     /* told of restored cells */
+    void *watch_context;
     struct timer_entry *timers; /* heap */
     uint32_t timer_count, timer_capacity;
 };

@@ -103,6 +103,18 @@ static void cell_take(struct store *store, const struct merged *merged)
     }
     if (state->def->kind == STORE_TIMER)
         timer_restored(store, state, cell);
+    if (state->watch) {
+        struct key key = {from->key, from->key_size, hash_bytes(from->key, from->key_size)};
+
+        state->watch(state->watch_context, &key, cell_value(cell, &state->shape), from->size);
+    }
+}
+
+void store_restore_watch(struct store *store, uint32_t state, store_list_each *each, void *context)
+{
+    CHECK(store->states[state].def->kind == STORE_LIST);
+    store->states[state].watch = each;
+    store->states[state].watch_context = context;
 }
 
 static bool cells_take(struct store *store, struct merge *merge, struct error *err)

@@ -1,0 +1,198 @@
+/* See publish.h. A cell is a u64 (0), then packed rows (row.h) of one key by version: the newest that
+ * is complete by the watermark, which a reader may still ask for, and those after it. */
+#include "runtime/task/publish.h"
+
+#include "runtime/base/check.h"
+#include "runtime/task/replica.h"
+#include "runtime/task/subtask.h"
+
+#include <string.h>
+
+#define ROWS_BEGIN sizeof(uint64_t)
+#define ROW_SIZE_AT 16 /* of a packed row: its size, u32 */
+
+struct publisher {
+    const struct plan_table *table;
+    struct bytes packed; /* a row in work */
+};
+
+uint32_t publish_count(const struct plan_op *op)
+{
+    uint32_t count = 0;
+
+    for (uint32_t port = 0; port < op->output_count; port++)
+        count += op->outputs[port].table != FIELD_NONE;
+    return count;
+}
+
+static int64_t packed_version(const uint8_t *row)
+{
+    int64_t version;
+
+    memcpy(&version, row, sizeof(version));
+    return version;
+}
+
+static uint32_t packed_size(const uint8_t *row)
+{
+    uint32_t size;
+
+    memcpy(&size, row + ROW_SIZE_AT, sizeof(size));
+    return size;
+}
+
+/* What of a cell stays when a row of `version` comes: [*begin, *end). */
+static void kept_rows(const uint8_t *cell, uint32_t size, int64_t complete, int64_t version,
+                      uint32_t *begin, uint32_t *end)
+{
+    *begin = *end = ROWS_BEGIN;
+    for (uint32_t at = ROWS_BEGIN; at < size; at += packed_size(cell + at)) {
+        if (packed_version(cell + at) >= version)
+            return;
+        if (packed_version(cell + at) <= complete)
+            *begin = at;
+        *end = at + packed_size(cell + at);
+    }
+    if (version <= complete)
+        *begin = *end;
+}
+
+static bool keep_row(struct op *op, uint32_t row, int64_t version, struct error *err)
+{
+    const struct publisher *publisher = op->scratch;
+    int64_t complete = op->watermark_ms == INT64_MAX ? INT64_MAX : op->watermark_ms + 1;
+    uint32_t size = op_cell_size(op, 0, row), packed = (uint32_t)publisher->packed.size;
+    uint8_t *cell = op_cells(op, 0)[row];
+    uint32_t begin, end, kept;
+
+    kept_rows(cell, size, complete, version, &begin, &end);
+    kept = end - begin;
+    if (ROWS_BEGIN + kept + packed > CELL_SIZE_MAX) {
+        begin = end; /* only the newest fits */
+        kept = 0;
+    }
+    memmove(cell + ROWS_BEGIN, cell + begin, kept);
+    cell = op_cell_resize(op, 0, row, (uint32_t)ROWS_BEGIN + kept + packed);
+    if (!cell)
+        return error_set(err, ERROR_LIMIT, op->id, "publish fewer or smaller columns",
+                         "a row of a table has %u bytes, more than %u", packed, CELL_SIZE_MAX);
+    memcpy(cell + ROWS_BEGIN + kept, publisher->packed.data, packed);
+    return true;
+}
+
+static void send_row(struct builder *out, const struct key *key, const uint8_t *row, size_t size)
+{
+    enum { HASH, KEY, VERSION, ROW };
+    int64_t version = packed_version(row);
+
+    builder_row(out, version - 1, 0, 0);
+    builder_i64(out, HASH, (int64_t)key->hash);
+    builder_text(out, KEY, (const char *)key->data, key->size);
+    builder_i64(out, VERSION, version);
+    builder_text(out, ROW, (const char *)row, size);
+}
+
+static bool publish_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    struct publisher *publisher = op->scratch;
+    struct builder *out = op_reserve(op, 0, batch_rows(in));
+    const int64_t *time = batch_time(in);
+
+    (void)port;
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        int64_t version = time[row] == INT64_MAX ? INT64_MAX : time[row] + 1;
+        struct key key = key_of(in, row);
+
+        publisher->packed.size = 0;
+        table_row_pack(publisher->table->schema, in, row, version, &publisher->packed);
+        if (!keep_row(op, row, version, err))
+            return false;
+        send_row(out, &key, publisher->packed.data, publisher->packed.size);
+    }
+    return true;
+}
+
+static const struct operator_def publish_def = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "publish",
+    .help = "Sends the rows of a table to the workers that read it.",
+    .deterministic = true,
+    .process = publish_process,
+};
+
+bool publish_is(const struct op *op)
+{
+    return op->def == &publish_def;
+}
+
+static void open_output(struct op *op, struct subtask *subtask, uint32_t table)
+{
+    struct task_host *host = subtask->host;
+    struct edge_out *edge = arena_new(subtask->arena, sizeof(*edge));
+
+    op->output_count = 1;
+    op->outputs = arena_new(subtask->arena, sizeof(*op->outputs));
+    *op->outputs = (struct output){.schema = table_delta_schema(), .edge_count = 1, .edges = edge};
+    *edge = (struct edge_out){
+        .subtask = subtask, .partition = PARTITION_BROADCAST, .schema = table_delta_schema()};
+    edge->targets = arena_new(subtask->arena, host->workers * sizeof(*edge->targets));
+    for (uint32_t worker = 0; worker < host->workers; worker++) {
+        struct channel *channel = host->table_channel(host, table, subtask->number, worker);
+
+        if (channel)
+            edge->targets[edge->target_count++].channel = channel;
+    }
+    edge_open(edge, 0);
+}
+
+void publish_open(struct op *op, struct subtask *subtask, uint32_t table, struct store_state *state)
+{
+    const struct plan_table *plan = &subtask->plan->tables[table];
+    struct publisher *publisher = arena_new(subtask->arena, sizeof(*publisher));
+    struct plan_input *input = arena_new(subtask->arena, sizeof(*input));
+    const struct plan_op *from = &subtask->plan->ops[plan->from];
+
+    publisher->table = plan;
+    *input = (struct plan_input){.connected = true, .keyed = true, .schema = plan->schema};
+    op->subtask = subtask;
+    op->plan = from;
+    op->def = &publish_def;
+    op->id = plan->from_port == 0 ? arena_format(subtask->arena, "%s.@table", from->id)
+                                  : arena_format(subtask->arena, "%s.@table.%s", from->id,
+                                                 from->def->outputs[plan->from_port].name);
+    op->scratch = publisher;
+    op->input_count = 1;
+    op->inputs = input;
+    op->timer_state = FIELD_NONE;
+    op->watermark_ms = op->told_ms = op->row_ms = INT64_MIN;
+    *state = (struct store_state){.name = op->id, .kind = STORE_LIST, .size = ROWS_BEGIN};
+    open_output(op, subtask, table);
+}
+
+void publish_close(struct op *op)
+{
+    struct publisher *publisher = op->scratch;
+
+    bytes_clear(&publisher->packed);
+}
+
+static void resend(void *context, const struct key *key, const void *cell, uint32_t size)
+{
+    struct op *op = context;
+    const uint8_t *rows = cell;
+
+    for (uint32_t at = ROWS_BEGIN; at < size; at += packed_size(rows + at)) {
+        if (!table_row_check(((struct publisher *)op->scratch)->table->schema, rows + at,
+                             packed_size(rows + at)))
+            return; /* of another schema: the row will be published anew */
+        send_row(op_reserve(op, 0, 1), key, rows + at, packed_size(rows + at));
+        if (builder_rows(op->outputs[0].builder) >= BATCH_ROWS_MAX)
+            op_send_built(op);
+    }
+}
+
+void publish_watch(struct op *op)
+{
+    store_restore_watch(op->subtask->store, op->state_first, resend, op);
+}
