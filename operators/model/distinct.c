@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#define DISTINCT_COUNT_MAX 0x1p62       /* z is 0 when every register is full */
 #define RANK_BITS (64u - DISTINCT_BITS) /* q of the paper: ranks go from 1 to q + 1 */
 
 static void register_add(struct distinct *distinct, uint64_t hash)
@@ -97,7 +98,7 @@ int64_t distinct_count(const struct distinct *distinct)
     const double m = DISTINCT_REGISTERS;
     const double alpha = 0.721347520444481703680; /* 1 / (2 ln 2) */
     uint32_t ranks[RANK_BITS + 2] = {0};
-    double z;
+    double z, estimate;
 
     if (!distinct->sketch)
         return distinct->count;
@@ -107,5 +108,6 @@ int64_t distinct_count(const struct distinct *distinct)
     for (uint32_t rank = RANK_BITS; rank >= 1; rank--)
         z = 0.5 * (z + ranks[rank]);
     z += m * sigma(ranks[0] / m);
-    return llrint(alpha * m * m / z);
+    estimate = alpha * m * m / z;
+    return estimate < DISTINCT_COUNT_MAX ? llrint(estimate) : INT64_C(1) << 62;
 }
