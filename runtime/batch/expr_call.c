@@ -101,6 +101,7 @@ static bool make_trunc(struct compiler *c, const struct function *function, stru
     const struct operand *unit = &list->items[0], *in = &list->items[1];
     const char *names[16];
     uint32_t count = 0;
+    char quote[QUOTE_SIZE];
     char how[sizeof(c->err->how)];
 
     if (!type_wants(c, &list->items[1], TYPE_TIMESTAMP, function->name))
@@ -118,7 +119,8 @@ static bool make_trunc(struct compiler *c, const struct function *function, stru
         names[count++] = known->name;
     }
     lex_known(how, sizeof(how), names, count, ((const struct text *)unit->reg->values)->data);
-    return lex_error(c, unit->begin, how, "there is no unit of time %.40s", c->text + unit->begin);
+    return lex_error(c, unit->begin, how, "there is no unit of time %s",
+                     lex_quote(c, unit->begin, unit->end, quote));
 }
 
 static bool make_epoch(struct compiler *c, const struct function *function, struct operands *list,

@@ -154,17 +154,17 @@ static bool lex_unknown(const struct compiler *c)
         {".", "numbers begin with a digit, such as 0.5"},
     };
     const char *how = NULL;
-    char quote[QUOTE_SIZE];
-    uint32_t end = c->token.begin + 1;
+    char found = c->text[c->token.begin];
 
     for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
-        if (c->text[c->token.begin] == hints[i].text[0])
+        if (found == hints[i].text[0])
             how = hints[i].how;
-    lex_quote(c, c->token.begin, end, quote);
-    if (quote[0] < 0x20 || quote[0] == 0x7f)
-        snprintf(quote, sizeof(quote), "\\x%02x", (unsigned char)c->text[c->token.begin]);
-    return lex_error(c, c->token.begin, how, "%s%s%s has no meaning here",
-                     quote[0] == '"' ? "" : "\"", quote, quote[0] == '"' ? "" : "\"");
+    if (found == '"')
+        return lex_error(c, c->token.begin, how, "a double quote has no meaning here");
+    if (found < 0x20 || found == 0x7f)
+        return lex_error(c, c->token.begin, how, "\"\\x%02x\" has no meaning here",
+                         (unsigned)found);
+    return lex_error(c, c->token.begin, how, "\"%c\" has no meaning here", found);
 }
 
 static bool lex_symbols(struct compiler *c)

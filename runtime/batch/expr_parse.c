@@ -203,7 +203,7 @@ static bool parse_column(struct compiler *c, const struct token *name, struct op
     char how[sizeof(c->err->how)];
 
     if (column != FIELD_NONE || strcmp(name->text.data, "event_time") == 0)
-        return type_column(c, column, out);
+        return type_column(c, column, name->begin, out);
     for (; count < c->schema->count; count++)
         names[count] = c->schema->fields[count].name;
     names[count++] = "event_time";

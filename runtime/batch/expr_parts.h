@@ -274,7 +274,7 @@ struct operand type_unary(struct compiler *c, kernel *run, enum type type,
                           const struct operand *in);
 struct operand type_binary(struct compiler *c, kernel *run, enum type type, const struct operand *a,
                            const struct operand *b);
-bool type_column(struct compiler *c, uint32_t column, struct operand *out) NODISCARD;
+bool type_column(struct compiler *c, uint32_t column, uint32_t at, struct operand *out) NODISCARD;
 /* Brings values to one type: their own, or the wider of numbers. `what` names who wants it. */
 bool type_unify(struct compiler *c, struct operand *operands, uint32_t count,
                 const char *what) NODISCARD;

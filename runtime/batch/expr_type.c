@@ -222,14 +222,13 @@ static struct operand source_read(struct compiler *c, struct operand *source)
     return *source;
 }
 
-bool type_column(struct compiler *c, uint32_t column, struct operand *out)
+bool type_column(struct compiler *c, uint32_t column, uint32_t at, struct operand *out)
 {
     struct loaded *loaded = &c->loaded[column == FIELD_NONE ? COLUMNS_MAX : column];
     enum type type = column == FIELD_NONE ? TYPE_TIMESTAMP : c->schema->fields[column].type;
-    uint32_t begin = c->token.begin;
 
     if (type == TYPE_VECTOR || type == TYPE_LIST)
-        return lex_error(c, begin, NULL, "\"%s\" is a %s; expressions are over single values",
+        return lex_error(c, at, NULL, "\"%s\" is a %s; expressions are over single values",
                          c->schema->fields[column].name, type_name(type));
     if (!loaded->operand.reg || !scope_open(c, loaded->scope)) {
         struct operand source = {.type = type, .reg = source_create(c, column, type)};
@@ -355,8 +354,7 @@ static bool time_arithmetic(struct compiler *c, char op, struct operand *a, stru
     }
     if ((op != '+' && op != '-') || time->type != TYPE_TIMESTAMP)
         return refuse(c, a->type == TYPE_TIMESTAMP ? a : b, name,
-                      op == '-' ? "numbers, or a timestamp and one or milliseconds behind it"
-                                : "numbers");
+                      op == '-' ? "numbers, or a timestamp in front" : "numbers");
     if (ms->type != TYPE_NONE && type_wide(ms->type) != TYPE_I64)
         return refuse(c, ms, name, "whole milliseconds beside a timestamp");
     to_type(c, ms, TYPE_I64);
@@ -415,7 +413,7 @@ bool type_arithmetic(struct compiler *c, char op, struct operand *a, struct oper
 bool type_negate(struct compiler *c, struct operand *a, struct operand *out)
 {
     if (!number_or_null(a))
-        return refuse(c, a, "-", "a number");
+        return refuse(c, a, "-", "numbers");
     to_type(c, a, type_wide(a->type) == TYPE_F64 ? TYPE_F64 : TYPE_I64);
     *out = type_unary(c, a->type == TYPE_I64 ? number_neg_i64 : number_neg_f64, a->type, a);
     return true;
