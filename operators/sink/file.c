@@ -149,9 +149,8 @@ static bool file_process(struct op *op, uint32_t port, const struct batch *in, s
 static bool file_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
     struct file_scratch *scratch = op_scratch(op);
-    (void)err; /* cannot fail */
     scratch->ended = scratch->ended || time_ms == INT64_MAX;
-    return true;
+    return parts_settle(scratch->parts, err); /* after a restore, before long */
 }
 
 static bool file_prepare(struct op *op, uint64_t checkpoint, struct bytes *bundle,

@@ -103,6 +103,9 @@ void parts_close(struct parts *parts)
     stream_close(parts->open);
     for (uint32_t k = 0; k < parts->pending_count; k++)
         stream_close(parts->pending[k].stream);
+    for (uint32_t k = 0; k < parts->former_count; k++)
+        bundle_clear(&parts->formers[k]);
+    memory_free(parts->formers);
     if (parts->dir >= 0)
         close(parts->dir);
     bytes_clear(&parts->buffer);
@@ -170,7 +173,7 @@ bool parts_written(struct parts *parts, struct error *err)
 {
     if (parts->buffer.size < BUFFER_SIZE)
         return true;
-    if (!flush(parts, err))
+    if (!parts_settle(parts, err) || !flush(parts, err))
         return false;
     return stream_size(parts->open) < parts->options.roll_size || roll(parts, err);
 }
@@ -222,7 +225,7 @@ bool parts_prepare(struct parts *parts, uint64_t checkpoint, int64_t now_ms, boo
 {
     uint64_t length = 0;
     CHECK(checkpoint > 0);
-    if (!flush(parts, err))
+    if (!parts_settle(parts, err) || !flush(parts, err))
         return false;
     parts->now_ms = now_ms;
     if (parts->open && (last || too_old(parts)) && !roll(parts, err))
@@ -256,7 +259,7 @@ static void forget_committed(struct parts *parts, const struct bundle *bundle)
 bool parts_commit(struct parts *parts, const uint8_t *data, size_t size, struct error *err)
 {
     struct bundle bundle;
-    if (!bundle_read(&bundle, data, size, err))
+    if (!parts_settle(parts, err) || !bundle_read(&bundle, data, size, err))
         return false;
     int dir = parts_open_dir(bundle.dir, err);
     bool changed = false;

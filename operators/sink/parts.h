@@ -8,7 +8,7 @@
  * progress with its committed length. What makes it exact:
  *  - prepare makes bytes and directory entries durable before the bundle leaves;
  *  - commit renames, and finds the rename done when it is repeated;
- *  - restore of checkpoint M makes the bundles' rolled files visible, copies the committed length
+ *  - restoring checkpoint M makes the bundles' rolled files visible, copies the committed length
  *    of the one in progress to a visible file (a former process that still lives may go on to write
  *    to the old one, which is unlinked), and removes what came after M: files of later checkpoints
  *    and of later attempts, and leftovers in progress. Each of its steps may be cut off and repeated.
@@ -50,7 +50,11 @@ bool parts_prepare(struct parts *parts, uint64_t checkpoint, int64_t now_ms, boo
                    struct bytes *bundle, struct error *err) NODISCARD;
 bool parts_commit(struct parts *parts, const uint8_t *bundle, size_t size,
                   struct error *err) NODISCARD;
+/* Takes a bundle; of the bundles of one subtask the newest counts, which includes the others.
+ * Nothing is changed before parts_settle, which may be called at any time and is called by the others
+ * at the latest. */
 bool parts_restore(struct parts *parts, const uint8_t *bundle, size_t size,
                    struct error *err) NODISCARD;
+bool parts_settle(struct parts *parts, struct error *err) NODISCARD;
 
 #endif

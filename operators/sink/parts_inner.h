@@ -23,6 +23,8 @@ struct parts {
     int64_t open_since_ms, now_ms; /* wall clock of the prepare before it was opened; of the last */
     struct pending_part *pending;
     uint32_t pending_count;
+    struct bundle *formers; /* restored, not settled */
+    uint32_t former_count;
 };
 
 int parts_open_dir(const char *dir, struct error *err); /* -1: `err` filled */

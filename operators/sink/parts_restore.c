@@ -251,19 +251,47 @@ static bool settle(struct parts *parts, int dir, const struct bundle *bundle, st
            sync_dir(dir, bundle, err);
 }
 
+static bool settle_former(struct parts *parts, const struct bundle *bundle, struct error *err)
+{
+    if (bundle->count == 0 && !same_directory(bundle->dir, parts->options.dir))
+        return true; /* a fork of a run that had written nothing */
+    int dir = parts_open_dir(bundle->dir, err);
+    bool fine = dir >= 0 && settle(parts, dir, bundle, err);
+    if (dir >= 0)
+        close(dir);
+    return fine;
+}
+
+bool parts_settle(struct parts *parts, struct error *err)
+{
+    while (parts->former_count > 0) {
+        struct bundle *bundle = &parts->formers[parts->former_count - 1];
+        if (!settle_former(parts, bundle, err))
+            return false;
+        bundle_clear(bundle);
+        parts->former_count--;
+    }
+    return true;
+}
+
 bool parts_restore(struct parts *parts, const uint8_t *data, size_t size, struct error *err)
 {
     struct bundle bundle;
     if (!bundle_read(&bundle, data, size, err))
         return false;
-    if (bundle.count == 0 && !same_directory(bundle.dir, parts->options.dir)) {
-        bundle_clear(&bundle); /* a fork of a run that had written nothing */
+    for (uint32_t k = 0; k < parts->former_count; k++) {
+        struct bundle *former = &parts->formers[k];
+        if (strcmp(former->subtask, bundle.subtask) != 0 || strcmp(former->dir, bundle.dir) != 0)
+            continue;
+        if (former->checkpoint < bundle.checkpoint) {
+            bundle_clear(former);
+            *former = bundle;
+        } else {
+            bundle_clear(&bundle);
+        }
         return true;
     }
-    int dir = parts_open_dir(bundle.dir, err);
-    bool fine = dir >= 0 && settle(parts, dir, &bundle, err);
-    if (dir >= 0)
-        close(dir);
-    bundle_clear(&bundle);
-    return fine;
+    parts->formers = memory_grow(parts->formers, parts->former_count + 1, sizeof(bundle));
+    parts->formers[parts->former_count++] = bundle;
+    return true;
 }

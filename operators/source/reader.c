@@ -1,14 +1,14 @@
 /* reader: see reader.h. */
 #include "operators/source/reader.h"
 
-#include "operators/source/input.h"
+#include "operators/source/plain.h"
 
 #include <string.h>
 
 #define BUFFER_SIZE (128u << 10) /* at first */
 
 struct reader {
-    struct input *input;
+    struct plain *plain;
     struct decoder *decoder;
     char *path;
     uint64_t end;    /* of the split */
@@ -39,7 +39,7 @@ static bool fill(struct reader *reader, struct error *err)
     size_t room = reader->capacity - reader->filled, got = 0;
     if (reader->end - at < room)
         room = (size_t)(reader->end - at);
-    if (room > 0 && !input_read(reader->input, reader->data + reader->filled, room, &got, err))
+    if (room > 0 && !plain_read(reader->plain, reader->data + reader->filled, room, &got, err))
         return false;
     reader->filled += got;
     memset(reader->data + reader->filled, 0, DECODE_PADDING);
@@ -79,12 +79,12 @@ static bool move(struct reader *reader, uint64_t offset, struct error *err)
     uint64_t held = reader->offset + reader->filled - reader->begin;
     if (offset >= reader->offset && offset <= held && held <= reader->end) {
         reader->begin += (size_t)(offset - reader->offset);
-    } else if (offset < held && input_kind(reader->input) != INPUT_PLAIN) {
+    } else if (offset < held && plain_kind(reader->plain) != PLAIN_NONE) {
         return error_set(err, ERROR_STATE, reader->path, NULL,
                          "cannot go back in a compressed file");
     } else {
         reader->begin = reader->filled = 0;
-        if (!input_seek(reader->input, offset, err))
+        if (!plain_seek(reader->plain, offset, err))
             return false;
     }
     reader->offset = offset;
@@ -105,10 +105,10 @@ struct reader *reader_open(const char *path, uint64_t begin, uint64_t end,
     reader->decoder = decoder_create(decode, err);
     if (!reader->decoder)
         goto failed;
-    reader->input = input_open(path, err);
-    if (!reader->input)
+    reader->plain = plain_open(path, err);
+    if (!reader->plain)
         goto failed;
-    if (input_kind(reader->input) != INPUT_PLAIN)
+    if (plain_kind(reader->plain) != PLAIN_NONE)
         reader->end = UINT64_MAX; /* the split's end is of the packed bytes */
     if (header && !read_header(reader, err))
         goto failed;
@@ -128,7 +128,7 @@ void reader_close(struct reader *reader)
 {
     if (!reader)
         return;
-    input_close(reader->input);
+    plain_close(reader->plain);
     decoder_close(reader->decoder);
     memory_free(reader->data);
     memory_free(reader->path);

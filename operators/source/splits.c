@@ -1,7 +1,7 @@
 /* splits: see splits.h. */
 #include "operators/source/splits.h"
 
-#include "operators/source/input.h"
+#include "operators/source/plain.h"
 
 #include <glob.h>
 #include <stdio.h>
@@ -12,16 +12,16 @@
 #define PROBE_SIZE 65536u
 
 /* The offset behind the first line end at or behind `from`; `size` when there is none. */
-static bool line_end_from(struct input *input, uint64_t from, uint64_t size, uint64_t *end,
+static bool line_end_from(struct plain *plain, uint64_t from, uint64_t size, uint64_t *end,
                           struct error *err)
 {
     uint8_t *probe = memory_new(PROBE_SIZE);
-    bool fine = input_seek(input, from, err);
+    bool fine = plain_seek(plain, from, err);
     size_t got = 1;
 
     *end = size;
     while (fine && got > 0 && *end == size) {
-        fine = input_read(input, probe, PROBE_SIZE, &got, err);
+        fine = plain_read(plain, probe, PROBE_SIZE, &got, err);
         uint8_t *newline = fine && got > 0 ? memchr(probe, '\n', got) : NULL;
         if (newline)
             *end = from + (uint64_t)(newline - probe) + 1;
@@ -43,23 +43,23 @@ static bool too_many(struct error *err, const char *path)
 static bool add_file(const char *path, int64_t split_size, struct split_list *out,
                      struct error *err)
 {
-    struct input *input = input_open(path, err);
-    if (!input)
+    struct plain *plain = plain_open(path, err);
+    if (!plain)
         return false;
-    uint64_t size = input_file_size(input), begin = 0;
-    bool whole = split_size == 0 || input_kind(input) != INPUT_PLAIN;
+    uint64_t size = plain_file_size(plain), begin = 0;
+    bool whole = split_size == 0 || plain_kind(plain) != PLAIN_NONE;
     bool fine = true;
 
     do {
         uint64_t next = size;
         /* - 1: a record that ends exactly at the multiple ends the split there */
         if (!whole && size - begin > (uint64_t)split_size)
-            fine = line_end_from(input, begin + (uint64_t)split_size - 1, size, &next, err);
+            fine = line_end_from(plain, begin + (uint64_t)split_size - 1, size, &next, err);
         if (fine && !split_list_add(out, path, (int64_t)begin, (int64_t)next))
             fine = too_many(err, path);
         begin = next;
     } while (fine && begin < size);
-    input_close(input);
+    plain_close(plain);
     return fine;
 }
 

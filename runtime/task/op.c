@@ -69,6 +69,11 @@ void op_set_scratch(struct op *op, void *scratch)
     op->scratch = scratch;
 }
 
+bool op_restored(const struct op *op)
+{
+    return op->subtask->restored;
+}
+
 const char *op_id(const struct op *op)
 {
     return op->id;

@@ -306,6 +306,7 @@ static bool subtask_open(struct subtask *subtask, const struct subtask_restore *
 {
     struct op *head = subtask_head(subtask);
 
+    subtask->restored = restore != NULL;
     for (uint32_t i = 0; i < subtask->chain->op_count; i++)
         op_init(&subtask->ops[i], subtask, subtask->chain->ops[i]);
     for (uint32_t i = 0; i < subtask->chain->op_count; i++)

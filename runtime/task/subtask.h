@@ -35,7 +35,7 @@ struct subtask {
     struct waker *waker;
     struct arena *arena;
     struct error err;
-    bool failed;
+    bool failed, restored; /* restored: began from a checkpoint */
     /* the chain, parents before children; publishers of tables at the end */
     uint32_t op_count, op_capacity;
     struct op *ops;
