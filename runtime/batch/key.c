@@ -145,9 +145,8 @@ static uint32_t put_value(const struct column *column, uint8_t tag, uint32_t pre
     return INTEGER_SIZE;
 }
 
-/* Writes each row's value at places[row] and moves the place behind it. */
-static void put_values(const struct column *column, uint32_t prefix, uint32_t rows, uint8_t *data,
-                       uint32_t *restrict places)
+static void put_any(const struct column *column, uint32_t prefix, uint32_t rows, uint8_t *data,
+                    uint32_t *restrict places)
 {
     uint8_t tag = tag_of(column->type);
 
@@ -156,6 +155,46 @@ static void put_values(const struct column *column, uint32_t prefix, uint32_t ro
             places[row] += put_value(column, tag, prefix, row, data + places[row]);
         else
             data[places[row]++] = KEY_TAG_NULL;
+}
+
+/* Two loops for values without nulls in keys of several columns. */
+static void put_wide(const int64_t *restrict values, uint8_t tag, uint32_t rows,
+                     uint8_t *restrict data, uint32_t *restrict places)
+{
+    for (uint32_t row = 0; row < rows; row++) {
+        put_integer(data + places[row], tag, values[row]);
+        places[row] += INTEGER_SIZE;
+    }
+}
+
+static void put_sized_texts(const uint8_t *restrict from, const int32_t *restrict offsets,
+                            uint32_t rows, uint8_t *restrict data, uint32_t *restrict places)
+{
+    for (uint32_t row = 0; row < rows; row++) {
+        uint32_t size = (uint32_t)(offsets[row + 1] - offsets[row]);
+        uint32_t swapped = __builtin_bswap32(size);
+        uint8_t *to = data + places[row];
+
+        to[0] = KEY_TAG_UTF8;
+        memcpy(to + 1, &swapped, sizeof(swapped));
+        put_short(to + 1 + sizeof(swapped), from + offsets[row], size);
+        places[row] += size + 1 + (uint32_t)sizeof(swapped);
+    }
+}
+
+/* Writes each row's value at places[row] and moves the place behind it. */
+static void put_values(const struct column *column, uint32_t prefix, uint32_t rows, uint8_t *data,
+                       uint32_t *restrict places)
+{
+    uint8_t tag = tag_of(column->type);
+    bool plain = !column->validity;
+
+    if (plain && type_size(column->type) == 8)
+        put_wide(column->values, tag, rows, data, places);
+    else if (plain && tag == KEY_TAG_UTF8 && prefix)
+        put_sized_texts(column->values, column->offsets, rows, data, places);
+    else
+        put_any(column, prefix, rows, data, places);
 }
 
 /* Keys over KEY_SIZE_MAX become their hash; the ones behind move up. */

@@ -27,7 +27,7 @@ struct field {
     char name[NAME_SIZE_MAX];
     enum type type;
     uint32_t width;             /* TYPE_VECTOR */
-    const struct schema *child; /* TYPE_LIST; its fields hold no list */
+    const struct schema *child; /* TYPE_LIST; one field or more, none of them a list */
 };
 
 struct schema {

@@ -3,6 +3,8 @@
  * sizes are ours to check. */
 #include "runtime/batch/wire.h"
 
+#include "runtime/batch/bits.h"
+
 #include <msgpack.h>
 
 #include <string.h>
@@ -30,7 +32,7 @@ static size_t values_size(const struct column *column, uint32_t rows)
 {
     switch (column->type) {
     case TYPE_BOOL:
-        return (rows + 7) / 8;
+        return bits_size(rows);
     case TYPE_VECTOR:
         return (size_t)rows * column->width * sizeof(float);
     case TYPE_UTF8:
@@ -55,38 +57,51 @@ static void pack_offsets(msgpack_packer *packer, const struct column *column, ui
     int32_t *offsets;
 
     if (first == 0) {
-        pack_bin(packer, column->offsets, (rows + 1) * sizeof(int32_t));
+        pack_bin(packer, column->offsets, ((size_t)rows + 1) * sizeof(int32_t));
         return;
     }
-    offsets = memory_grow(NULL, rows + 1, sizeof(*offsets));
+    offsets = memory_grow(NULL, (size_t)rows + 1, sizeof(*offsets));
     for (uint32_t i = 0; i <= rows; i++)
         offsets[i] = column->offsets[i] - first;
-    pack_bin(packer, offsets, (rows + 1) * sizeof(int32_t));
+    pack_bin(packer, offsets, ((size_t)rows + 1) * sizeof(int32_t));
     memory_free(offsets);
+}
+
+/* The child rows that the list's rows have: mostly all of them. One reference. */
+static struct batch *list_child(const struct column *column, uint32_t first, uint32_t count)
+{
+    struct batch *child = column->child;
+    uint32_t *places;
+
+    if (first == 0 && count == child->rows) {
+        batch_ref(child);
+        return child;
+    }
+    places = memory_grow(NULL, (size_t)count + 1, sizeof(*places));
+    for (uint32_t i = 0; i < count; i++)
+        places[i] = first + i;
+    child = batch_gather(child, places, count);
+    memory_free(places);
+    return child;
 }
 
 static void pack_list(msgpack_packer *packer, const struct column *column, uint32_t rows)
 {
     uint32_t first = (uint32_t)column->offsets[0];
     uint32_t count = (uint32_t)column->offsets[rows] - first;
-    uint32_t *places = memory_grow(NULL, count + 1, sizeof(*places));
-    struct batch *child;
+    struct batch *child = list_child(column, first, count);
 
-    for (uint32_t i = 0; i < count; i++)
-        places[i] = first + i;
-    child = batch_gather(column->child, places, count);
     msgpack_pack_array(packer, 2);
     msgpack_pack_uint32(packer, count);
     pack_columns(packer, child->columns + HIDDEN_COUNT, child->column_count, count);
     batch_release(&child);
-    memory_free(places);
 }
 
 static void pack_column(msgpack_packer *packer, const struct column *column, uint32_t rows)
 {
     msgpack_pack_array(packer, 3);
     if (column->validity)
-        pack_bin(packer, column->validity, (rows + 7) / 8);
+        pack_bin(packer, column->validity, bits_size(rows));
     else
         msgpack_pack_nil(packer);
     if (column->offsets)
@@ -165,7 +180,7 @@ static bool read_validity(const msgpack_object *object, struct column *column, s
 {
     if (object->type == MSGPACK_OBJECT_NIL)
         return true;
-    if (object->type != MSGPACK_OBJECT_BIN || object->via.bin.size != (column->rows + 7) / 8)
+    if (object->type != MSGPACK_OBJECT_BIN || object->via.bin.size != bits_size(column->rows))
         return damaged(err, "a validity bitmap of another size");
     column->blocks[2] = copy_bin(object);
     column->validity = column->blocks[2]->data;
@@ -203,6 +218,8 @@ static bool read_list(const msgpack_object *object, const struct schema *child,
     rows = (uint32_t)object->via.array.ptr[0].via.u64;
     if ((uint32_t)column->offsets[column->rows] != rows)
         return damaged(err, "a list with other rows than its offsets");
+    if (child->count == 0 && rows > 0)
+        return damaged(err, "a list of nothing"); /* bytes would not bound its rows */
     for (uint32_t i = 0; i < child->count; i++)
         fields[i] = &child->fields[i];
     column->child = batch_create(rows, child->count);
@@ -277,6 +294,9 @@ static bool complete(const struct batch *batch, struct error *err)
     for (uint32_t i = 0; i < HIDDEN_COUNT; i++)
         if (batch->columns[i] && batch->columns[i]->validity)
             return damaged(err, "a hidden column with nulls");
+    for (uint32_t row = 0; key && row < batch->rows; row++)
+        if (key->offsets[row + 1] - key->offsets[row] > (int32_t)KEY_SIZE_MAX)
+            return damaged(err, "a key that is too long");
     for (uint32_t i = 0; i < batch->column_count; i++) {
         const struct column *column = batch->columns[HIDDEN_COUNT + i];
 
@@ -301,6 +321,7 @@ static struct batch *read_batch(const msgpack_object *object, const struct schem
     const msgpack_object *items = object->via.array.ptr;
     struct batch *batch;
 
+    CHECK(schema->count <= COLUMNS_MAX);
     if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != 3 ||
         !is_count(&items[0], WIRE_VERSION) || items[0].via.u64 != WIRE_VERSION ||
         !is_count(&items[1], INT32_MAX)) {

@@ -403,15 +403,16 @@ static void test_deaths(void **state)
     static const struct {
         const char *name;
         void (*run)(void);
+        const char *failed; /* the check */
     } cases[] = {
-        {"set twice", set_twice},
-        {"set without row", set_without_row},
-        {"set other type", set_other_type},
-        {"set no column", set_no_column},
-        {"end unbegun list", end_unbegun_list},
-        {"append past end", append_past_end},
-        {"undo nothing", undo_nothing},
-        {"number into text", number_into_text},
+        {"set twice", set_twice, "begin <= rows"},
+        {"set without row", set_without_row, "rows < INT32_MAX"},
+        {"set other type", set_other_type, "to->type == TYPE_F64"},
+        {"set no column", set_no_column, "index < builder->column_count"},
+        {"end unbegun list", end_unbegun_list, "list->set == builder->rows"},
+        {"append past end", append_past_end, "last < batch->rows"},
+        {"undo nothing", undo_nothing, "builder->rows > 0"},
+        {"number into text", number_into_text, "to->type == TYPE_I64"},
     };
     char text[DEATH_TEXT_MAX];
 
@@ -419,8 +420,8 @@ static void test_deaths(void **state)
     for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int status = death_of(cases[i].run, text);
 
-        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
-            fail_msg("%s: status %d", cases[i].name, status);
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || !strstr(text, cases[i].failed))
+            fail_msg("%s: status %d, %s", cases[i].name, status, text);
     }
 }
 

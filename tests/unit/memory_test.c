@@ -53,6 +53,19 @@ static void test_grow(void **state)
     memory_free(numbers);
 }
 
+static void test_aligned(void **state)
+{
+    (void)state;
+    for (size_t alignment = 16; alignment <= 4096; alignment *= 2)
+        for (size_t size = 0; size < 300; size += 13) {
+            char *pointer = memory_aligned(alignment, size);
+
+            assert_int_equal((uintptr_t)pointer % alignment, 0);
+            memset(pointer, 1, size);
+            memory_free(pointer);
+        }
+}
+
 static volatile size_t huge = SIZE_MAX / 2; /* volatile: the compiler would warn of the constant */
 
 static void overflow_array(void)
@@ -204,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new),
         cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_aligned),
         cmocka_unit_test(test_exhaustion_ends_the_process),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_arena_texts),

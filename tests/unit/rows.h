@@ -49,6 +49,9 @@ static inline struct schema *rows_schema(struct random *random, struct arena *ar
     struct schema *schema = schema_create(arena);
     uint32_t count = (uint32_t)random_below(random, ROWS_COLUMNS_MAX + 1);
 
+    if (!lists && count == 0) /* a list's child has columns */
+        count = 1;
+
     for (uint32_t i = 0; i < count; i++) {
         struct field field = {.type = types[random_below(random, 8)]};
 
