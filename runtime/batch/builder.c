@@ -3,8 +3,8 @@
  * place that looks at it. Each column knows how many rows it has set; what lies between that and
  * the present row becomes null when the column is next touched, or at the end. A column gets a
  * bitmap with its first null. builder_finish gives the memory away: the next batch allocates anew,
- * at once in the size of the last one (jemalloc hands the same memory back; a pool of our own was
- * no faster and keeps what other threads could use). */
+ * at once in the size of the last one. The allocator reuses what batches free, on whatever thread
+ * that is; a pool here would hold memory for each builder of each edge. */
 #include "runtime/batch/builder.h"
 
 #include "runtime/batch/bits.h"
