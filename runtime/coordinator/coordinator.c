@@ -368,8 +368,9 @@ static void on_snapshot(struct coordinator *coordinator, uint32_t number, struct
 
 static void on_committed(struct coordinator *coordinator, uint32_t number, struct report *report)
 {
-    if (coordinator->state != COORDINATOR_FINISHING || coordinator->committed[number] ||
-        report->checkpoint != coordinator->last_complete)
+    /* Not of the checkpoint before: the final one must be complete. */
+    if (coordinator->state != COORDINATOR_FINISHING || coordinator->checkpoint.number != 0 ||
+        coordinator->committed[number] || report->checkpoint != coordinator->last_complete)
         return;
     coordinator->committed[number] = true;
     if (++coordinator->committed_count == coordinator->sink_subtasks)
