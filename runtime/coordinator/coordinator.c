@@ -338,8 +338,9 @@ static void on_drained(struct coordinator *coordinator, uint32_t number, int64_t
         return;
     coordinator->drained[number] = true;
     coordinator->drained_count++;
-    if (coordinator->checkpoint.number == 0)
-        checkpoint_next(coordinator, now_ms);
+    if (coordinator->checkpoint.number == 0 && coordinator->state == COORDINATOR_RUNNING &&
+        coordinator->drained_count == coordinator->source_subtasks)
+        trigger(coordinator, true, now_ms);
 }
 
 static void complete(struct coordinator *coordinator)

@@ -141,10 +141,14 @@ static void ends_with_a_final_checkpoint(void **state)
     run_up(&bench);
     one_checkpoint(&bench, 1);
     tell(&bench, REPORT_DRAINED, 0, 0, 0);
+    coordinator_tick(bench.coordinator, bench.now + 1);
     expect_none(&bench);
     tell(&bench, REPORT_DRAINED, 0, 1, 0);
     expect(&bench, ACTION_TRIGGER);
     assert_true(bench.action.final);
+    tell(&bench, REPORT_COMMITTED, 1, 0, 1); /* of the one before */
+    tell(&bench, REPORT_COMMITTED, 1, 1, 1);
+    expect_none(&bench);
     snapshots(&bench, 2);
     expect(&bench, ACTION_MANIFEST);
     coordinator_manifest(bench.coordinator, 2, true, NULL, bench.now);
