@@ -352,6 +352,7 @@ static enum progress slice_process(struct op *op)
     op_tables_pin(op, batch_time(slice)[batch_row(slice, 0)]);
     op->call = CALL_BATCH;
     figure_add(&op->rows_in[op->slice_port], slice->selected);
+    sink_delay(op);
     good = op->def->process(op, op->slice_port, slice, &op->subtask->err);
     progress = call_end(op, good);
     if (op->sorted)

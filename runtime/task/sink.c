@@ -58,3 +58,13 @@ void sink_close(struct op *op)
     op->bundles = NULL;
     op->bundle_count = op->bundle_capacity = 0;
 }
+
+void sink_delay(const struct op *op)
+{
+    int64_t delay_ms = op->subtask->plan->settings.debug.sink_delay_ms;
+    const struct timespec delay = {.tv_sec = delay_ms / 1000,
+                                   .tv_nsec = delay_ms % 1000 * 1000000};
+
+    if (delay_ms > 0 && op->def->prepare)
+        (void)nanosleep(&delay, NULL);
+}

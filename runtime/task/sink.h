@@ -10,4 +10,7 @@ bool sink_prepare(struct op *op, uint64_t checkpoint);
 bool sink_commit(struct op *op, uint64_t checkpoint);
 void sink_close(struct op *op);
 
+/* debug.sink-delay: makes a sink slow, for tests of backpressure. */
+void sink_delay(const struct op *op);
+
 #endif

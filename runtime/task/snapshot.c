@@ -319,6 +319,7 @@ static void apply_times(struct subtask *subtask, const struct restored *restored
         op->watermark_ms = restored[i].watermark_ms;
         op->told_ms = restored[i].told_ms;
         op->row_ms = restored[i].row_ms;
+        op_send_built(op); /* a publisher's restored rows */
         for (uint32_t p = 0; p < op->output_count; p++)
             for (uint32_t e = 0; e < op->outputs[p].edge_count; e++)
                 if (!op->outputs[p].edges[e].child)
