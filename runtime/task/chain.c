@@ -8,6 +8,7 @@
  * after rows or timers and at the last before a row. Whether it is called within an empty stretch must
  * not matter, as it does not where results follow from state. */
 #include "runtime/task/op.h"
+#include "runtime/task/sink.h"
 
 #include "runtime/base/check.h"
 #include "runtime/task/subtask.h"

@@ -4,6 +4,8 @@
 #include "runtime/base/check.h"
 #include "runtime/task/subtask.h"
 
+#include <time.h>
+
 static bool sink_fail(struct op *op)
 {
     return error_wrap(&op->subtask->err, "operator %s, subtask %u", op->id, op->subtask->number);
@@ -62,8 +64,7 @@ void sink_close(struct op *op)
 void sink_delay(const struct op *op)
 {
     int64_t delay_ms = op->subtask->plan->settings.debug.sink_delay_ms;
-    const struct timespec delay = {.tv_sec = delay_ms / 1000,
-                                   .tv_nsec = delay_ms % 1000 * 1000000};
+    const struct timespec delay = {.tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * 1000000};
 
     if (delay_ms > 0 && op->def->prepare)
         (void)nanosleep(&delay, NULL);
