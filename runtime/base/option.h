@@ -43,6 +43,7 @@ struct option_map { /* in the file's order */
         const char *name;
         const char *text;       /* a scalar value, or NULL */
         struct option_map *map; /* a nested map, or NULL */
+        struct text_list *list; /* within a nested map: a list of texts, or NULL */
         int line, column;       /* in the job file; 0 when unknown */
     } * entries;
 };

@@ -170,11 +170,25 @@ static bool fill_map(const struct fill *fill, const struct yaml_node *node, stru
         if (item->kind == YAML_MAPPING) {
             entry->map = arena_new(fill->arena, sizeof(*entry->map));
             good &= fill_map(fill, item, entry->map);
+        } else if (item->kind == YAML_SEQUENCE) {
+            entry->list = arena_new(fill->arena, sizeof(*entry->list));
+            good &= fill_texts(fill, item, entry->list);
         } else {
             entry->text = fill_text(fill, item, "a text or a mapping");
             good &= entry->text != NULL;
         }
     }
+    return good;
+}
+
+/* What stands right in a map is one thing each: only in the mappings within it are lists values. */
+static bool lists_apart(const struct fill *fill, const struct yaml_node *node)
+{
+    bool good = true;
+
+    for (uint32_t i = 0; i < node->count; i++)
+        if (node->items[i]->kind == YAML_SEQUENCE)
+            good &= fill_text(fill, node->items[i], "a text or a mapping") != NULL;
     return good;
 }
 
@@ -237,7 +251,8 @@ static void fill_value(const struct fill *fill, const struct yaml_node *node,
         CHECK(option->size == sizeof(struct option_map));
         if (node->kind != YAML_MAPPING)
             refuse_value(fill, node, "write names and values, as in {name: value}");
-        else if (fill_map(fill, node, field) && option->required && node->count == 0)
+        else if (lists_apart(fill, node) && fill_map(fill, node, field) && option->required &&
+                 node->count == 0)
             mistake_value(fill->mistakes, node, "give at least one", "the mapping is empty");
         return;
     case OPT_WINDOW:
