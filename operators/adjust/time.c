@@ -5,8 +5,9 @@
  * Table `lifts`: counts by class of feature/share.
  *
  * Method: term = strength x (log-ratio of the hour + log-ratio of the day), each class's share of a
- * level against the overall share, shrunk by `prior` pseudo-events, the sum capped at +-`cap`
- * (levels.h). The log has no impressions, so this is class share, not a lift of clicks; hour and
+ * level against the overall share, shrunk by pseudo-events, the sum capped at +-`cap` (levels.h).
+ * How many pseudo-events is estimated from the table, for hours and for days, so that a factor
+ * without effect fades by itself. The log has no impressions, so this is class share, not a lift of clicks; hour and
  * day are taken as independent. The overall share is that of the CLASSES_MAX most frequent classes
  * together. Classes without evidence have a term of 0. Ties keep their former order. */
 #include "operators/model/ids.h"
@@ -34,11 +35,11 @@ static const struct option time_options[] = {
     {.name = "prior",
      .type = OPT_F64,
      FIELD(struct time_config, prior),
-     .def.f64 = 200,
-     .min.f64 = 1,
-     .max.f64 = 1000000,
+     .def.f64 = 0,
+     .min.f64 = 0,
+     .max.f64 = LEVELS_PRIOR_MAX,
      .help = "Pseudo-events that draw a class towards the overall share: the more, the later a "
-             "class has a say of its own."},
+             "class has a say of its own. 0: as many as the table's own spread tells."},
     {.name = "cap",
      .type = OPT_F64,
      FIELD(struct time_config, cap),
@@ -138,8 +139,9 @@ struct placed {
 struct time_scratch {
     uint32_t list, score, class, reason; /* columns; of the list */
     uint32_t total, hours, weekdays;     /* columns of `lifts` */
-    int64_t version;                     /* that `overall` is of: the same for the same version */
+    int64_t version;                     /* that the next three are of: they follow from it */
     struct levels_overall overall;
+    double hour_prior, weekday_prior;
     struct placed placed[LIST_MAX];
     uint64_t ids[LIST_MAX + IDS_SPARE];
 };
@@ -165,6 +167,22 @@ static bool time_open(struct op *op, struct error *err)
     return true;
 }
 
+static void find_priors(const struct time_config *config, struct time_scratch *scratch,
+                        const struct table_row *const *rows, uint32_t count)
+{
+    struct levels_spread spread = {0};
+
+    scratch->hour_prior = scratch->weekday_prior = config->prior;
+    if (config->prior > 0)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        levels_spread_add(&spread, &scratch->overall, table_row_i64(rows[i], scratch->total),
+                          table_row_list_i64(rows[i], scratch->hours, 0),
+                          table_row_list_i64(rows[i], scratch->weekdays, 0));
+    scratch->hour_prior = levels_prior(&spread, spread.hours, LEVELS_HOURS);
+    scratch->weekday_prior = levels_prior(&spread, spread.weekdays, LEVELS_WEEKDAYS);
+}
+
 static void find_overall(struct op *op, struct time_scratch *scratch)
 {
     struct levels_counts all = {0};
@@ -180,6 +198,7 @@ static void find_overall(struct op *op, struct time_scratch *scratch)
                    table_row_list_i64(rows[i], scratch->hours, 0),
                    table_row_list_i64(rows[i], scratch->weekdays, 0));
     levels_overall(&all, &scratch->overall);
+    find_priors(op_config(op), scratch, rows, count);
     scratch->version = version;
 }
 
@@ -196,9 +215,9 @@ static double find_term(struct op *op, const struct time_scratch *scratch, uint6
         return 0;
     total = table_row_i64(row, scratch->total);
     term = levels_term(table_row_list_i64(row, scratch->hours, 0)[hour], total,
-                       scratch->overall.hours[hour], config->prior);
+                       scratch->overall.hours[hour], scratch->hour_prior);
     term += levels_term(table_row_list_i64(row, scratch->weekdays, 0)[weekday], total,
-                        scratch->overall.weekdays[weekday], config->prior);
+                        scratch->overall.weekdays[weekday], scratch->weekday_prior);
     term = term > config->cap ? config->cap : term < -config->cap ? -config->cap : term;
     return config->strength * term;
 }

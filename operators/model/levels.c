@@ -46,6 +46,41 @@ void levels_overall(const struct levels_counts *all, struct levels_overall *over
     shares(all->weekdays, LEVELS_WEEKDAYS, all->total, overall->weekdays);
 }
 
+static double chi_square(const int64_t *counts, const double *shares, uint32_t levels,
+                         int64_t total)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < levels; i++) {
+        double expected = (double)total * shares[i], apart = (double)counts[i] - expected;
+        sum += apart * apart / expected;
+    }
+    return sum;
+}
+
+void levels_spread_add(struct levels_spread *spread, const struct levels_overall *overall,
+                       int64_t total, const int64_t *hours, const int64_t *weekdays)
+{
+    if (total <= 0)
+        return;
+    spread->hours += chi_square(hours, overall->hours, LEVELS_HOURS, total);
+    spread->weekdays += chi_square(weekdays, overall->weekdays, LEVELS_WEEKDAYS, total);
+    spread->total += (double)total;
+    spread->classes++;
+}
+
+double levels_prior(const struct levels_spread *spread, double chi_square_sum, uint32_t levels)
+{
+    double each = chi_square_sum / (levels - 1.0), classes = (double)spread->classes, prior;
+
+    if (each <= classes)
+        return LEVELS_PRIOR_MAX;
+    prior = (spread->total - each) / (each - classes);
+    return prior < LEVELS_PRIOR_MIN   ? LEVELS_PRIOR_MIN
+           : prior > LEVELS_PRIOR_MAX ? LEVELS_PRIOR_MAX
+                                      : prior;
+}
+
 double levels_term(int64_t at_level, int64_t total, double overall, double prior)
 {
     if (total <= 0)

@@ -88,13 +88,45 @@ static void test_terms(void **state)
     assert_true(fabs(levels_term(80, 100, 0.5, 10) - log(85.0 / 110 / 0.5)) < 1e-12);
 }
 
+/* The spread of classes tells how far a class is to be believed. */
+static double prior_of(int64_t apart)
+{
+    struct levels_counts all = {0};
+    struct levels_overall overall;
+    struct levels_spread spread = {0};
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t class = 0; class < 50; class ++) {
+            int64_t hours[LEVELS_HOURS] = {0}, weekdays[LEVELS_WEEKDAYS] = {100};
+            hours[8] = class % 2 ? 50 - apart : 50 + apart;
+            hours[20] = 100 - hours[8];
+            if (pass == 0)
+                levels_add(&all, 100, hours, weekdays);
+            else
+                levels_spread_add(&spread, &overall, 100, hours, weekdays);
+        }
+        levels_overall(&all, &overall);
+    }
+    levels_spread_add(&spread, &overall, 0, NULL, NULL); /* no events: tells nothing */
+    assert_int_equal(spread.classes, 50);
+    return levels_prior(&spread, spread.hours, 2);
+}
+
+static void test_prior(void **state)
+{
+    (void)state;
+    assert_true(prior_of(0) == LEVELS_PRIOR_MAX);
+    assert_true(prior_of(3) == LEVELS_PRIOR_MAX); /* less than chance, which would be 5 */
+    assert_true(prior_of(10) < 100);
+    assert_true(prior_of(20) < prior_of(10));
+    assert_true(prior_of(50) == LEVELS_PRIOR_MIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decay),
-        cmocka_unit_test(test_rank),
-        cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_decay), cmocka_unit_test(test_rank),  cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_terms), cmocka_unit_test(test_prior),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
