@@ -1,7 +1,7 @@
 /* score: recommendations for a user, when an event asks for them.
  * In: rows of feature/profile, keyed by user. Out: a row a request: user, the item that the event
- * was about, the columns of `carry`, rec_id, items (item, score, reasons.base), and the versions of
- * the tables that were used. What the user has met is never offered; the event's own item counts as
+ * was about, the columns of `carry`, event_time, rec_id, items (item, score, reasons.base), and the
+ * versions of the tables that were used. What the user has met is never offered; the event's own item counts as
  * met only afterwards, so a list can be held against what the user then took.
  *
  * Method: candidates from the user's latest items (co-visits, sequence rules in both directions)
@@ -226,14 +226,14 @@ static bool add_columns(struct describe *describe, struct schema *schema, const 
 
 static bool add_results(struct describe *describe, struct schema *schema, struct error *err)
 {
-    static const char *const names[] = {"rec_id", "items", "versions.neighbours",
+    static const char *const names[] = {"event_time", "rec_id", "items", "versions.neighbours",
                                         "versions.popularity"};
     const struct schema *popular = describe_table(describe, POPULARITY);
     struct arena *arena = describe_arena(describe);
     struct schema *child = schema_create(arena);
     struct field items = {.name = "items", .type = TYPE_LIST, .child = child};
 
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 5; i++)
         if (schema_find(schema, names[i]) != FIELD_NONE)
             return describe_error(describe, err, "carry", "rename it before, in `clean`",
                                   "\"%s\" is a column of the result", names[i]);
@@ -241,10 +241,11 @@ static bool add_results(struct describe *describe, struct schema *schema, struct
                             popular->fields[schema_find(popular, "item")].type));
     CHECK(schema_add_column(child, arena, "score", TYPE_F64));
     CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
-    CHECK(schema_add_column(schema, arena, names[0], TYPE_UTF8));
+    CHECK(schema_add_column(schema, arena, names[0], TYPE_TIMESTAMP));
+    CHECK(schema_add_column(schema, arena, names[1], TYPE_UTF8));
     CHECK(schema_add(schema, arena, &items));
-    CHECK(schema_add_column(schema, arena, names[2], TYPE_TIMESTAMP));
     CHECK(schema_add_column(schema, arena, names[3], TYPE_TIMESTAMP));
+    CHECK(schema_add_column(schema, arena, names[4], TYPE_TIMESTAMP));
     return true;
 }
 
@@ -463,6 +464,7 @@ static void answer(struct op *op, const struct batch *in, uint32_t row, const st
     builder_row_from(out, in, row);
     for (uint32_t i = 0; i < scratch->copied_count; i++)
         builder_copy(out, i, batch_column(in, scratch->copied[i]), row);
+    builder_i64(out, column++, batch_time(in)[row]);
     snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
     builder_text(out, column++, id, 16);
     put_items(out, column++, scratch->fuse.candidates, count);
