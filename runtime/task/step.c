@@ -78,7 +78,7 @@ static enum progress gate_work(struct subtask *subtask)
         return PROGRESS_DONE;
     watermark_ms = input_watermark(subtask->input);
     first_ms = gate_first(subtask->gate);
-    if (first_ms <= watermark_ms)
+    if (gate_rows(subtask->gate) > 0 && first_ms <= watermark_ms)
         watermark_ms = first_ms == INT64_MIN ? INT64_MIN : first_ms - 1;
     if (watermark_ms <= subtask->gate_sent_ms)
         return PROGRESS_NONE;
@@ -454,6 +454,7 @@ static enum step_result step(struct subtask *subtask, int64_t begin_ns)
     case PROGRESS_NONE:
         return snapshot_poll(subtask) ? rest(subtask) : fail(subtask);
     case PROGRESS_FULL:
+        outputs_flush(subtask); /* what waits for one target must not hold back the others */
         return STEP_BACKPRESSURED;
     case PROGRESS_FAILED:
         return fail(subtask);
