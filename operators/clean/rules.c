@@ -155,9 +155,13 @@ static void add_cast(struct building *building, const struct option_entry *entry
     name = quoted(arena, entry->name, '`');
     if (is_float(fields[column].type) && is_integer(type)) /* a fraction is not dropped silently */
         name = arena_format(arena, "if(floor(%s) = %s, %s, null)", name, name, name);
-    expr = compile(building, option, arena_format(arena, "cast(%s as %s)", name, type_name(type)));
-    if (!expr)
+    expr = expr_compile(arena_format(arena, "cast(%s as %s)", name, type_name(type)),
+                        building->rules->working, NULL);
+    if (!expr) {
+        mistake(building, option, NULL, "the column is %s, which does not go into this type",
+                type_name(fields[column].type));
         return;
+    }
     add_rule(building, RULE_CAST, entry->name, column, expr)->broken =
         arena_format(arena, "expected %s", type_name(type));
     fields[column].type = type;
@@ -555,7 +559,10 @@ static void value_text(const struct column *column, uint32_t row, char *text, si
                  length > 60 ? "..." : "");
     } else if (column->type == TYPE_BOOL) {
         snprintf(text, size, "%s", column_bool(column, row) ? "true" : "false");
-    } else if (column->type == TYPE_I64 || column->type == TYPE_TIMESTAMP) {
+    } else if (column->type == TYPE_TIMESTAMP) {
+        CHECK(size >= 32);
+        timestamp_text(((const int64_t *)column->values)[row], text, size);
+    } else if (column->type == TYPE_I64) {
         snprintf(text, size, "%" PRId64, ((const int64_t *)column->values)[row]);
     } else {
         snprintf(text, size, "%.15g", column_number(column, row));
