@@ -6,6 +6,7 @@
 
 #define STEP_BYTES (192u << 10) /* of the victim, walked a call: some 100 us */
 #define LOOK_AHEAD 32u
+#define STEPS_MAX 3u          /* of eviction a call */
 #define DEAD_SLACK (4u << 20) /* bytes that may always be dead */
 #define SHARE_MAX 75u         /* percent live, above which a segment is not worth the copy */
 
@@ -67,13 +68,13 @@ static void cell_keep(struct store *store, struct group *group, uint64_t *slot,
 {
     const struct shape *shape = &group->state->shape;
     uint64_t old = *slot & ADDRESS_MASK, address;
-    uint32_t bytes = cell_bytes(log_cell(&store->log, old), shape);
+    uint32_t bytes = cell_bytes(segments_cell(&store->log, old), shape);
     struct cell *cell;
 
-    address = log_append(&store->log, &group->log, kind, bytes);
-    cell = log_cell(&store->log, address);
-    memcpy(cell, log_cell(&store->log, old), bytes);
-    log_forget(&store->log, old, bytes);
+    address = segments_append(&store->log, &group->log, kind, bytes);
+    cell = segments_cell(&store->log, address);
+    memcpy(cell, segments_cell(&store->log, old), bytes);
+    segments_forget(&store->log, old, bytes);
     slot_set(slot, address);
     if (shape->stamp) {
         struct segment *segment = group->log.tails[kind];
@@ -112,7 +113,7 @@ static void move_cell(struct store *store, struct segment *victim, const struct 
         return;
     }
     index_remove(&group->index, hash, slot);
-    log_forget(&store->log, address, cell_bytes(cell, &group->state->shape));
+    segments_forget(&store->log, address, cell_bytes(cell, &group->state->shape));
 }
 
 static void move_some(struct store *store, struct segment *victim, const struct cell *const *cells,
@@ -174,32 +175,40 @@ void compact_step(struct store *store)
     if (store->log.places[victim->id].live)
         return;
     store->compacting = NULL;
-    log_free(&store->log, victim);
+    segments_free(&store->log, victim);
     if (group->index.tables)
         index_shrink(&group->index, &cursor, 1);
 }
 
-enum store_result store_maintain(struct store *store, struct error *err)
+/* Past the budget the slot waits, but for jobs alone: steps of its own are taken a few at a call,
+ * and the waker is woken for the next ones. */
+static enum store_result evict_some(struct store *store)
 {
     enum store_result result = STORE_READY;
 
-    if (!delta_drive(store) || !base_drive(store) || !runs_drive(store))
-        goto failed;
-    compact_step(store);
-    if (!store->config.memory_bytes)
-        return STORE_READY;
-    do {
+    for (uint32_t i = 0; i < STEPS_MAX; i++) {
         bool idle = !store->eviction;
 
         if (idle && compact_wanted(store))
             compact_step(store);
         result = evict_step(store);
-        if (idle && !store->eviction)
-            break;
-    } while (result == STORE_READY && evict_pressed(store));
-    if (result != STORE_FAILED)
-        return result;
-failed:
-    *err = store->err;
-    return STORE_FAILED;
+        if (result != STORE_READY || !evict_pressed(store) || (idle && !store->eviction))
+            return result;
+    }
+    waker_wake(store->config.waker);
+    return STORE_LOADING;
+}
+
+enum store_result store_maintain(struct store *store, struct error *err)
+{
+    enum store_result result = STORE_FAILED;
+
+    if (delta_drive(store) && base_drive(store) && runs_drive(store)) {
+        pages_drive(store);
+        compact_step(store);
+        result = store->config.memory_bytes ? evict_some(store) : STORE_READY;
+    }
+    if (result == STORE_FAILED)
+        *err = store->err;
+    return result;
 }

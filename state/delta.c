@@ -167,7 +167,7 @@ static struct delta *delta_queue(struct store *store)
 static void delta_free(struct store *store, struct delta *delta)
 {
     for (uint32_t i = 0; i < delta->extent_count; i++)
-        log_unbusy(&store->log, delta->extents[i].segment);
+        segments_unbusy(&store->log, delta->extents[i].segment);
     memory_free(delta->extents);
     memory_free(delta->layouts);
     memory_free(delta);
@@ -182,7 +182,7 @@ static uint64_t delta_bytes_max(const struct store *store)
     return part < DELTA_BYTES_MIN ? DELTA_BYTES_MIN : part;
 }
 
-static void extent_add(struct delta *delta, const struct log *log, struct segment *segment)
+static void extent_add(struct delta *delta, const struct segments *log, struct segment *segment)
 {
     const uint8_t *data = log->places[segment->id].data;
     const struct group *group = segment->owner->group;
@@ -217,7 +217,7 @@ void delta_seal(struct store *store, struct segment *const *segments, uint32_t c
         if (!delta || delta->bytes >= bytes_max)
             delta = delta_queue(store);
         extent_add(delta, &store->log, segment);
-        log_seal(&store->log, segment);
+        segments_seal(&store->log, segment);
     }
 }
 
@@ -275,10 +275,10 @@ void delta_close(struct store *store)
 
 static void barrier_seal(struct store *store)
 {
-    struct log *log = &store->log;
+    struct segments *log = &store->log;
 
     delta_seal(store, log->dirty, log->dirty_count);
-    log_undirty(log);
+    segments_undirty(log);
     if (store->floors_changed && !store->deltas)
         delta_queue(store); /* nothing but the description, which has the floors */
     store->floors_changed = false;

@@ -9,7 +9,7 @@
 #define SOFT_PERCENT 70u   /* of the budget: eviction begins */
 #define HARD_PERCENT 90u   /* no cells are added; the rest is room for sorts and buffers */
 #define PART_OF_BUDGET 12u /* evicted at once */
-#define REMOVE_CELLS 8192u /* a step */
+#define REMOVE_CELLS 4096u /* a step */
 #define LOOK_AHEAD 32u
 
 enum phase { PHASE_COLLECT, PHASE_WRITE, PHASE_REMOVE };
@@ -161,7 +161,7 @@ static bool seal_some(struct store *store)
             bytes += segment->used - segment->sealed;
         }
     delta_seal(store, list, count);
-    log_undirty(&store->log);
+    segments_undirty(&store->log);
     memory_free(list);
     return count != 0;
 }
@@ -197,7 +197,7 @@ static void collect_cell(struct store *store, struct leaving *leaving, const str
     if (!gone && state->def->kind != STORE_PANE)
         return; /* it stays in the index until it is on disk */
     index_remove(&group->index, hash, slot);
-    log_forget(&store->log, address, cell_bytes(cell, &state->shape));
+    segments_forget(&store->log, address, cell_bytes(cell, &state->shape));
 }
 
 static void collect_some(struct store *store, struct leaving *leaving,
@@ -451,7 +451,7 @@ static void remove_cell(struct store *store, const struct leaving *leaving, cons
     if (!slot)
         return; /* it was changed meanwhile, and is elsewhere */
     index_remove(&group->index, hash, slot);
-    log_forget(&store->log, address, cell_bytes(cell, &group->state->shape));
+    segments_forget(&store->log, address, cell_bytes(cell, &group->state->shape));
 }
 
 static void segment_done(struct store *store, struct segment *segment)
@@ -460,11 +460,11 @@ static void segment_done(struct store *store, struct segment *segment)
     uint32_t cursor = 0;
 
     if (!group) {
-        log_unbusy(&store->log, segment);
+        segments_unbusy(&store->log, segment);
         return;
     }
     segment->busy--;
-    log_free(&store->log, segment);
+    segments_free(&store->log, segment);
     if (group->index.tables)
         index_shrink(&group->index, &cursor, 1u << group->index.depth);
 }
@@ -594,7 +594,7 @@ void eviction_close(struct store *store)
     job_wait(store, &eviction->job);
     for (uint32_t i = 0; i < eviction->count; i++)
         if (eviction->list[i].segment)
-            log_unbusy(&store->log, eviction->list[i].segment);
+            segments_unbusy(&store->log, eviction->list[i].segment);
     for (uint32_t i = 0; i < eviction->run_count; i++)
         if (eviction->runs[i].path)
             (void)unlink(eviction->runs[i].path);

@@ -5,15 +5,15 @@
 #include <sys/mman.h>
 
 #define LOOK_AHEAD 32u /* cells fetched at once while a table is split */
-#define SLAB_SIZE (2ul << 20)
 #define TABLE_SIZE_MAX (sizeof(struct index_table) + INDEX_TABLE_SLOTS * sizeof(uint64_t))
-#define SLAB_TABLES (SLAB_SIZE / TABLE_SIZE_MAX)
+#define SLAB_TABLES (INDEX_SLAB_SIZE / TABLE_SIZE_MAX)
 
 struct index_slabs {
     void **slabs;
     uint32_t count, capacity;
     uint32_t used; /* tables of the last slab */
     void *unused;  /* list through the first word */
+    void *ready;   /* the next slab; NULL: none */
 };
 
 struct index_slabs *index_slabs_create(void)
@@ -26,22 +26,33 @@ void index_slabs_close(struct index_slabs *slabs)
     if (!slabs)
         return;
     for (uint32_t i = 0; i < slabs->count; i++)
-        memory_free(slabs->slabs[i]);
+        CHECK(munmap(slabs->slabs[i], INDEX_SLAB_SIZE) == 0);
+    if (slabs->ready)
+        CHECK(munmap(slabs->ready, INDEX_SLAB_SIZE) == 0);
     memory_free(slabs->slabs);
     memory_free(slabs);
 }
 
-uint64_t index_slabs_bytes(const struct index_slabs *slabs)
+bool index_slabs_wanted(const struct index_slabs *slabs)
 {
-    return slabs->count * SLAB_SIZE;
+    return slabs->count && !slabs->ready && slabs->used > SLAB_TABLES / 4;
+}
+
+void index_slabs_give(struct index_slabs *slabs, void *slab)
+{
+    CHECK(!slabs->ready);
+    slabs->ready = slab;
 }
 
 static void slab_add(struct index_slabs *slabs)
 {
-    void *slab = aligned_alloc(SLAB_SIZE, SLAB_SIZE);
+    void *slab = slabs->ready;
 
-    CHECK(slab); /* out of memory ends the process, as in memory.h */
-    (void)madvise(slab, SLAB_SIZE, MADV_HUGEPAGE);
+    slabs->ready = NULL;
+    if (!slab)
+        slab =
+            mmap(NULL, INDEX_SLAB_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(slab != MAP_FAILED); /* out of memory ends the process, as in memory.h */
     if (slabs->count == slabs->capacity) {
         slabs->capacity = slabs->capacity ? slabs->capacity * 2 : 16;
         slabs->slabs = memory_grow(slabs->slabs, slabs->capacity, sizeof(void *));
@@ -75,7 +86,20 @@ static size_t table_size(uint32_t slots)
     return sizeof(struct index_table) + slots * sizeof(uint64_t);
 }
 
-static struct index_table *table_new(struct index *index, uint32_t slots, uint32_t depth)
+/* Each table has a limit of its own, between 50 and 85 %: with one limit for all, random keys
+ * would fill all tables at the same time, and one batch would have to split a hundred of them. */
+static uint32_t table_limit(const struct index_table *table, uint64_t hash)
+{
+    uint64_t first = hash & ((UINT64_C(1) << table->depth) - 1);
+
+    if (table->mask + 1 < INDEX_TABLE_SLOTS)
+        return (table->mask + 1) / 4 * 3;
+    return INDEX_TABLE_SLOTS / 2 +
+           (uint32_t)(hash_draw(table->depth, first) % (INDEX_TABLE_SLOTS * 35 / 100));
+}
+
+static struct index_table *table_new(struct index *index, uint32_t slots, uint32_t depth,
+                                     uint64_t hash)
 {
     struct index_table *table = index->slabs && slots == INDEX_TABLE_SLOTS
                                     ? slab_take(index->slabs)
@@ -83,6 +107,7 @@ static struct index_table *table_new(struct index *index, uint32_t slots, uint32
 
     table->mask = slots - 1;
     table->depth = depth;
+    table->limit = table_limit(table, hash);
     *index->bytes += table_size(slots);
     return table;
 }
@@ -116,8 +141,8 @@ void index_clear(struct index *index)
         (struct index){.slabs = index->slabs, .bytes = index->bytes, .changes = index->changes + 1};
 }
 
-uint64_t *index_find(const struct index *index, const struct log *log, const struct shape *shape,
-                     const struct probe *probe)
+uint64_t *index_find(const struct index *index, const struct segments *log,
+                     const struct shape *shape, const struct probe *probe)
 {
     uint64_t tag = hash_tag(probe->hash);
     struct index_table *table;
@@ -128,7 +153,7 @@ uint64_t *index_find(const struct index *index, const struct log *log, const str
     table = index_table(index, probe->hash);
     slot = index_probe(table, (uint32_t)tag & table->mask, tag);
     while (*slot) {
-        if (cell_is(log_cell(log, *slot & ADDRESS_MASK), shape, probe))
+        if (cell_is(segments_cell(log, *slot & ADDRESS_MASK), shape, probe))
             return slot;
         slot = index_probe(table, (uint32_t)(slot - table->slots + 1) & table->mask, tag);
     }
@@ -186,22 +211,23 @@ static void directory_double(struct index *index)
 }
 
 /* The bit of the hash that decides is in no slot, so the cells are read, many at a time. */
-static void table_split(struct index *index, const struct log *log, const struct shape *shape,
+static void table_split(struct index *index, const struct segments *log, const struct shape *shape,
                         struct index_table *old, uint64_t hash)
 {
     uint64_t first = hash & ((UINT64_C(1) << old->depth) - 1), bit = UINT64_C(1) << old->depth;
-    struct index_table *halves[2] = {table_new(index, INDEX_TABLE_SLOTS, old->depth + 1),
-                                     table_new(index, INDEX_TABLE_SLOTS, old->depth + 1)};
+    struct index_table *halves[2] = {
+        table_new(index, INDEX_TABLE_SLOTS, old->depth + 1, first),
+        table_new(index, INDEX_TABLE_SLOTS, old->depth + 1, first | bit)};
 
     if (old->depth == index->depth)
         directory_double(index);
     for (uint32_t i = 0; i < INDEX_TABLE_SLOTS; i += LOOK_AHEAD) {
         for (uint32_t k = i; k < i + LOOK_AHEAD; k++)
             if (old->slots[k])
-                __builtin_prefetch(log_cell(log, old->slots[k] & ADDRESS_MASK));
+                __builtin_prefetch(segments_cell(log, old->slots[k] & ADDRESS_MASK));
         for (uint32_t k = i; k < i + LOOK_AHEAD; k++)
             if (old->slots[k]) {
-                uint64_t h = cell_hash(log_cell(log, old->slots[k] & ADDRESS_MASK), shape);
+                uint64_t h = cell_hash(segments_cell(log, old->slots[k] & ADDRESS_MASK), shape);
 
                 table_put(halves[(h & bit) != 0], old->slots[k]);
             }
@@ -213,7 +239,7 @@ static void table_split(struct index *index, const struct log *log, const struct
 
 static void table_grow(struct index *index, struct index_table *old)
 {
-    struct index_table *table = table_new(index, (old->mask + 1) * 2, old->depth);
+    struct index_table *table = table_new(index, (old->mask + 1) * 2, old->depth, 0);
 
     CHECK(index->depth == 0);
     table_put_all(table, old);
@@ -221,23 +247,17 @@ static void table_grow(struct index *index, struct index_table *old)
     table_free(index, old);
 }
 
-static bool table_full(const struct index_table *table)
-{
-    return table->count >= (table->mask + 1) / 4 * 3;
-}
-
-void index_add(struct index *index, const struct log *log, const struct shape *shape, uint64_t hash,
-               uint64_t address)
+void index_add(struct index *index, const struct segments *log, const struct shape *shape,
+               uint64_t hash, uint64_t address)
 {
     if (!index->tables) {
         index->tables = memory_array(1, sizeof(void *));
         *index->bytes += sizeof(void *);
-        index->tables[0] = table_new(index, INDEX_TABLE_SLOTS_MIN, 0);
+        index->tables[0] = table_new(index, INDEX_TABLE_SLOTS_MIN, 0, 0);
     }
     /* Once is not enough when all keys of a table fall into one half. */
-    while (table_full(index_table(index, hash))) {
-        struct index_table *table = index_table(index, hash);
-
+    for (struct index_table *table = index_table(index, hash); table->count >= table->limit;
+         table = index_table(index, hash)) {
         index->changes++;
         if (table->mask + 1 < INDEX_TABLE_SLOTS)
             table_grow(index, table);
@@ -279,7 +299,7 @@ static void table_join(struct index *index, uint64_t at)
     buddy = index->tables[at ^ bit];
     if (buddy->depth != table->depth || table->count + buddy->count > INDEX_TABLE_SLOTS / 3)
         return;
-    joined = table_new(index, INDEX_TABLE_SLOTS, table->depth - 1);
+    joined = table_new(index, INDEX_TABLE_SLOTS, table->depth - 1, at);
     table_put_all(joined, table);
     table_put_all(joined, buddy);
     directory_set(index, at & (bit - 1), joined);

@@ -10,7 +10,7 @@
 #ifndef MILLRACE_STATE_INDEX_H
 #define MILLRACE_STATE_INDEX_H
 
-#include "state/log.h"
+#include "state/segments.h"
 
 #define INDEX_TABLE_SLOTS 4096u
 #define INDEX_TABLE_SLOTS_MIN 16u
@@ -18,11 +18,12 @@
 #define ADDRESS_MASK ((UINT64_C(1) << ADDRESS_BITS) - 1)
 
 struct index_table {
-    uint32_t mask, count, depth, pad;
+    uint32_t mask, count, depth, limit;
     uint64_t slots[];
 };
 
-struct index_slabs; /* tables carved from large pages, for stores without a budget */
+struct index_slabs; /* tables carved from large pieces, for stores without a budget */
+#define INDEX_SLAB_SIZE (2ul << 20)
 
 struct index {
     struct index_table **tables; /* 2^depth; NULL: empty */
@@ -35,7 +36,9 @@ struct index {
 
 struct index_slabs *index_slabs_create(void);
 void index_slabs_close(struct index_slabs *slabs); /* NULL is fine */
-uint64_t index_slabs_bytes(const struct index_slabs *slabs);
+/* Whether the next slab should be made ready, and one that was (aligned, mapped; moves in). */
+bool index_slabs_wanted(const struct index_slabs *slabs);
+void index_slabs_give(struct index_slabs *slabs, void *slab);
 
 void index_init(struct index *index, struct index_slabs *slabs, uint64_t *bytes);
 void index_clear(struct index *index);
@@ -64,13 +67,13 @@ static inline uint64_t *index_probe(struct index_table *table, uint32_t slot, ui
 }
 
 /* NULL when absent. */
-uint64_t *index_find(const struct index *index, const struct log *log, const struct shape *shape,
-                     const struct probe *probe);
+uint64_t *index_find(const struct index *index, const struct segments *log,
+                     const struct shape *shape, const struct probe *probe);
 /* The slot that points to just this address; NULL: none does. */
 uint64_t *index_at(const struct index *index, uint64_t hash, uint64_t address);
 /* Adds a cell whose key is absent; `log` and `shape` for the cells that a split must look at. */
-void index_add(struct index *index, const struct log *log, const struct shape *shape, uint64_t hash,
-               uint64_t address);
+void index_add(struct index *index, const struct segments *log, const struct shape *shape,
+               uint64_t hash, uint64_t address);
 void index_remove(struct index *index, uint64_t hash, uint64_t *slot);
 /* Joins tables that are nearly empty, at most `tables` looked at from *cursor on. */
 void index_shrink(struct index *index, uint32_t *cursor, uint32_t tables);

@@ -7,6 +7,7 @@
  *   restore.c   stream -> memory                     pane.c     panes, runs, scans
  *   spill.c     RocksDB, loads of misses             evict.c    memory back past the budget
  *   runs.c      runs of a pane -> fewer          compact.c  memory back from dead and expired cells
+ *   pages.c     large pages, ahead of need
  */
 #ifndef MILLRACE_STATE_INTERNAL_H
 #define MILLRACE_STATE_INTERNAL_H
@@ -26,6 +27,7 @@ struct eviction;
 struct load;
 struct base_job;
 struct run_job;
+struct pages_job;
 
 /* Cells of one state, or of one pane of it. */
 struct group {
@@ -65,8 +67,8 @@ struct state_info {
     struct group *group;  /* all but panes */
     struct group **panes; /* ascending */
     uint32_t pane_count, pane_capacity;
-    struct group *pane_last;    /* the pane looked up last */
-    store_list_each *watch;     /* told of restored cells */
+    struct group *pane_last; /* the pane looked up last */
+    store_list_each *watch;  /* told of restored cells */
     void *watch_context;
     struct timer_entry *timers; /* heap */
     uint32_t timer_count, timer_capacity;
@@ -116,7 +118,7 @@ struct store {
     struct store_config config;
     char *spill_dir, *work_dir, *file_prefix;
     struct state_info *states;
-    struct log log;
+    struct segments log;
     struct index_slabs *slabs;
     uint64_t index_bytes, timer_bytes;
     uint64_t serial;           /* of groups, runs and spill files */
@@ -134,6 +136,7 @@ struct store {
     uint32_t doomed_count, doomed_capacity;
     struct base_job *base_job;
     struct run_job *run_job;
+    struct pages_job *pages_job;
 
     /* memory */
     struct spill *spill;
@@ -208,6 +211,10 @@ void timer_close(struct store *store, struct state_info *state);
 /* ---- compact.c ---- */
 void compact_step(struct store *store);
 bool compact_wanted(const struct store *store); /* a large part of the log is dead */
+
+/* ---- pages.c ---- */
+void pages_drive(struct store *store);
+void pages_close(struct store *store);
 
 /* ---- runs.c ---- */
 bool runs_drive(struct store *store); /* false: the store has failed */

@@ -122,10 +122,10 @@ static bool table_each(struct store *store, const struct shape *shape,
         struct key key;
 
         if (ahead)
-            __builtin_prefetch(log_cell(&store->log, ahead & ADDRESS_MASK));
+            __builtin_prefetch(segments_cell(&store->log, ahead & ADDRESS_MASK));
         if (!table->slots[i])
             continue;
-        cell = log_cell(&store->log, table->slots[i] & ADDRESS_MASK);
+        cell = segments_cell(&store->log, table->slots[i] & ADDRESS_MASK);
         key = (struct key){cell->bytes, cell_key_size(cell), cell_key_hash(cell)};
         if (!each(context, &key, cell_value(cell, shape), err))
             return false;
@@ -345,7 +345,7 @@ static void sources_index(struct scan *scan, const struct group *group)
         for (uint32_t k = 0; i >> table->depth == 0 && k <= table->mask; k++)
             if (table->slots[k])
                 source->cells[source->count++].cell =
-                    log_cell(&scan->store->log, table->slots[k] & ADDRESS_MASK);
+                    segments_cell(&scan->store->log, table->slots[k] & ADDRESS_MASK);
     }
     sources_sort(scan, source);
 }

@@ -6,45 +6,24 @@
 
 #define SMALL 24u /* below: insertion */
 
-static uint32_t form_size(const struct cell *cell, enum sort_form form)
+/* The bytes that order cells of one key size: those of the key, of a map's entry too. A pane's
+ * generation comes last, by comparison. */
+static uint32_t text_size(const struct cell *cell, enum sort_form form)
 {
-    switch (form) {
-    case SORT_PLAIN:
-        return cell_key_size(cell);
-    case SORT_ENTRY:
-        return 2 + cell_key_size(cell) + cell->aux;
-    case SORT_PANE:
-        return 4 + cell_key_size(cell);
-    }
-    return 0;
+    return cell_key_size(cell) + (form == SORT_ENTRY ? cell->aux : 0);
 }
 
-static uint8_t form_byte(const struct cell *cell, enum sort_form form, uint32_t at)
+/* Eight of them from `depth` on, zeros past the end. */
+static uint64_t text_word(const struct cell *cell, uint32_t size, uint32_t depth)
 {
-    uint32_t size = cell_key_size(cell);
-
-    if (form == SORT_PLAIN)
-        return cell->bytes[at];
-    if (at < 2)
-        return (uint8_t)(at == 0 ? size >> 8 : size);
-    at -= 2;
-    if (form == SORT_ENTRY || at < size)
-        return cell->bytes[at];
-    return (uint8_t)(at == size ? cell->aux >> 8 : cell->aux);
-}
-
-/* Eight bytes of the sort key from `depth` on, zeros past its end. */
-static uint64_t form_word(const struct cell *cell, enum sort_form form, uint32_t depth)
-{
-    uint32_t size = form_size(cell, form);
     uint64_t word = 0;
 
-    if (form == SORT_PLAIN && size >= depth + 8) {
+    if (size >= depth + 8) {
         memcpy(&word, cell->bytes + depth, 8);
         return be64toh(word);
     }
-    for (uint32_t i = 0; i < 8; i++)
-        word = word << 8 | (depth + i < size ? form_byte(cell, form, depth + i) : 0);
+    for (uint32_t i = depth; i < size; i++)
+        word |= (uint64_t)cell->bytes[i] << (56 - 8 * (i - depth));
     return word;
 }
 
@@ -126,9 +105,11 @@ static void sort_from(struct sort_entry *entries, struct sort_entry *spare, uint
     bool ended = true; /* no key reaches past this word */
 
     for (uint32_t i = 0; i < count; i++) {
-        entries[i].word = form_word(entries[i].cell, form, depth);
+        uint32_t size = text_size(entries[i].cell, form);
+
+        entries[i].word = text_word(entries[i].cell, size, depth);
         differ |= entries[i].word ^ entries[0].word;
-        ended &= form_size(entries[i].cell, form) <= depth + 8;
+        ended &= size <= depth + 8;
     }
     if (count < SMALL || (ended && !differ)) {
         sort_small(entries, count, form);
@@ -146,8 +127,26 @@ static void sort_from(struct sort_entry *entries, struct sort_entry *spare, uint
 void sort_cells(struct sort_entry *entries, struct sort_entry *spare, uint32_t count,
                 enum sort_form form)
 {
-    if (count > 1)
+    uint64_t differ = 0;
+
+    if (count < 2)
+        return;
+    for (uint32_t i = 0; form != SORT_PLAIN && i < count; i++) {
+        entries[i].word = cell_key_size(entries[i].cell);
+        differ |= entries[i].word ^ entries[0].word;
+    }
+    if (!differ) {
         sort_from(entries, spare, count, form, 0);
+        return;
+    }
+    radix_word(entries, spare, count, differ);
+    for (uint32_t begin = 0, end; begin < count; begin = end) {
+        uint64_t size = entries[begin].word;
+
+        for (end = begin + 1; end < count && entries[end].word == size; end++)
+            ;
+        sort_from(entries + begin, spare, end - begin, form, 0);
+    }
 }
 
 void sort_grouped(struct sort_entry *entries, struct sort_entry *spare, uint32_t count,

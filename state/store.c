@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK_ROWS 64u /* rows whose memory is fetched together */
-#define SEGMENTS_OF_BUDGET 64u
+#define BLOCK_ROWS 64u          /* rows whose memory is fetched together */
+#define SEGMENTS_OF_BUDGET 256u /* a step of eviction walks one: some 200 us */
 
 /* ---- life ---- */
 
@@ -48,7 +48,7 @@ void group_close(struct store *store, struct group *group)
     if (store->compacting && store->compacting->owner == &group->log)
         store->compacting = NULL;
     while (group->log.first)
-        log_orphan(&store->log, group->log.first);
+        segments_orphan(&store->log, group->log.first);
     index_clear(&group->index);
     pane_runs_drop(group);
     memory_free(group);
@@ -133,10 +133,9 @@ struct store *store_create(const struct store_config *config, struct error *err)
     store->deltas_end = &store->deltas;
     store->watermark_ms = INT64_MIN;
     store->states = memory_array(config->state_count + 1ul, sizeof(*store->states));
-    /* Large pages where memory may grow: with 10 M keys most of an update is TLB misses. */
     if (!config->memory_bytes)
         store->slabs = index_slabs_create();
-    log_init(&store->log, segment_max(config->memory_bytes), !config->memory_bytes);
+    segments_init(&store->log, segment_max(config->memory_bytes));
     if (store_init(store, err))
         return store;
     store_close(store);
@@ -148,6 +147,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     load_close(store);
+    pages_close(store);
     eviction_close(store);
     base_close(store);
     runs_close(store);
@@ -166,7 +166,7 @@ void store_close(struct store *store)
         (void)dir_empty(store->spill_dir, NULL);
         (void)rmdir(store->spill_dir);
     }
-    log_clear(&store->log);
+    segments_clear(&store->log);
     index_slabs_close(store->slabs);
     memory_free(store->states);
     memory_free(store->spill_dir);
@@ -182,8 +182,8 @@ struct cell *group_add(struct store *store, struct group *group, enum segment_ki
 {
     const struct shape *shape = &group->state->shape;
     uint32_t extent = cell_extent(shape, probe->key_size + probe->entry_size, size);
-    uint64_t address = log_append(&store->log, &group->log, kind, extent);
-    struct cell *cell = log_cell(&store->log, address);
+    uint64_t address = segments_append(&store->log, &group->log, kind, extent);
+    struct cell *cell = segments_cell(&store->log, address);
 
     CHECK(probe->key_size <= KEY_SIZE_MAX && probe->entry_size <= KEY_SIZE_MAX);
     memset(cell, 0, extent);
@@ -206,13 +206,13 @@ struct cell *group_add(struct store *store, struct group *group, enum segment_ki
 struct cell *group_copy(struct store *store, struct group *group, uint64_t *slot)
 {
     uint64_t old = *slot & ADDRESS_MASK;
-    const struct cell *from = log_cell(&store->log, old);
+    const struct cell *from = segments_cell(&store->log, old);
     uint32_t bytes = cell_bytes(from, &group->state->shape);
-    uint64_t address = log_append(&store->log, &group->log, SEGMENT_DIRTY, bytes);
-    struct cell *to = log_cell(&store->log, address);
+    uint64_t address = segments_append(&store->log, &group->log, SEGMENT_DIRTY, bytes);
+    struct cell *to = segments_cell(&store->log, address);
 
-    memcpy(to, log_cell(&store->log, old), bytes);
-    log_forget(&store->log, old, bytes);
+    memcpy(to, segments_cell(&store->log, old), bytes);
+    segments_forget(&store->log, old, bytes);
     slot_set(slot, address);
     return to;
 }
@@ -222,8 +222,8 @@ static inline struct cell *group_open(struct store *store, struct group *group, 
 {
     uint64_t address = *slot & ADDRESS_MASK;
 
-    return log_open(&store->log, address) ? log_cell(&store->log, address)
-                                          : group_copy(store, group, slot);
+    return segments_open(&store->log, address) ? segments_cell(&store->log, address)
+                                               : group_copy(store, group, slot);
 }
 
 /* Moves an open cell within its group to one of another size. */
@@ -239,14 +239,14 @@ static struct cell *cell_move(struct store *store, struct group *group, struct c
     uint64_t address;
     struct cell *cell;
 
-    CHECK(slot && log_cell(&store->log, *slot & ADDRESS_MASK) == old &&
-          log_open(&store->log, *slot & ADDRESS_MASK));
-    address = log_append(&store->log, &group->log, SEGMENT_DIRTY, extent);
-    cell = log_cell(&store->log, address);
+    CHECK(slot && segments_cell(&store->log, *slot & ADDRESS_MASK) == old &&
+          segments_open(&store->log, *slot & ADDRESS_MASK));
+    address = segments_append(&store->log, &group->log, SEGMENT_DIRTY, extent);
+    cell = segments_cell(&store->log, address);
     memset(cell, 0, extent);
     memcpy(cell, old, cell_value_offset(shape, probe.key_size) + kept);
     cell->bits = cell_bits(size, probe.key_size, 0);
-    log_forget(&store->log, *slot & ADDRESS_MASK, cell_bytes(old, shape));
+    segments_forget(&store->log, *slot & ADDRESS_MASK, cell_bytes(old, shape));
     old->bits = cell_bits(cell_size(old), probe.key_size, CELL_DEAD);
     slot_set(slot, address);
     return cell;
@@ -339,7 +339,7 @@ static void lookup_fetch(struct store *store, struct state_info *state, const st
         table = index_table(index, hash);
         lookup->slots[i] = index_probe(table, (uint32_t)tag & table->mask, tag);
         if (*lookup->slots[i])
-            __builtin_prefetch(log_cell(&store->log, *lookup->slots[i] & ADDRESS_MASK), 1);
+            __builtin_prefetch(segments_cell(&store->log, *lookup->slots[i] & ADDRESS_MASK), 1);
     }
 }
 
@@ -351,7 +351,7 @@ static uint64_t *lookup_slot(const struct store *store, const struct lookup *loo
 
     if (slot && lookup->changes[i] == group->index.changes && *slot &&
         *slot >> ADDRESS_BITS == hash_tag(lookup->probes[i].hash) &&
-        cell_is(log_cell(&store->log, *slot & ADDRESS_MASK), shape, &lookup->probes[i]))
+        cell_is(segments_cell(&store->log, *slot & ADDRESS_MASK), shape, &lookup->probes[i]))
         return slot;
     return index_find(&group->index, &store->log, shape, &lookup->probes[i]);
 }

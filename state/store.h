@@ -150,8 +150,7 @@ bool store_restore(struct store *store, const char *const *paths, const struct s
 /* Before store_restore: calls `each` in it for every cell of a list state that is taken. `each` may
  * not use the store; the cell is borrowed for the call. */
 typedef void store_list_each(void *context, const struct key *key, const void *cell, uint32_t size);
-void store_restore_watch(struct store *store, uint32_t state, store_list_each *each,
-                         void *context);
+void store_restore_watch(struct store *store, uint32_t state, store_list_each *each, void *context);
 
 struct store_figures {
     uint64_t cells;                  /* in memory */

@@ -67,8 +67,8 @@ static struct cell *timer_open(struct store *store, struct state_info *state, ui
 {
     uint64_t address = *slot & ADDRESS_MASK;
 
-    return log_open(&store->log, address) ? log_cell(&store->log, address)
-                                          : group_copy(store, state->group, slot);
+    return segments_open(&store->log, address) ? segments_cell(&store->log, address)
+                                               : group_copy(store, state->group, slot);
 }
 
 static void timer_mark(const struct state_info *state, struct cell *cell)
@@ -91,7 +91,7 @@ bool store_timer_set(struct store *store, uint32_t at, const struct key *key, in
         return false;
     }
     slot = index_find(&state->group->index, &store->log, &state->shape, &probe);
-    if (slot && timer_of(state, log_cell(&store->log, *slot & ADDRESS_MASK))->due_ms == due_ms)
+    if (slot && timer_of(state, segments_cell(&store->log, *slot & ADDRESS_MASK))->due_ms == due_ms)
         return true;
     if (!slot && due_ms == INT64_MAX)
         return true;
@@ -131,7 +131,7 @@ static uint64_t *entry_slot(struct store *store, struct state_info *state,
     table = index_table(index, entry->hash);
     slot = index_probe(table, (uint32_t)tag & table->mask, tag);
     while (*slot) {
-        const struct cell *cell = log_cell(&store->log, *slot & ADDRESS_MASK);
+        const struct cell *cell = segments_cell(&store->log, *slot & ADDRESS_MASK);
 
         if (timer_of(state, cell)->queued_ms == entry->time_ms &&
             cell_key_hash(cell) == entry->hash)

@@ -8,7 +8,7 @@ static void test_model(void **state)
 
     (void)state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
-        struct world *world = world_create(seed, budgets[seed % 3], 0.5);
+        struct world *world = world_create(seed, budgets[seed % 3], 0);
 
         print_message("seed %d\n", (int)seed);
         world_run(world, 3000);
@@ -20,10 +20,24 @@ static void test_model(void **state)
     assert_true(loaded > 0);
 }
 
+/* With threads; the seed decides the operations, not the schedule. */
+static void test_threads(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 20; seed <= 22; seed++) {
+        struct world *world = world_create(seed, 200 << 10, 2);
+
+        print_message("seed %d\n", (int)seed);
+        world_run(world, 1500);
+        world_close(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),
+        cmocka_unit_test(test_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

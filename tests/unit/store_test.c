@@ -5,7 +5,7 @@ static void test_model(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
-        struct world *world = world_create(seed, 0, 0.5);
+        struct world *world = world_create(seed, 0, 0);
 
         print_message("seed %d\n", (int)seed);
         world_run(world, 3000);

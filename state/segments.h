@@ -1,4 +1,4 @@
-/* log: the memory of cells. Segments of 4 KiB to 2 MiB; a cell's address is (segment, offset) in
+/* segments: the memory of cells. Segments of 4 KiB to 2 MiB; a cell's address is (segment, offset) in
  * 41 bits. Each segment belongs to one group: a state, or one pane of a state, so that a pane dies
  * by whole segments.
  *
@@ -6,8 +6,8 @@
  * ever changes again, and other threads may read it. `written` is how far a segment is in files;
  * a segment whose every byte is written is clean and may leave. Owner's thread only, but for the
  * bytes of sealed cells. */
-#ifndef MILLRACE_STATE_LOG_H
-#define MILLRACE_STATE_LOG_H
+#ifndef MILLRACE_STATE_SEGMENTS_H
+#define MILLRACE_STATE_SEGMENTS_H
 
 #include "state/cell.h"
 
@@ -46,14 +46,14 @@ struct segment {
     uint32_t busy;    /* queued or running jobs that read it */
     enum segment_kind kind;
     bool leaving;                /* is being spilled */
-    bool dirty_listed;           /* in log.dirty */
+    bool dirty_listed;           /* in segments.dirty */
     int64_t stamp_max;           /* latest use of an expiring cell */
     struct group_log *owner;     /* NULL: its group was dropped, it waits for its jobs */
     struct segment *next, *prev; /* of all, in order of opening */
     struct segment *group_next, *group_prev; /* of its group */
 };
 
-struct log {
+struct segments {
     struct place *places; /* [0] is unused */
     struct segment **segments;
     uint32_t count, capacity; /* of places */
@@ -63,15 +63,14 @@ struct log {
     struct segment **dirty; /* with cells that are not sealed */
     uint32_t dirty_count, dirty_capacity;
     uint32_t segment_max;
-    bool huge; /* large pages for large segments */
-    void *pool[8];
+    void *pool[8]; /* memory for segments of the largest size */
     uint32_t pool_count;
     uint64_t bytes; /* allocated, with the pool */
     uint64_t live;  /* bytes of live cells */
 };
 
-void log_init(struct log *log, uint32_t segment_max, bool huge);
-void log_clear(struct log *log);
+void segments_init(struct segments *log, uint32_t segment_max);
+void segments_clear(struct segments *log);
 
 static inline uint64_t address_make(uint32_t segment, uint32_t offset)
 {
@@ -88,35 +87,39 @@ static inline uint32_t address_offset(uint64_t address)
     return (uint32_t)(address & ((1u << ADDRESS_OFFSET_BITS) - 1)) << 3;
 }
 
-static inline struct cell *log_cell(const struct log *log, uint64_t address)
+static inline struct cell *segments_cell(const struct segments *log, uint64_t address)
 {
     return (struct cell *)(log->places[address_segment(address)].data + address_offset(address));
 }
 
-static inline bool log_open(const struct log *log, uint64_t address)
+static inline bool segments_open(const struct segments *log, uint64_t address)
 {
     return address_offset(address) >= log->places[address_segment(address)].open_from;
 }
 
+/* Memory for the next large segment, made elsewhere (pages.c). It counts from now on. False:
+ * there is enough; the caller keeps it. */
+bool segments_give(struct segments *log, void *data);
+
 /* Room for a cell of `bytes` in the group's dirty or clean tail; the cell counts as live. */
-uint64_t log_append(struct log *log, struct group_log *owner, enum segment_kind kind,
-                    uint32_t bytes);
+uint64_t segments_append(struct segments *log, struct group_log *owner, enum segment_kind kind,
+                         uint32_t bytes);
 
 /* The cell at `address` is no longer pointed to. */
-static inline void log_forget(struct log *log, uint64_t address, uint32_t bytes)
+static inline void segments_forget(struct segments *log, uint64_t address, uint32_t bytes)
 {
     log->places[address_segment(address)].live -= bytes;
     log->live -= bytes;
 }
 
 /* Makes what the segment holds immutable. */
-void log_seal(struct log *log, struct segment *segment);
+void segments_seal(struct segments *log, struct segment *segment);
 /* Takes sealed segments off the list of dirty ones. */
-void log_undirty(struct log *log);
+void segments_undirty(struct segments *log);
 /* Frees a segment that no job reads and nothing points to. */
-void log_free(struct log *log, struct segment *segment);
-/* Takes a segment out of its group (a pane was dropped): freed now, or by log_unbusy. */
-void log_orphan(struct log *log, struct segment *segment);
-void log_unbusy(struct log *log, struct segment *segment);
+void segments_free(struct segments *log, struct segment *segment);
+/* Takes a segment out of its group (a pane was dropped): freed now, or by segments_unbusy. */
+void segments_orphan(struct segments *log, struct segment *segment);
+void segments_unbusy(struct segments *log, struct segment *segment);
 
 #endif

@@ -1,16 +1,16 @@
-#include "state/log.h"
+#include "state/segments.h"
 
 #include "runtime/base/memory.h"
 
 #include <sys/mman.h>
 
 #define SEGMENT_MAPPED_MIN (128u << 10) /* from here on segments have pages of their own */
-#define POOL_MAX (sizeof(((struct log *)0)->pool) / sizeof(void *))
+#define POOL_MAX (sizeof(((struct segments *)0)->pool) / sizeof(void *))
 
-void log_init(struct log *log, uint32_t segment_max, bool huge)
+void segments_init(struct segments *log, uint32_t segment_max)
 {
     CHECK(segment_max >= SEGMENT_SIZE_MIN && segment_max <= SEGMENT_SIZE_MAX);
-    *log = (struct log){.segment_max = segment_max, .huge = huge, .count = 1};
+    *log = (struct segments){.segment_max = segment_max, .count = 1};
     log->capacity = 64;
     log->places = memory_array(log->capacity, sizeof(*log->places));
     log->segments = memory_array(log->capacity, sizeof(struct segment *));
@@ -25,7 +25,7 @@ static void data_unmap(uint8_t *data, uint32_t size)
         CHECK(munmap(data, size) == 0);
 }
 
-void log_clear(struct log *log)
+void segments_clear(struct segments *log)
 {
     struct segment *next;
 
@@ -40,29 +40,10 @@ void log_clear(struct log *log)
     memory_free(log->segments);
     memory_free(log->unused);
     memory_free(log->dirty);
-    *log = (struct log){0};
+    *log = (struct segments){0};
 }
 
-/* Large pages must begin at a multiple of their size: maps twice as much and cuts the ends. */
-static uint8_t *map_aligned(uint32_t size)
-{
-    uint8_t *raw =
-        mmap(NULL, 2ul * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    uintptr_t begin, cut;
-
-    if (raw == MAP_FAILED)
-        return MAP_FAILED;
-    begin = ((uintptr_t)raw + size - 1) & ~((uintptr_t)size - 1);
-    cut = begin - (uintptr_t)raw;
-    if (cut)
-        CHECK(munmap(raw, cut) == 0);
-    if (size > cut)
-        CHECK(munmap((uint8_t *)begin + size, size - cut) == 0);
-    (void)madvise((void *)begin, size, MADV_HUGEPAGE); /* only a wish */
-    return (uint8_t *)begin;
-}
-
-static uint8_t *data_map(struct log *log, uint32_t size)
+static uint8_t *data_map(struct segments *log, uint32_t size)
 {
     uint8_t *data;
 
@@ -71,14 +52,21 @@ static uint8_t *data_map(struct log *log, uint32_t size)
     log->bytes += size;
     if (size < SEGMENT_MAPPED_MIN)
         return memory_new(size);
-    data = log->huge && size == SEGMENT_SIZE_MAX
-               ? map_aligned(size)
-               : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(data != MAP_FAILED); /* out of memory ends the process, as in memory.h */
     return data;
 }
 
-static uint32_t place_take(struct log *log)
+bool segments_give(struct segments *log, void *data)
+{
+    if (log->pool_count == POOL_MAX || log->segment_max != SEGMENT_SIZE_MAX)
+        return false;
+    log->pool[log->pool_count++] = data;
+    log->bytes += SEGMENT_SIZE_MAX;
+    return true;
+}
+
+static uint32_t place_take(struct segments *log)
 {
     if (log->unused_count)
         return log->unused[--log->unused_count];
@@ -92,7 +80,7 @@ static uint32_t place_take(struct log *log)
     return log->count++;
 }
 
-static uint32_t size_next(struct log *log, struct group_log *owner, uint32_t bytes)
+static uint32_t size_next(struct segments *log, struct group_log *owner, uint32_t bytes)
 {
     uint32_t size = owner->size_next ? owner->size_next : SEGMENT_SIZE_MIN;
 
@@ -103,7 +91,7 @@ static uint32_t size_next(struct log *log, struct group_log *owner, uint32_t byt
     return bytes > size ? (bytes + 4095) & ~4095u : size;
 }
 
-static struct segment *segment_open(struct log *log, struct group_log *owner,
+static struct segment *segment_open(struct segments *log, struct group_log *owner,
                                     enum segment_kind kind, uint32_t bytes)
 {
     struct segment *segment = memory_new(sizeof(*segment));
@@ -127,7 +115,7 @@ static struct segment *segment_open(struct log *log, struct group_log *owner,
     return segment;
 }
 
-static void dirty_add(struct log *log, struct segment *segment)
+static void dirty_add(struct segments *log, struct segment *segment)
 {
     if (log->dirty_count == log->dirty_capacity) {
         log->dirty_capacity = log->dirty_capacity ? log->dirty_capacity * 2 : 64;
@@ -137,8 +125,8 @@ static void dirty_add(struct log *log, struct segment *segment)
     segment->dirty_listed = true;
 }
 
-uint64_t log_append(struct log *log, struct group_log *owner, enum segment_kind kind,
-                    uint32_t bytes)
+uint64_t segments_append(struct segments *log, struct group_log *owner, enum segment_kind kind,
+                         uint32_t bytes)
 {
     struct segment *segment = owner->tails[kind];
     uint32_t offset;
@@ -156,7 +144,7 @@ uint64_t log_append(struct log *log, struct group_log *owner, enum segment_kind 
     return address_make(segment->id, offset);
 }
 
-void log_seal(struct log *log, struct segment *segment)
+void segments_seal(struct segments *log, struct segment *segment)
 {
     struct place *place = &log->places[segment->id];
 
@@ -166,7 +154,7 @@ void log_seal(struct log *log, struct segment *segment)
     place->open_from = segment->owner->tails[SEGMENT_DIRTY] == segment ? segment->used : SEALED;
 }
 
-void log_undirty(struct log *log)
+void segments_undirty(struct segments *log)
 {
     uint32_t kept = 0;
 
@@ -190,7 +178,7 @@ static void group_unlink(struct group_log *owner, struct segment *segment)
     segment->owner = NULL;
 }
 
-static void dirty_remove(struct log *log, const struct segment *segment)
+static void dirty_remove(struct segments *log, const struct segment *segment)
 {
     for (uint32_t i = log->dirty_count; i-- > 0;)
         if (log->dirty[i] == segment) {
@@ -200,7 +188,7 @@ static void dirty_remove(struct log *log, const struct segment *segment)
     CHECK(false);
 }
 
-void log_free(struct log *log, struct segment *segment)
+void segments_free(struct segments *log, struct segment *segment)
 {
     struct place *place = &log->places[segment->id];
 
@@ -224,7 +212,7 @@ void log_free(struct log *log, struct segment *segment)
     memory_free(segment);
 }
 
-void log_orphan(struct log *log, struct segment *segment)
+void segments_orphan(struct segments *log, struct segment *segment)
 {
     struct place *place = &log->places[segment->id];
 
@@ -235,13 +223,13 @@ void log_orphan(struct log *log, struct segment *segment)
     segment->dirty_listed = false;
     group_unlink(segment->owner, segment);
     if (!segment->busy)
-        log_free(log, segment);
+        segments_free(log, segment);
 }
 
-void log_unbusy(struct log *log, struct segment *segment)
+void segments_unbusy(struct segments *log, struct segment *segment)
 {
     CHECK(segment->busy);
     segment->busy--;
     if (!segment->busy && !segment->owner)
-        log_free(log, segment);
+        segments_free(log, segment);
 }
