@@ -1,5 +1,7 @@
-/* See publish.h. A cell is a u64 (0), then packed rows (row.h) of one key by version: the newest that
- * is complete by the watermark, which a reader may still ask for, and those after it. */
+/* See publish.h. A cell is a u64 (bytes in use, itself too; 0: new), then packed rows (row.h) of one
+ * key by version: the newest that is complete by the watermark, which a reader may still ask for, and
+ * those after it. Cells grow only: one that shrank and grew with each version would leave a copy of
+ * itself in the log each time. */
 #include "runtime/task/publish.h"
 
 #include "runtime/base/check.h"
@@ -41,6 +43,14 @@ static uint32_t packed_size(const uint8_t *row)
     return size;
 }
 
+static uint32_t cell_used(const uint8_t *cell)
+{
+    uint64_t used;
+
+    memcpy(&used, cell, sizeof(used));
+    return used == 0 ? ROWS_BEGIN : (uint32_t)used;
+}
+
 /* What of a cell stays when a row of `version` comes: [*begin, *end). */
 static void kept_rows(const uint8_t *cell, uint32_t size, int64_t complete, int64_t version,
                       uint32_t *begin, uint32_t *end)
@@ -64,18 +74,22 @@ static bool keep_row(struct op *op, uint32_t row, int64_t version, struct error 
     uint32_t size = op_cell_size(op, 0, row), packed = (uint32_t)publisher->packed.size;
     uint8_t *cell = op_cells(op, 0)[row];
     uint32_t begin, end, kept;
+    uint64_t used;
 
-    kept_rows(cell, size, complete, version, &begin, &end);
+    kept_rows(cell, cell_used(cell), complete, version, &begin, &end);
     kept = end - begin;
     if (ROWS_BEGIN + kept + packed > CELL_SIZE_MAX) {
         begin = end; /* only the newest fits */
         kept = 0;
     }
     memmove(cell + ROWS_BEGIN, cell + begin, kept);
-    cell = op_cell_resize(op, 0, row, (uint32_t)ROWS_BEGIN + kept + packed);
+    used = ROWS_BEGIN + kept + packed;
+    if (used > size)
+        cell = op_cell_resize(op, 0, row, (uint32_t)used);
     if (!cell)
         return error_set(err, ERROR_LIMIT, op->id, "publish fewer or smaller columns",
                          "a row of a table has %u bytes, more than %u", packed, CELL_SIZE_MAX);
+    memcpy(cell, &used, sizeof(used));
     memcpy(cell + ROWS_BEGIN + kept, publisher->packed.data, packed);
     return true;
 }
@@ -181,8 +195,11 @@ static void resend(void *context, const struct key *key, const void *cell, uint3
 {
     struct op *op = context;
     const uint8_t *rows = cell;
+    uint32_t used = cell_used(cell);
 
-    for (uint32_t at = ROWS_BEGIN; at < size; at += packed_size(rows + at)) {
+    if (used > size)
+        return; /* not a cell of ours */
+    for (uint32_t at = ROWS_BEGIN; at < used; at += packed_size(rows + at)) {
         if (!table_row_check(((struct publisher *)op->scratch)->table->schema, rows + at,
                              packed_size(rows + at)))
             return; /* of another schema: the row will be published anew */
