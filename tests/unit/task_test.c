@@ -24,7 +24,7 @@ static const char all_job[] =
     "  - {id: window, kind: task/window, from: in, key: key}\n"
     "  - {id: silence, kind: task/silence, from: odd, key: key}\n"
     "  - {id: lookup, kind: task/lookup, from: odd, key: key, tables: {counts: window}}\n"
-    "  - {id: total, kind: task/total, from: odd}\n"
+    "  - {id: total, kind: task/total, from: digest}\n"
     "  - {id: out-digest, kind: task/sink, from: digest}\n"
     "  - {id: out-window, kind: task/sink, from: window}\n"
     "  - {id: out-silence, kind: task/sink, from: silence}\n"
