@@ -384,14 +384,27 @@ static void eviction_run(struct work *work)
     eviction->job.failed = !eviction_write(eviction, &eviction->job.err);
 }
 
+/* With its parents: those of the process and of the run come into being with the first spill. */
+static bool spill_dir_make(const char *path, struct error *err)
+{
+    char part[STORE_PATH_MAX];
+
+    for (size_t at = 1; at <= strlen(path); at++) {
+        if (path[at] != '/' && path[at] != '\0')
+            continue;
+        (void)snprintf(part, sizeof(part), "%.*s", (int)at, path);
+        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+            return error_errno(err, path, "cannot make the spill folder");
+    }
+    return true;
+}
+
 static bool eviction_submit(struct store *store)
 {
     struct error err;
 
-    if (!store->spill_dir_made && mkdir(store->spill_dir, 0700) < 0 && errno != EEXIST) {
-        error_errno(&err, store->spill_dir, "cannot make the spill folder");
+    if (!store->spill_dir_made && !spill_dir_make(store->spill_dir, &err))
         return store_fail(store, &err);
-    }
     store->spill_dir_made = true;
     store->eviction->phase = PHASE_WRITE;
     job_submit(store, &store->eviction->job, eviction_run);
