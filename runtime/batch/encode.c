@@ -123,6 +123,15 @@ static char *put_text(char *to, const char *text, size_t size)
         at += 8;
         to += 8;
     }
+    if (at < end) { /* the last bytes, filled up with plain ones */
+        memset(&word, 'x', sizeof(word));
+        memcpy(&word, at, (size_t)(end - at));
+    }
+    if (at < end && !is_special(word)) {
+        memcpy(to, &word, sizeof(word)); /* the room is there */
+        to += end - at;
+        at = end;
+    }
     while (at < end)
         to = put_character(to, &at, end);
     *to++ = '"';
@@ -140,12 +149,17 @@ void encode_text(const char *text, size_t size, struct bytes *out)
 
 static char *put_u64(char *to, uint64_t value)
 {
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
     char digits[20];
     size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
+    for (; value >= 10; value /= 100)
+        memcpy(&digits[at -= 2], &pairs[value % 100 * 2], 2);
+    if (value > 0 || at == sizeof(digits))
+        digits[--at] = (char)('0' + value);
     memcpy(to, digits + at, sizeof(digits) - at);
     return to + (sizeof(digits) - at);
 }

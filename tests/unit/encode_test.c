@@ -176,6 +176,10 @@ static void test_text(void **state)
         size_t size;
     } cases[] = {
         {"", "\"\"", 0},
+        {NULL, "\"\"", 0},
+        {"1234567", "\"1234567\"", 7},
+        {"12345678", "\"12345678\"", 8},
+        {"123456789", "\"123456789\"", 9},
         {"plain text of some length", "\"plain text of some length\"", 25},
         {"\"\\/\b\f\n\r\t\x01\x1f\x7f", "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"", 11},
         {"a\0b", "\"a\\u0000b\"", 3},

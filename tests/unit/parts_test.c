@@ -402,7 +402,8 @@ static void manifest_write(const struct manifest *manifest)
     for (uint32_t k = 0; k < 2 * manifest->count; k++) {
         const struct bytes *bundle = k % 2 ? &manifest->bundles[k / 2] : &manifest->older[k / 2];
         fprintf(file, "%zu\n", bundle->size);
-        fwrite(bundle->data, 1, bundle->size, file);
+        if (bundle->size > 0)
+            fwrite(bundle->data, 1, bundle->size, file);
     }
     fclose(file);
     rename(temporary, path);
