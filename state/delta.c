@@ -58,45 +58,17 @@ void stack_push(struct store *store, const struct stack_file *file)
     store->stack_count++;
 }
 
-static void doomed_add(struct store *store, struct stack_file *file)
-{
-    if (!file->owned) {
-        memory_free(file->path);
-        return;
-    }
-    if (store->doomed_count == store->doomed_capacity) {
-        store->doomed_capacity = store->doomed_capacity ? store->doomed_capacity * 2 : 16;
-        store->doomed = memory_grow(store->doomed, store->doomed_capacity, sizeof(*store->doomed));
-    }
-    store->doomed[store->doomed_count++] = (struct doomed_file){file->path, store->barrier};
-}
-
 /* A new base takes the place of the files that it was made of. Only at a barrier: a snapshot that
  * is being polled must not change. */
 void stack_rebase(struct store *store, const struct stack_file *base, uint32_t replaced)
 {
     for (uint32_t i = 0; i < replaced; i++)
-        doomed_add(store, &store->stack[i]);
+        memory_free(store->stack[i].path);
     store->stack[0] = *base;
     store->stack[0].file.base = true;
     memmove(store->stack + 1, store->stack + replaced,
             (store->stack_count - replaced) * sizeof(*store->stack));
     store->stack_count -= replaced - 1;
-}
-
-void store_barrier_done(struct store *store, uint64_t checkpoint)
-{
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < store->doomed_count; i++) {
-        if (store->doomed[i].checkpoint > checkpoint) {
-            store->doomed[kept++] = store->doomed[i];
-            continue;
-        }
-        (void)unlink(store->doomed[i].path); /* work_dir is thrown away in the end */
-        memory_free(store->doomed[i].path);
-    }
-    store->doomed_count = kept;
 }
 
 /* ---- deltas ---- */
@@ -265,10 +237,7 @@ void delta_close(struct store *store)
     store->deltas = NULL;
     for (uint32_t i = 0; i < store->stack_count; i++)
         memory_free(store->stack[i].path);
-    for (uint32_t i = 0; i < store->doomed_count; i++)
-        memory_free(store->doomed[i].path);
     memory_free(store->stack);
-    memory_free(store->doomed);
 }
 
 /* ---- the barrier ---- */

@@ -84,13 +84,7 @@ struct job {
 struct stack_file {
     struct store_file file;
     char *path;
-    uint64_t sequence; /* of its delta; of the newest in it for a base */
-    bool owned;        /* stands in work_dir: may be deleted */
-};
-
-struct doomed_file { /* left the stack; a snapshot before `checkpoint` may still be handed over */
-    char *path;
-    uint64_t checkpoint;
+    uint64_t sequence; /* of its delta; of the newest in it for a base; 0: restored */
 };
 
 /* Bytes of a segment that were sealed together. */
@@ -132,8 +126,6 @@ struct store {
     uint64_t barrier, barrier_sequence;
     struct stack_file *stack;
     uint32_t stack_count, stack_capacity;
-    struct doomed_file *doomed;
-    uint32_t doomed_count, doomed_capacity;
     struct base_job *base_job;
     struct run_job *run_job;
     struct pages_job *pages_job;
@@ -200,6 +192,7 @@ enum write_purpose { WRITE_DELTA, WRITE_RUN, WRITE_SPILL };
 bool write_file(const struct store *store, const struct part *parts, uint32_t count,
                 const struct layout *layouts, enum write_purpose purpose, const char *path,
                 struct error *err);
+bool write_name(const struct store *store, const char *path, const char *to, struct error *err);
 /* Gives a file that was written at `path` its final name by checksum; fills `out`. */
 bool write_finish(const struct store *store, const char *path, uint64_t sequence,
                   struct stack_file *out, struct error *err);

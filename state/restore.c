@@ -7,8 +7,11 @@
 #include "state/merge.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define COPY_BYTES 262144u
 
 static bool file_verify(const char *path, const struct store_file *file, struct error *err)
 {
@@ -25,24 +28,66 @@ static bool file_verify(const char *path, const struct store_file *file, struct 
                      "damaged state file: its checksum is not the manifest's");
 }
 
-/* Into work_dir, so that it lives as long as the stack needs it. */
-static bool file_link(const struct store *store, const char *path, struct stack_file *file,
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool bytes_copy(int from, int to)
+{
+    uint8_t *buffer = memory_grow(NULL, COPY_BYTES, 1);
+    ssize_t n, written = 0;
+
+    while (written >= 0 && (n = read(from, buffer, COPY_BYTES)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        written = n < 0 ? -1 : 0;
+        for (ssize_t at = 0; written >= 0 && at < n; at += written)
+            written = write(to, buffer + at, (size_t)(n - at));
+    }
+    memory_free(buffer);
+    return written >= 0 && fsync(to) == 0;
+}
+
+static bool file_copy(const struct store *store, const char *path, const char *to,
                       struct error *err)
 {
+    char *temp = memory_format("%s/%s-copy.tmp", store->work_dir, store->file_prefix);
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    int into = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = from >= 0 && into >= 0 && bytes_copy(from, into);
+
+    if (!ok)
+        error_errno(err, to, "cannot copy a state file from %s", path);
+    if (from >= 0)
+        (void)close(from);
+    if (into >= 0)
+        (void)close(into);
+    ok = ok && write_name(store, temp, to, err);
+    if (!ok)
+        (void)unlink(temp);
+    memory_free(temp);
+    return ok;
+}
+
+/* Into work_dir under its own name, where it may stand already. */
+static bool file_enter(const struct store *store, const char *path, struct stack_file *file,
+                       struct error *err)
+{
+    bool ok = true;
+
     file->path = memory_format("%s/%s", store->work_dir, file->file.name);
-    file->owned = true;
-    if (link(path, file->path) == 0 || errno == EEXIST)
+    if (same_file(path, file->path) || link(path, file->path) == 0)
         return true;
-    if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != ENOSYS &&
-        errno != EOPNOTSUPP) {
-        error_errno(err, file->path, "cannot link a state file");
+    if (errno == EEXIST) /* by another subtask, or of a folder that this one is a copy of */
+        ok = file_verify(file->path, &file->file, err);
+    else
+        ok = file_copy(store, path, file->path, err);
+    if (!ok)
         memory_free(file->path);
-        return false;
-    }
-    memory_free(file->path);
-    file->path = memory_text(path);
-    file->owned = false;
-    return true;
+    return ok;
 }
 
 /* The files with cells of owned groups, as the new stack. */
@@ -61,7 +106,7 @@ static bool stack_take(struct store *store, const char *const *paths,
             range->group_end = store->config.group_end;
         if (range->group_begin >= range->group_end)
             continue;
-        if (!file_verify(paths[i], &files[i], err) || !file_link(store, paths[i], &file, err))
+        if (!file_verify(paths[i], &files[i], err) || !file_enter(store, paths[i], &file, err))
             return false;
         file.file.path = NULL;
         stack_push(store, &file);

@@ -48,7 +48,8 @@ struct store_config {
     uint32_t key_groups, group_begin, group_end; /* groups that this subtask owns */
     uint64_t memory_bytes;   /* budget of log and index; 0: no limit, no spill */
     const char *spill_dir;   /* made when first needed, emptied at create, removed at close */
-    const char *work_dir;    /* must exist; files of the present stack stand here */
+    const char *work_dir;    /* must exist; files are written here and stay. May be the checkpoint
+                                store's own folder of shared files, and that of several subtasks */
     const char *file_prefix; /* `job-attempt-operator-subtask`, for unique file names */
     double merge_ratio;      /* a new base is made when the stack exceeds this part of the base */
     bool allow_dropped;      /* restore: states that no longer exist are left behind */
@@ -60,7 +61,7 @@ struct store_config {
 
 /* ---- life ---- */
 struct store *store_create(const struct store_config *config, struct error *err);
-/* Waits for its work; NULL is fine. Files in work_dir stay: they may still be handed over. */
+/* Waits for its work; NULL is fine. Files in work_dir stay. */
 void store_close(struct store *store);
 
 /* ---- cells of a batch ---- */
@@ -130,20 +131,18 @@ struct store_snapshot { /* in order: base first, then the deltas; arena-owned */
  * before the files of the last one are written; only the newest can then be polled. */
 void store_barrier(struct store *store, uint64_t checkpoint, int64_t watermark_ms);
 /* STORE_READY: all files of that checkpoint stand in work_dir (`snapshot` lists the whole stack;
- * files already handed over are named again). Pointers to cells hold. */
+ * files of former snapshots are named again), synced. Pointers to cells hold. The store deletes
+ * none: which files no snapshot needs any more is for the caller to know (manifest_retain). */
 enum store_result store_barrier_poll(struct store *store, struct arena *arena,
                                      struct store_snapshot *snapshot, struct error *err);
-/* The files of the newest polled snapshot have been handed over, or never will be: files that
- * it does not name are deleted from work_dir. */
-void store_barrier_done(struct store *store, uint64_t checkpoint);
 /* Drives background work and gives memory back past the budget, a piece at a time; call between
  * batches and when woken. STORE_LOADING: the budget is used up, add no cells before the wake. */
 enum store_result store_maintain(struct store *store, struct error *err);
 
 /* Restore, after create and before the first cell: the stacks of former subtasks one after
  * another, each in order; only cells of owned groups are taken. Verifies every file first and
- * names a damaged one. The files become part of this store's stack: they are linked into work_dir
- * (or read where they are, when they stand on another file system). */
+ * names a damaged one. The files become part of this store's stack: those that do not stand in
+ * work_dir are linked or copied into it. */
 bool store_restore(struct store *store, const char *const *paths, const struct store_file *files,
                    uint32_t count, struct error *err);
 

@@ -4,7 +4,7 @@
 #include "state/internal.h"
 #include "state/sst.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -185,12 +185,25 @@ bool write_file(const struct store *store, const struct part *parts, uint32_t co
     return ok;
 }
 
+/* Renames within work_dir, for good. */
+bool write_name(const struct store *store, const char *path, const char *to, struct error *err)
+{
+    int folder = open(store->work_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = folder >= 0 && rename(path, to) == 0 && fsync(folder) == 0;
+
+    if (!ok)
+        error_errno(err, to, "cannot name a state file");
+    if (folder >= 0)
+        (void)close(folder);
+    return ok;
+}
+
 bool write_finish(const struct store *store, const char *path, uint64_t sequence,
                   struct stack_file *out, struct error *err)
 {
     struct store_file *file = &out->file;
 
-    *out = (struct stack_file){.sequence = sequence, .owned = true};
+    *out = (struct stack_file){.sequence = sequence};
     if (!file_sum(path, &file->size, &file->checksum, err))
         return false;
     (void)snprintf(file->name, sizeof(file->name), "%s-%06" PRIu64 "-%016" PRIx64 ".sst",
@@ -198,9 +211,8 @@ bool write_finish(const struct store *store, const char *path, uint64_t sequence
     file->group_begin = store->config.group_begin;
     file->group_end = store->config.group_end;
     out->path = memory_format("%s/%s", store->work_dir, file->name);
-    if (rename(path, out->path) == 0)
+    if (write_name(store, path, out->path, err))
         return true;
-    error_errno(err, out->path, "cannot name a state file");
     memory_free(out->path);
     out->path = NULL;
     return false;

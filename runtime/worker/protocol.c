@@ -134,11 +134,13 @@ static void write_report(msgpack_packer *packer, const struct message *message)
     msgpack_pack_uint64(packer, report->checkpoint);
     msgpack_pack_array(packer, snapshot->file_count);
     for (uint32_t i = 0; i < snapshot->file_count; i++) {
-        msgpack_pack_array(packer, 4);
+        msgpack_pack_array(packer, 6);
         pack_text(packer, snapshot->files[i].name);
         msgpack_pack_uint64(packer, snapshot->files[i].size);
         msgpack_pack_uint64(packer, snapshot->files[i].checksum);
         pack_bool(packer, snapshot->files[i].base);
+        msgpack_pack_uint32(packer, snapshot->files[i].group_begin);
+        msgpack_pack_uint32(packer, snapshot->files[i].group_end);
     }
     pack_bytes(packer, snapshot->meta.data, snapshot->meta.size);
     msgpack_pack_uint32(packer, report->error.code);
@@ -158,11 +160,13 @@ static void read_snapshot(struct unpack *unpack, struct subtask_snapshot *snapsh
     for (uint32_t i = 0; i < snapshot->file_count; i++) {
         struct store_file *file = &snapshot->files[i];
 
-        unpack_array(unpack, 4);
+        unpack_array(unpack, 6);
         unpack_text(unpack, file->name, sizeof(file->name));
         file->size = unpack_u64(unpack);
         file->checksum = unpack_u64(unpack);
         file->base = unpack_bool(unpack);
+        file->group_begin = (uint32_t)unpack_u64(unpack);
+        file->group_end = (uint32_t)unpack_u64(unpack);
         unpack_leave(unpack);
     }
     unpack_leave(unpack);

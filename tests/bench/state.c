@@ -195,7 +195,6 @@ static void barrier(struct bench *bench, int64_t now_ns)
             return;
         bench->barrier_pending = false;
         bench->checkpoints++;
-        store_barrier_done(bench->store, bench->checkpoint);
         arena_reset(bench->arena);
     }
     if (now_ns - bench->barrier_at_ns < bench->what->barrier_ns)

@@ -776,7 +776,6 @@ UNUSED static void do_barrier(struct world *world)
         if (result == STORE_LOADING)
             continue;
         hand_over(world, &snapshot);
-        store_barrier_done(world->stores[i], world->checkpoint_number);
         ready[i] = true;
         left--;
     }
