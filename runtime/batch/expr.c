@@ -166,6 +166,7 @@ static void strip_run(struct expr *expr, const struct batch *batch, uint32_t row
             }
             break;
         case STEP_WIDEN:
+            CHECK(depth > 0);
             rows = outer[--depth];
             break;
         }
@@ -313,6 +314,7 @@ static void result_strip(struct result *result, struct expr *expr, uint32_t row,
 {
     const struct reg *reg = expr->result;
 
+    CHECK(expr->type == TYPE_UTF8 ? result->offsets : result->values);
     result_valid(result, row, reg->valid | ~selected);
     if (expr->type == TYPE_UTF8)
         result_texts(result, reg->values, row, selected & reg->valid, &expr->text);

@@ -208,7 +208,7 @@ static bool parse_type(struct compiler *c, enum type *type)
 static bool parse_cast(struct compiler *c, struct operand *out)
 {
     struct operand value;
-    enum type type;
+    enum type type = TYPE_NONE;
 
     return lex_next(c) && parse_nested(c, &value) && parse_word(c, "as") && parse_type(c, &type) &&
            parse_symbol(c, ")") && type_cast(c, &value, type, out);

@@ -2,6 +2,7 @@
  * has read. Loosest first: or; and; not; comparison, in, between, like, is null; + -; * / %; -. */
 #include "runtime/batch/expr_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -33,11 +34,11 @@ bool parse_expected(const struct compiler *c, const char *what)
 
 bool parse_symbol(struct compiler *c, const char *symbol)
 {
-    char what[16] = "\"";
+    char what[16];
 
     if (lex_symbol(c, symbol))
         return lex_next(c);
-    strcat(strcat(what, symbol), "\"");
+    snprintf(what, sizeof(what), "\"%s\"", symbol);
     return parse_expected(c, what);
 }
 
