@@ -1,9 +1,10 @@
 /* One worker's copy of a versioned table; see replica.h.
  *
- * A hash directory of entries, each a chain of row versions, newest first. The writer links new
- * versions in front and publishes with release stores; readers walk to the newest version that
- * they may see. What the writer unlinks (old versions, old rankings, an outgrown directory) is
- * freed once every reader has pinned or rested since (epochs as in Fraser 2004). */
+ * A hash directory of entries, each a list of row versions, oldest first. The writer appends and
+ * publishes with release stores; readers find the newest version that they may see by bisection,
+ * since in replay a table may be thousands of versions ahead of a reader. What the writer unlinks
+ * (old versions, outgrown lists, an outgrown directory) is freed once every reader has pinned or
+ * rested since (epochs as in Fraser 2004). */
 #include "runtime/task/replica.h"
 
 #include "runtime/base/check.h"
@@ -15,12 +16,24 @@
 
 #define READERS_MAX 1024u
 #define DIRECTORY_MIN 256u
+#define VERSIONS_MIN 4u
 #define STEP_ELEMENTS 16 /* elements taken from one channel in a step */
 #define EPOCH_RESTING UINT64_MAX
 
+/* What a key, or a ranking, was from which version on. Replaced by a bigger one when it is full. */
+struct versions {
+    struct retired retired; /* first */
+    uint32_t capacity;
+    _Atomic uint32_t count;
+    struct versioned {
+        int64_t version;
+        struct retired *_Atomic item; /* a row or a ranking */
+    } items[];                        /* ascending */
+};
+
 struct entry { /* one key */
     uint64_t hash;
-    struct table_row *_Atomic newest;
+    struct versions *_Atomic versions;
     struct entry *_Atomic next; /* in its bucket */
 };
 
@@ -32,8 +45,6 @@ struct directory {
 
 struct top {                /* the ranked rows of one version */
     struct retired retired; /* first */
-    int64_t version;
-    struct top *_Atomic older;
     uint32_t count;
     const struct table_row *rows[];
 };
@@ -60,7 +71,7 @@ struct replica {
     struct input *inputs;
     struct directory *_Atomic directory;
     uint32_t entry_count;
-    struct top *_Atomic *tops; /* by ranking */
+    struct versions *_Atomic *tops; /* by ranking */
     uint64_t arrivals;
     uint32_t pending_count, pending_capacity; /* rows of versions that are not complete */
     struct table_row **pending;
@@ -117,19 +128,16 @@ struct replica *replica_create(const struct plan *plan, uint32_t table,
     return replica;
 }
 
-static void chain_free(struct table_row *row)
-{
-    while (row) {
-        struct table_row *older = atomic_load(&row->older);
-
-        memory_free(row);
-        row = older;
-    }
-}
-
 static void simple_free(struct retired *retired)
 {
     memory_free(retired);
+}
+
+static void versions_free(struct versions *versions)
+{
+    for (uint32_t i = 0; versions && i < atomic_load(&versions->count); i++)
+        memory_free(atomic_load(&versions->items[i].item));
+    memory_free(versions);
 }
 
 static void directory_free(struct retired *retired)
@@ -180,13 +188,10 @@ void replica_close(struct replica *replica)
     for (uint32_t b = 0; b <= directory->mask; b++)
         for (struct entry *entry = atomic_load(&directory->buckets[b]); entry;
              entry = atomic_load(&entry->next))
-            chain_free(atomic_load(&entry->newest));
+            versions_free(atomic_load(&entry->versions));
     directory_free(&directory->retired);
     for (uint32_t r = 0; r < replica->table->ranking_count; r++)
-        for (struct top *top = atomic_load(&replica->tops[r]), *older; top; top = older) {
-            older = atomic_load(&top->older);
-            memory_free(top);
-        }
+        versions_free(atomic_load(&replica->tops[r]));
     retired_free(replica, UINT64_MAX);
     for (uint32_t i = 0; i < replica->pending_count; i++)
         memory_free(replica->pending[i]);
@@ -223,7 +228,7 @@ static void directory_grow(struct replica *replica)
             uint32_t to = (uint32_t)entry->hash & grown->mask;
 
             copy->hash = entry->hash;
-            atomic_init(&copy->newest, atomic_load(&entry->newest));
+            atomic_init(&copy->versions, atomic_load(&entry->versions));
             atomic_init(&copy->next, atomic_load(&grown->buckets[to]));
             atomic_store(&grown->buckets[to], copy);
         }
@@ -281,57 +286,93 @@ static uint64_t lowest_epoch(const struct replica *replica)
     return lowest;
 }
 
-/* Unlinks versions that no reader can ask for: older than the newest one at or below the lowest
- * pin. */
-static void prune_rows(struct replica *replica, struct table_row *row, int64_t pin)
+/* The place of the newest item at or below a version; `count` when there is none. */
+static uint32_t versions_find(const struct versions *versions, uint32_t count, int64_t version)
 {
-    struct table_row *old, *older;
+    uint32_t low = 0, high = count;
 
-    while (row && table_row_version(row) > pin)
-        row = atomic_load(&row->older);
-    if (!row)
-        return;
-    old = atomic_exchange(&row->older, NULL);
-    for (; old; old = older) {
-        older = atomic_load(&old->older);
-        retire(replica, &old->retired, simple_free);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (versions->items[middle].version <= version)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    return low == 0 ? count : low - 1;
 }
 
-static void prune_tops(struct replica *replica, struct top *top, int64_t pin)
+/* A bigger list without what no reader can ask for: items before the newest at or below the
+ * lowest pin. `old` may be NULL. */
+static struct versions *versions_grow(const struct versions *old, int64_t pin)
 {
-    struct top *old, *older;
+    uint32_t count = old ? atomic_load(&old->count) : 0, first = 0, kept;
+    struct versions *grown;
 
-    while (top && top->version > pin)
-        top = atomic_load(&top->older);
-    if (!top)
-        return;
-    old = atomic_exchange(&top->older, NULL);
-    for (; old; old = older) {
-        older = atomic_load(&old->older);
-        retire(replica, &old->retired, simple_free);
+    if (count > 0 && versions_find(old, count, pin) < count)
+        first = versions_find(old, count, pin);
+    kept = count - first;
+    grown = memory_new(sizeof(*grown) + (kept * 2 + VERSIONS_MIN) * sizeof(grown->items[0]));
+    grown->capacity = kept * 2 + VERSIONS_MIN;
+    for (uint32_t i = 0; i < kept; i++) {
+        grown->items[i].version = old->items[first + i].version;
+        atomic_init(&grown->items[i].item, atomic_load(&old->items[first + i].item));
     }
+    atomic_init(&grown->count, kept);
+    return grown;
+}
+
+/* Puts a bigger list in place of a full one, or the first. */
+static struct versions *versions_replace(struct replica *replica, struct versions *_Atomic *place,
+                                         int64_t pin)
+{
+    struct versions *old = atomic_load(place), *grown = versions_grow(old, pin);
+    uint32_t dropped = old ? atomic_load(&old->count) - atomic_load(&grown->count) : 0;
+
+    atomic_store_explicit(place, grown, memory_order_release);
+    for (uint32_t i = 0; i < dropped; i++)
+        retire(replica, atomic_load(&old->items[i].item), simple_free);
+    if (old)
+        retire(replica, &old->retired, simple_free);
+    return grown;
+}
+
+/* Appends an item of a version that is not below the last; of the same version the new one
+ * stands. */
+static void versions_add(struct replica *replica, struct versions *_Atomic *place, int64_t version,
+                         struct retired *item, int64_t pin)
+{
+    struct versions *versions = atomic_load(place);
+    uint32_t count = versions ? atomic_load(&versions->count) : 0;
+
+    if (count > 0 && versions->items[count - 1].version == version) {
+        retire(replica, atomic_exchange(&versions->items[count - 1].item, item), simple_free);
+        return;
+    }
+    if (!versions || count == versions->capacity)
+        versions = versions_replace(replica, place, pin);
+    count = atomic_load(&versions->count);
+    versions->items[count].version = version;
+    atomic_init(&versions->items[count].item, item);
+    atomic_store_explicit(&versions->count, count + 1, memory_order_release);
+}
+
+static const void *versions_newest(const struct versions *versions)
+{
+    uint32_t count = versions ? atomic_load(&versions->count) : 0;
+
+    return count > 0 ? atomic_load(&versions->items[count - 1].item) : NULL;
 }
 
 static void apply_row(struct replica *replica, struct table_row *row, int64_t pin)
 {
     struct entry *entry = entry_make(replica, table_row_key(row).hash);
-    struct table_row *newest = atomic_load(&entry->newest);
+    const struct table_row *newest = versions_newest(atomic_load(&entry->versions));
 
-    if (newest && table_row_version(newest) >= table_row_version(row)) {
-        if (table_row_version(newest) > table_row_version(row)) {
-            retire(replica, &row->retired, simple_free);
-            return;
-        }
-        /* Two rows of one key and version: the last one stands. */
-        atomic_init(&row->older, atomic_load(&newest->older));
-        atomic_store_explicit(&entry->newest, row, memory_order_release);
-        retire(replica, &newest->retired, simple_free);
-        return;
-    }
-    atomic_init(&row->older, newest);
-    atomic_store_explicit(&entry->newest, row, memory_order_release);
-    prune_rows(replica, row, pin);
+    if (newest && table_row_version(newest) > table_row_version(row))
+        retire(replica, &row->retired, simple_free);
+    else
+        versions_add(replica, &entry->versions, table_row_version(row), &row->retired, pin);
 }
 
 /* ---- ranking ---- */
@@ -367,7 +408,7 @@ static const struct table_row *newest_of(const struct replica *replica, uint64_t
 {
     struct entry *entry = entry_find(replica, hash);
 
-    return entry ? atomic_load(&entry->newest) : NULL;
+    return entry ? versions_newest(atomic_load(&entry->versions)) : NULL;
 }
 
 /* Rows of the former ranking that stand unchanged. False when one that changed fell behind the
@@ -407,7 +448,7 @@ static struct ranked *rank_all(const struct replica *replica, uint32_t column, u
     for (uint32_t b = 0; b <= directory->mask; b++)
         for (struct entry *entry = atomic_load(&directory->buckets[b]); entry;
              entry = atomic_load(&entry->next)) {
-            const struct table_row *row = atomic_load(&entry->newest);
+            const struct table_row *row = versions_newest(atomic_load(&entry->versions));
 
             if (row)
                 ranked_add(list, count, row, column);
@@ -419,7 +460,8 @@ static void rank(struct replica *replica, uint32_t r, int64_t version,
                  struct table_row *const *changed, uint32_t changed_count, int64_t pin)
 {
     const struct plan_ranking *ranking = &replica->table->rankings[r];
-    struct top *former = atomic_load(&replica->tops[r]), *top;
+    const struct top *former = versions_newest(atomic_load(&replica->tops[r]));
+    struct top *top;
     struct ranked *list = memory_array(ranking->limit + changed_count, sizeof(*list));
     uint32_t count = 0;
 
@@ -435,14 +477,11 @@ static void rank(struct replica *replica, uint32_t r, int64_t version,
     if (count > ranking->limit)
         count = ranking->limit;
     top = memory_new(sizeof(*top) + count * sizeof(top->rows[0]));
-    top->version = version;
     top->count = count;
     for (uint32_t i = 0; i < count; i++)
         top->rows[i] = list[i].row;
     memory_free(list);
-    atomic_init(&top->older, former);
-    atomic_store_explicit(&replica->tops[r], top, memory_order_release);
-    prune_tops(replica, top, pin);
+    versions_add(replica, &replica->tops[r], version, &top->retired, pin);
 }
 
 /* By version, then as they came. */
@@ -661,37 +700,41 @@ void replica_rest(struct replica_reader *reader, int64_t version)
     atomic_store(&reader->epoch, EPOCH_RESTING);
 }
 
-/* A window's result holds for its own version alone. */
-static bool row_visible(const struct plan_table *table, const struct table_row *row, int64_t pinned)
+/* What a reader sees of a list at its pin; a window's result holds for its version alone. */
+static const void *versions_at(const struct replica_reader *reader, const struct versions *versions)
 {
-    return !table->replace || pinned == INT64_MAX || table_row_version(row) == pinned;
+    int64_t pinned = atomic_load_explicit(&reader->pinned, memory_order_relaxed);
+    uint32_t count, at;
+
+    if (!versions)
+        return NULL;
+    count = atomic_load_explicit(&versions->count, memory_order_acquire);
+    at = versions_find(versions, count, pinned);
+    if (at == count)
+        return NULL;
+    if (reader->replica->table->replace && pinned != INT64_MAX &&
+        versions->items[at].version != pinned)
+        return NULL;
+    return atomic_load_explicit(&versions->items[at].item, memory_order_acquire);
 }
 
 const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash)
 {
-    int64_t pinned = atomic_load_explicit(&reader->pinned, memory_order_relaxed);
     const struct entry *entry = entry_find(reader->replica, hash);
-    const struct table_row *row;
 
     if (!entry)
         return NULL;
-    row = atomic_load_explicit(&entry->newest, memory_order_acquire);
-    while (row && table_row_version(row) > pinned)
-        row = atomic_load_explicit(&row->older, memory_order_acquire);
-    return row && row_visible(reader->replica->table, row, pinned) ? row : NULL;
+    return versions_at(reader, atomic_load_explicit(&entry->versions, memory_order_acquire));
 }
 
 const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,
                                            uint32_t limit, uint32_t *count)
 {
-    int64_t pinned = atomic_load_explicit(&reader->pinned, memory_order_relaxed);
-    const struct top *top =
-        atomic_load_explicit(&reader->replica->tops[ranking], memory_order_acquire);
+    const struct top *top = versions_at(
+        reader, atomic_load_explicit(&reader->replica->tops[ranking], memory_order_acquire));
 
     *count = 0;
-    while (top && top->version > pinned)
-        top = atomic_load_explicit(&top->older, memory_order_acquire);
-    if (!top || (reader->replica->table->replace && pinned != INT64_MAX && top->version != pinned))
+    if (!top)
         return NULL;
     *count = top->count < limit ? top->count : limit;
     return top->rows;

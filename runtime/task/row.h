@@ -27,7 +27,6 @@ struct retired { /* what a replica's writer has unlinked and readers may still h
 struct table_row {          /* a node of a replica; the packed bytes follow */
     struct retired retired; /* first */
     const struct schema *schema;
-    struct table_row *_Atomic older; /* the version before, of the same key */
     _Alignas(16) uint8_t packed[];
 };
 
