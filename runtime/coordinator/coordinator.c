@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define MANIFEST_FAILURES_MAX 3u /* in a row, then the attempt fails */
+#define SYMPTOM_MS                                                                                 \
+    200 /* a broken data connection is told before the loss of the worker behind it */
 #define ACTIONS_MAX (WORKERS_MAX * 4 + 64)
 
 enum seat_state { SEAT_EMPTY, SEAT_SPAWNED, SEAT_JOINED };
@@ -41,6 +43,7 @@ struct coordinator {
     uint32_t manifest_failures;
     int64_t next_checkpoint_ms, deployed_ms, failed_ms;
     bool stopping, stop_now, recovering;
+    int64_t symptom_ms; /* added to the restart's delay until the loss behind it is known */
     struct restart restart;
     struct error failure;
     bool has_failure;
@@ -265,6 +268,16 @@ static void fail_attempt(struct coordinator *coordinator, const struct error *wh
     if (attempt_lives(coordinator))
         act(coordinator, ACTION_LEAVE);
     coordinator->state = COORDINATOR_BACKOFF;
+    coordinator->symptom_ms = 0;
+}
+
+/* What a worker tells of a connection to another may be the first sign of that one's death: a new
+ * attempt waits a moment, so that it does not count on the dead. */
+static void fail_reported(struct coordinator *coordinator, const struct error *why, int64_t now_ms)
+{
+    fail_attempt(coordinator, why, now_ms);
+    if (why->code == ERROR_NETWORK)
+        coordinator->symptom_ms = SYMPTOM_MS;
 }
 
 static void lose(struct coordinator *coordinator, uint32_t worker)
@@ -285,6 +298,7 @@ void coordinator_lost(struct coordinator *coordinator, uint32_t worker, const ch
     error_set(&err, ERROR_NETWORK, "worker", NULL, "worker %u is lost: %s", worker, why);
     err.retriable = true;
     lose(coordinator, worker);
+    coordinator->symptom_ms = 0;
     /* One more of a failure that is being dealt with already is no further failure; a process
      * that never joins is. */
     if (attempt_lives(coordinator) || !joined)
@@ -401,7 +415,7 @@ void coordinator_report(struct coordinator *coordinator, uint32_t worker, uint32
             on_committed(coordinator, number, report);
             break;
         case REPORT_FAILED:
-            fail_attempt(coordinator, &report->error, now_ms);
+            fail_reported(coordinator, &report->error, now_ms);
             break;
         }
     }
@@ -495,12 +509,17 @@ static void look_for_silence(struct coordinator *coordinator, int64_t now_ms)
             coordinator_lost(coordinator, w, "no heartbeat within heartbeat.timeout", now_ms);
 }
 
+static int64_t backoff_end(const struct coordinator *coordinator)
+{
+    return coordinator->restart.due_ms + coordinator->symptom_ms;
+}
+
 void coordinator_tick(struct coordinator *coordinator, int64_t now_ms)
 {
     int64_t timeout = settings_of(coordinator)->checkpoint.timeout_ms;
 
     look_for_silence(coordinator, now_ms);
-    if (coordinator->state == COORDINATOR_BACKOFF && now_ms >= coordinator->restart.due_ms) {
+    if (coordinator->state == COORDINATOR_BACKOFF && now_ms >= backoff_end(coordinator)) {
         coordinator->state = COORDINATOR_WAITING;
         deploy_if_joined(coordinator, now_ms);
     }
@@ -521,7 +540,7 @@ int64_t coordinator_deadline(const struct coordinator *coordinator)
     int64_t deadline = INT64_MAX;
 
     if (coordinator->state == COORDINATOR_BACKOFF)
-        return coordinator->restart.due_ms;
+        return backoff_end(coordinator);
     if (!attempt_lives(coordinator))
         return deadline;
     if (coordinator->checkpoint.number != 0)

@@ -220,6 +220,31 @@ static void a_lost_worker_starts_a_new_attempt(void **state)
     coordinator_close(bench.coordinator);
 }
 
+/* A broken connection is told first, the death behind it a little later: one restart. */
+static void a_symptom_is_no_second_failure(void **state)
+{
+    struct report report = {.kind = REPORT_FAILED};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, RESTART_EXPONENTIAL_DELAY);
+    run_up(&bench);
+    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
+    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
+    expect(&bench, ACTION_LEAVE);
+    bench.now += 20;
+    coordinator_tick(bench.coordinator, bench.now);
+    expect_none(&bench);
+    coordinator_lost(bench.coordinator, 1, "killed", bench.now);
+    expect(&bench, ACTION_EXPEL);
+    expect(&bench, ACTION_SPAWN);
+    coordinator_joined(bench.coordinator, 1, bench.now);
+    coordinator_tick(bench.coordinator, bench.now);
+    expect(&bench, ACTION_DEPLOY);
+    assert_int_equal(coordinator_restarts(bench.coordinator), 1);
+    coordinator_close(bench.coordinator);
+}
+
 static void a_silent_worker_is_replaced(void **state)
 {
     struct bench bench;
@@ -390,6 +415,7 @@ int main(void)
         cmocka_unit_test(ends_with_a_final_checkpoint),
         cmocka_unit_test(manifest_is_asked_for_once_all_have_reported),
         cmocka_unit_test(a_lost_worker_starts_a_new_attempt),
+        cmocka_unit_test(a_symptom_is_no_second_failure),
         cmocka_unit_test(a_silent_worker_is_replaced),
         cmocka_unit_test(gives_up_after_the_last_attempt),
         cmocka_unit_test(no_restart_when_told_so),
