@@ -128,10 +128,10 @@ void index_init(struct index *index, struct index_slabs *slabs, uint64_t *bytes)
 
 void index_clear(struct index *index)
 {
-    for (uint64_t i = 0; index->tables && i < UINT64_C(1) << index->depth; i++) {
+    for (uint64_t i = index->tables ? UINT64_C(1) << index->depth : 0; i-- > 0;) {
         struct index_table *table = index->tables[i];
 
-        if (i >> table->depth == 0) /* the first of those that share it */
+        if (i >> table->depth == 0) /* the first place of those that share it: seen last */
             table_free(index, table);
     }
     if (index->tables)
