@@ -34,7 +34,8 @@ struct channel *channel_create(size_t bytes_max)
     struct channel *channel = memory_new(sizeof(*channel));
     channel->bytes_max = bytes_max;
     channel->rate = -1;
-    atomic_init(&channel->limit, bytes_max);
+    /* Little until the rate is known: what is under way at the start is also bounded in time. */
+    atomic_init(&channel->limit, bytes_max < CHANNEL_LIMIT_MIN ? bytes_max : CHANNEL_LIMIT_MIN);
     return channel;
 }
 

@@ -154,7 +154,7 @@ static void barrier_end(struct subtask *subtask, uint64_t checkpoint)
 static enum progress barrier_pass(struct subtask *subtask)
 {
     struct barrier *barrier = &subtask->barrier;
-    int64_t pause_ns;
+    int64_t begin_ns = clock_now_ns(subtask->host->clock), pause_ns;
 
     for (uint32_t i = 0; i < subtask->op_count; i++)
         if (!sink_prepare(&subtask->ops[i], barrier->checkpoint))
@@ -163,7 +163,7 @@ static enum progress barrier_pass(struct subtask *subtask)
     outputs_barrier(subtask, barrier->checkpoint, barrier->final);
     if (subtask->source && barrier->final)
         source_stop(subtask->source);
-    pause_ns = clock_now_ns(subtask->host->clock) - barrier->aligned_ns;
+    pause_ns = clock_now_ns(subtask->host->clock) - begin_ns;
     if (pause_ns > atomic_load_explicit(&subtask->pause_max_ns, memory_order_relaxed))
         atomic_store_explicit(&subtask->pause_max_ns, pause_ns, memory_order_relaxed);
     barrier_end(subtask, barrier->checkpoint);
@@ -181,8 +181,6 @@ static enum progress barrier_work(struct subtask *subtask)
         return PROGRESS_NONE;
     if (!barrier->aligned && !barrier_aligned(subtask))
         return PROGRESS_NONE;
-    if (!barrier->aligned)
-        barrier->aligned_ns = clock_now_ns(subtask->host->clock);
     barrier->aligned = true;
     if (subtask->gate && subtask->waiting)
         return PROGRESS_NONE;

@@ -15,7 +15,6 @@ struct barrier {
     uint64_t checkpoint; /* 0: none */
     bool final;
     bool aligned; /* from all channels and tables: what can be released is on its way out */
-    int64_t aligned_ns;
     uint64_t ignored; /* barriers up to this number were aborted, superseded or have passed */
 };
 

@@ -64,7 +64,7 @@ struct op_figures {
 };
 struct subtask_figures {
     int64_t busy_ns, backpressured_ns, idle_ns; /* wall time of the slot's thread in this subtask */
-    int64_t pause_max_ns;   /* longest barrier: from aligned to rows flowing again */
+    int64_t pause_max_ns;   /* longest barrier: sinks prepared, state closed, barrier sent on */
     int64_t watermark_ms;
     uint64_t gate_rows;     /* held now */
     uint64_t source_bytes_done, source_bytes_all; /* for progress; 0: unknown */

@@ -119,6 +119,9 @@ static void pace_follows_the_rate(void **state)
     struct element element;
 
     (void)state;
+    assert_int_equal(channel_limit(channel), CHANNEL_LIMIT_MIN); /* until the rate is known */
+    channel_pace(channel, 100, 100);
+    assert_int_equal(channel_limit(channel), 10u << 20);
     for (int i = 0; i < 11; i++) {
         element = rows(1u << 20);
         (void)channel_put(channel, &element);
