@@ -32,9 +32,11 @@ static const struct option window_options[] = {
      .type = OPT_MAP,
      FIELD(struct window_config, aggregate),
      .required = true,
-     .help = "Names and functions, as in {events: count(), spent: sum(amount)}. Functions: "
-             "count() of rows, count(x) of values that are not null, sum, mean, min, max, and "
-             "distinct: exact up to 64, then within about 5 %."},
+     .help =
+         "Names and functions, as in {events: count(), spent: sum(amount)}. Functions: "
+         "count() of rows, count(x) of values that are not null, sum and mean (each value "
+         "to the nearest 2^-40, so that any order gives the same), min, max, and distinct: exact "
+         "up to 64, then within about 5 %."},
     {0},
 };
 
@@ -67,6 +69,15 @@ enum { PANES = 0, IN = 0, OUT = 0, REFUSED = 0 };
 
 /* ---- planning ---- */
 
+/* Where an aggregate stands in the job file. */
+static const char *option_of(struct describe *describe, uint32_t i)
+{
+    const struct window_config *config = describe_config(describe);
+
+    return arena_format(describe_arena(describe), "aggregate.%s",
+                        config->aggregate.entries[i].name);
+}
+
 static bool parse_all(struct describe *describe, struct aggregate *aggregates, struct error *err)
 {
     const struct window_config *config = describe_config(describe);
@@ -77,10 +88,9 @@ static bool parse_all(struct describe *describe, struct aggregate *aggregates, s
     for (uint32_t i = 0; i < config->aggregate.count; i++) {
         const struct option_entry *entry = &config->aggregate.entries[i];
         struct error told = {0};
-        const char *option = arena_format(describe_arena(describe), "aggregate.%s", entry->name);
 
         if (!aggregate_parse(entry->text ? entry->text : "{}", in, &aggregates[i], &told))
-            good = describe_error(describe, err, option, told.how, "%s", told.what);
+            good = describe_error(describe, err, option_of(describe, i), told.how, "%s", told.what);
         aggregates[i].offset = offset;
         offset += aggregate_slot_size(aggregates[i].function);
     }
@@ -113,9 +123,10 @@ static bool make_schema(struct describe *describe, const struct aggregate *aggre
     good = add_column(describe, schema, "aggregate", "window_start", TYPE_TIMESTAMP, err) && good;
     good = add_column(describe, schema, "aggregate", "window_end", TYPE_TIMESTAMP, err) && good;
     for (uint32_t i = 0; i < config->aggregate.count; i++)
-        good = add_column(describe, schema, "aggregate", config->aggregate.entries[i].name,
-                          aggregate_result_type(&aggregates[i]), err) &&
-               good;
+        good =
+            add_column(describe, schema, option_of(describe, i), config->aggregate.entries[i].name,
+                       aggregate_result_type(&aggregates[i]), err) &&
+            good;
     describe_output(describe, OUT, schema);
     return good;
 }
@@ -141,7 +152,7 @@ static void make_state(struct describe *describe, const struct aggregate *aggreg
 static bool window_describe(struct describe *describe, struct error *err)
 {
     const struct window_config *config = describe_config(describe);
-    struct aggregate aggregates[AGGREGATES_MAX];
+    struct aggregate aggregates[AGGREGATES_MAX] = {0};
 
     if (config->window.size_ms / config->window.every_ms > WINDOW_PANES_MAX)
         return describe_error(describe, err, "window", "make `every` longer",
@@ -172,7 +183,7 @@ static bool window_open(struct op *op, struct error *err)
     struct window_scratch *scratch = op_memory(op, sizeof(*scratch));
     uint32_t offset = 0;
 
-    scratch->windows = (struct windows){config->window, op_watermark(op)};
+    scratch->windows = (struct windows){.window = config->window};
     scratch->count = config->aggregate.count;
     scratch->key_columns = op_output_schema(op, OUT)->count - 2 - scratch->count;
     for (uint32_t i = 0; i < scratch->count; i++) {
@@ -197,6 +208,7 @@ static bool window_process(struct op *op, uint32_t port, const struct batch *in,
     (void)port;
     (void)err; /* cannot fail */
     CHECK(rows <= BATCH_ROWS_MAX);
+    windows_begin(&scratch->windows, op_watermark(op));
     for (uint32_t i = 0; i < scratch->count; i++) {
         const struct aggregate *aggregate = &scratch->aggregates[i];
         const struct column *column =
