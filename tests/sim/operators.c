@@ -1,32 +1,20 @@
 /* The operators of the simulated job: a source of made rows, an ordered counter a key, a window sum
- * that is read back as a table, and a sink that writes into the ledger of world.h. */
-#include "tests/sim/world.h"
+ * that is read back as a table, a watch by timers, and a sink that commits to the ledger. Together
+ * they use every kind of state, the gate, side outputs and a table. */
+#include "tests/sim/ledger.h"
 
+#include "runtime/api/operator.h"
 #include "runtime/base/check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-struct sim_ledger *sim_ledger;
-uint64_t sim_seed;
-
-struct sim_event sim_event(uint64_t seed, uint32_t split, uint32_t row)
-{
-    uint64_t draw = hash_draw(seed, (uint64_t)split << 32 | row);
-
-    return (struct sim_event){
-        .time_ms = SIM_START_MS + row * 10 + (int64_t)(draw % SIM_DISORDER_MS),
-        .key = (int64_t)((draw >> 16) % SIM_KEYS),
-        .value = (int64_t)((draw >> 32) % 100),
-    };
-}
-
 static const struct option no_options[] = {{0}};
 
 /* ---- sim/source ---- */
 static const struct column_def event_row[] = {
-    {"key", TYPE_I64}, {"value", TYPE_I64}, {"time", TYPE_TIMESTAMP}, {0}};
+    {"key", TYPE_I64}, {"value", TYPE_I64}, {"time", TYPE_TIMESTAMP}, {"id", TYPE_I64}, {0}};
 static const struct port source_out[] = {
     {.name = "out", .columns = event_row}, {.name = "late", .columns = event_row}, {0}};
 
@@ -72,13 +60,14 @@ static enum read_result source_split_read(struct op *op, void *data, struct buil
     if (reader->row == SIM_ROWS)
         return READ_END;
     for (uint32_t i = 0; i < SIM_BATCH && reader->row < SIM_ROWS; i++, reader->row++) {
-        struct sim_event event = sim_event(sim_seed, reader->split, reader->row);
+        struct sim_event event = sim_event(ledger_seed(sim_ledger), reader->split, reader->row);
         uint64_t origin = origin_make(reader->split, reader->row);
 
         builder_row(out, event.time_ms, origin, origin);
         builder_i64(out, 0, event.key);
         builder_i64(out, 1, event.value);
         builder_i64(out, 2, event.time_ms);
+        builder_i64(out, 3, reader->split * 1000 + reader->row);
     }
     return READ_MORE;
 }
@@ -294,8 +283,83 @@ static const struct operator_def sim_lookup = {
 };
 OPERATOR_REGISTER(sim_lookup);
 
-/* ---- sim/sink ---- */
-static const struct port sink_in[] = {{.name = "in", .columns = lookup_row}, {0}};
+/* ---- sim/silence: tells when a key has had no row for a while ---- */
+struct silence_cell {
+    int64_t key, last_ms;
+    bool watched;
+};
+static const struct state_field silence_fields[] = {
+    {"key", TYPE_I64, FIELD(struct silence_cell, key)},
+    {"last", TYPE_TIMESTAMP, FIELD(struct silence_cell, last_ms)},
+    {"watched", TYPE_BOOL, FIELD(struct silence_cell, watched)},
+    {0}};
+static const struct state silence_states[] = {{.name = "last",
+                                               .kind = STATE_VALUE,
+                                               .fields = silence_fields,
+                                               .size = sizeof(struct silence_cell)},
+                                              {0}};
+static const struct column_def silence_row[] = {{"key", TYPE_I64}, {"last", TYPE_TIMESTAMP}, {0}};
+static const struct port silence_out[] = {{.name = "out", .columns = silence_row}, {0}};
+
+/* Whoever sees the silence first, the timer or the key's next row, tells it. */
+static void silence_look(struct silence_cell *cell, int64_t now_ms, struct builder *out)
+{
+    if (!cell->watched || now_ms - cell->last_ms < SIM_SILENCE_MS)
+        return;
+    cell->watched = false;
+    builder_row(out, cell->last_ms + SIM_SILENCE_MS, 0, (uint64_t)cell->key);
+    builder_i64(out, 0, cell->key);
+    builder_i64(out, 1, cell->last_ms);
+}
+
+static bool silence_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    void *const *cells = op_cells(op, 0);
+    struct builder *out = op_reserve(op, 0, batch_rows(in));
+    const int64_t *keys = batch_column(in, 0)->values;
+    int64_t due_ms[BATCH_ROWS_MAX];
+
+    (void)port;
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        int64_t now_ms = batch_time(in)[row];
+
+        silence_look(cells[row], now_ms, out);
+        *(struct silence_cell *)cells[row] =
+            (struct silence_cell){.key = keys[row], .last_ms = now_ms, .watched = true};
+        due_ms[row] = now_ms + SIM_SILENCE_MS;
+    }
+    return op_set_timers(op, due_ms, err);
+}
+
+static bool silence_on_timer(struct op *op, const struct due *due, struct error *err)
+{
+    void *const *cells = op_cells(op, 0);
+    struct builder *out = op_reserve(op, 0, due_rows(due));
+
+    (void)err;
+    for (uint32_t row = 0; row < due_rows(due); row++)
+        silence_look(cells[row], due_time(due)[row], out);
+    return true;
+}
+
+static const struct operator_def sim_silence = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "sim/silence",
+    .help = "Tells of keys without rows.",
+    .options = no_options,
+    .inputs = count_in,
+    .outputs = silence_out,
+    .states = silence_states,
+    .order = ORDER_EVENT_TIME,
+    .deterministic = true,
+    .process = silence_process,
+    .on_timer = silence_on_timer,
+};
+OPERATOR_REGISTER(sim_silence);
+
+/* ---- sim/sink: a line a row: the operator's id, then the columns ---- */
+static const struct port sink_in[] = {{.name = "in"}, {0}};
 
 struct sim_sink {
     struct bytes lines; /* since the last barrier */
@@ -323,22 +387,23 @@ static bool sink_process(struct op *op, uint32_t port, const struct batch *in, s
     (void)port;
     (void)err;
     for (uint32_t row = 0; row < batch_rows(in); row++) {
-        for (uint32_t c = 0; c < 5; c++)
-            bytes_format(&sink->lines, "%s%" PRId64, c ? " " : "",
+        bytes_text(&sink->lines, op_id(op));
+        for (uint32_t c = 0; c < in->column_count; c++)
+            bytes_format(&sink->lines, " %" PRId64,
                          ((const int64_t *)batch_column(in, c)->values)[row]);
         bytes_text(&sink->lines, "\n");
     }
     return true;
 }
 
-/* A bundle: name, 0, lines. */
+/* A bundle: name, 0, lines, 0. */
 static bool sink_prepare(struct op *op, uint64_t checkpoint, struct bytes *bundle,
                          struct error *err)
 {
     struct sim_sink *sink = op_scratch(op);
 
     (void)err;
-    bytes_format(bundle, "%s-%" PRIu64, op_subtask_name(op), checkpoint);
+    bytes_format(bundle, "%s-%s-%" PRIu64, op_id(op), op_subtask_name(op), checkpoint);
     bytes_put(bundle, "", 1);
     bytes_put(bundle, sink->lines.data, sink->lines.size);
     bytes_put(bundle, "", 1);
@@ -346,36 +411,18 @@ static bool sink_prepare(struct op *op, uint64_t checkpoint, struct bytes *bundl
     return true;
 }
 
-static void ledger_add(const char *name, uint64_t checkpoint, const char *lines)
+static const char *bundle_lines(const uint8_t *bundle, size_t size)
 {
-    struct sim_ledger *ledger = sim_ledger;
-
-    for (uint32_t i = 0; i < ledger->count; i++)
-        if (strcmp(ledger->bundles[i].name, name) == 0)
-            return;
-    if (ledger->count == ledger->capacity) {
-        ledger->capacity = ledger->capacity * 2 + 16;
-        ledger->bundles = memory_grow(ledger->bundles, ledger->capacity, sizeof(*ledger->bundles));
-    }
-    ledger->bundles[ledger->count] = (struct sim_bundle){.checkpoint = checkpoint};
-    (void)snprintf(ledger->bundles[ledger->count].name, 64, "%s", name);
-    ledger->bundles[ledger->count++].lines = memory_text(lines);
+    CHECK(size >= 2 && bundle[size - 1] == 0);
+    return (const char *)bundle + strlen((const char *)bundle) + 1;
 }
 
 static bool sink_commit(struct op *op, uint64_t checkpoint, const uint8_t *bundle, size_t size,
                         struct error *err)
 {
-    const char *name = (const char *)bundle;
-
     (void)op;
     (void)err;
-    CHECK(size >= 2 && bundle[size - 1] == 0);
-    if (checkpoint > sim_ledger->durable && !sim_ledger->violation[0])
-        (void)snprintf(sim_ledger->violation, sizeof(sim_ledger->violation),
-                       "commit after manifest: %s was committed, but the newest durable manifest "
-                       "is %" PRIu64,
-                       name, sim_ledger->durable);
-    ledger_add(name, checkpoint, name + strlen(name) + 1);
+    ledger_commit(sim_ledger, (const char *)bundle, checkpoint, bundle_lines(bundle, size), false);
     return true;
 }
 
@@ -383,16 +430,15 @@ static bool sink_restore(struct op *op, const uint8_t *bundle, size_t size, stru
 {
     (void)op;
     (void)err;
-    CHECK(size >= 2 && bundle[size - 1] == 0);
-    ledger_add((const char *)bundle, 0, (const char *)bundle + strlen((const char *)bundle) + 1);
+    ledger_commit(sim_ledger, (const char *)bundle, 0, bundle_lines(bundle, size), true);
     return true;
 }
 
-static const struct operator_def sim_sink_def = {
+static const struct operator_def sim_sink = {
     .abi = OPERATOR_ABI,
     .size = sizeof(struct operator_def),
     .name = "sim/sink",
-    .help = "Commits lines into the ledger.",
+    .help = "Commits lines to the ledger.",
     .options = no_options,
     .inputs = sink_in,
     .deterministic = true,
@@ -403,4 +449,4 @@ static const struct operator_def sim_sink_def = {
     .commit = sink_commit,
     .restore = sink_restore,
 };
-OPERATOR_REGISTER(sim_sink_def);
+OPERATOR_REGISTER(sim_sink);

@@ -2,12 +2,24 @@
 #include "tests/sim/process.h"
 
 #include "runtime/base/check.h"
+#include "runtime/batch/wire.h"
 
 #include <stdio.h>
 
-static const struct clock *virtual_clock(void)
+#define CLOCK_STEP_NS                                                                              \
+    250000          /* a look at the clock costs up to this: steps end after a few pieces */
+#define LATE_MAX 4u /* pieces of work off the slots in a step */
+
+/* ---- time ---- */
+static int64_t process_now_ns(const struct clock *clock)
 {
-    return &clock_monotonic; /* measures only: no decision of a tasklet depends on it */
+    struct process_clock *own = (struct process_clock *)(uintptr_t)clock;
+    int64_t world_ns = *own->process->shared->now_ms * 1000000;
+
+    if (own->now_ns < world_ns)
+        own->now_ns = world_ns;
+    own->now_ns += (int64_t)random_below(own->process->shared->random, CLOCK_STEP_NS);
+    return own->now_ns;
 }
 
 /* ---- work off the slots: later ---- */
@@ -22,10 +34,23 @@ static void late_submit(struct executor *executor, struct work *work)
 static void late_run(struct late_executor *late, uint32_t at)
 {
     struct work *work = late->works[at];
+    struct waker *waker = work->waker;
 
     late->works[at] = late->works[--late->count];
     work->run(work);
     atomic_store_explicit(&work->done, true, memory_order_release);
+    waker_wake(waker);
+}
+
+/* The disk refuses: for one piece of work there is no folder. */
+static void late_run_failing(struct late_executor *late, uint32_t at)
+{
+    struct process_shared *shared = late->process->shared;
+
+    CHECK(rename(shared->work_dir, shared->away_dir) == 0);
+    late_run(late, at);
+    CHECK(rename(shared->away_dir, shared->work_dir) == 0);
+    shared->figures.write_failures++;
 }
 
 static void late_wait(struct executor *executor, struct work *work)
@@ -37,33 +62,81 @@ static void late_wait(struct executor *executor, struct work *work)
             late_run(late, i);
             return;
         }
+    CHECK(work_done(work));
 }
 
-static void no_wake(struct waker *waker)
+static void late_some(struct process *process)
 {
-    (void)waker; /* everybody is stepped anyway */
+    struct late_executor *late = &process->late;
+    struct random *random = process->shared->random;
+    uint32_t at;
+
+    if (process->stalled || late->count == 0)
+        return;
+    at = (uint32_t)random_below(random, late->count);
+    if (process->shared->writes_fail && random_below(random, 400) == 0)
+        late_run_failing(late, at);
+    else
+        late_run(late, at);
 }
 
-struct process *process_create(uint32_t number, uint32_t seat, void *owner, struct random *random)
+/* ---- life ---- */
+static void slot_wake(struct waker *waker)
+{
+    ((struct process_slot *)waker)->pending = true;
+}
+
+static void remote_wake(struct waker *waker)
+{
+    (void)waker; /* the world looks at all channels */
+}
+
+struct process *process_create(uint32_t number, uint32_t seat, uint32_t generation,
+                               struct process_shared *shared)
 {
     struct process *process = memory_new(sizeof(*process));
 
     process->number = number;
     process->seat = seat;
-    process->owner = owner;
-    process->random = random;
+    process->generation = generation;
+    process->shared = shared;
+    process->clock.clock.now_ns = process_now_ns;
+    process->clock.process = process;
     process->late.executor.submit = late_submit;
     process->late.executor.wait = late_wait;
-    process->waker.wake = no_wake;
+    process->late.process = process;
+    process->remote.wake = remote_wake;
+    for (uint32_t i = 0; i < PROCESS_SLOTS; i++)
+        process->slots[i].waker.wake = slot_wake;
+    (void)snprintf(process->spill_dir, sizeof(process->spill_dir), "%s/%u", shared->spill_dir,
+                   number);
     return process;
+}
+
+static void add_spilled(void *context, uint32_t chain, uint32_t subtask,
+                        const struct subtask_figures *figures)
+{
+    struct process_figures *sum = context;
+
+    (void)chain;
+    (void)subtask;
+    sum->spilled_bytes += figures->store.spilled_bytes;
+}
+
+static uint32_t slot_number(const struct process *process, uint32_t slot)
+{
+    return process->seat + slot * PROCESS_WORKERS;
 }
 
 static void leave(struct process *process)
 {
     if (!process->deployment)
         return;
-    deployment_slot_close(process->deployment, process->seat);
+    deployment_figures(process->deployment, add_spilled, &process->shared->figures);
+    for (uint32_t i = 0; i < process->slot_count; i++)
+        deployment_slot_close(process->deployment, slot_number(process, i));
     deployment_close(process->deployment);
+    CHECK(process->late.count == 0); /* who submits work waits for it */
     process->deployment = NULL;
     process->running = false;
 }
@@ -76,10 +149,19 @@ void process_close(struct process *process)
     memory_free(process);
 }
 
+void process_kill(struct process *process)
+{
+    leave(process);
+    process->state = PROCESS_DEAD;
+}
+
+/* ---- attempts ---- */
 static struct waker *slot_waker(void *owner, uint32_t slot)
 {
-    (void)slot;
-    return &((struct process *)owner)->waker;
+    struct process *process = owner;
+
+    CHECK(slot / PROCESS_WORKERS < process->slot_count);
+    return &process->slots[slot / PROCESS_WORKERS].waker;
 }
 
 static void on_report(void *owner, struct report *report)
@@ -87,36 +169,53 @@ static void on_report(void *owner, struct report *report)
     process_reports(owner, report);
 }
 
+static void deployment_make(struct process *process, const struct plan *plan,
+                            const struct manifest *manifest)
+{
+    process->deployment = deployment_create(&(struct deployment_config){
+        .plan = plan,
+        .worker = process->seat,
+        .workers = PROCESS_WORKERS,
+        .attempt = process->attempt,
+        .clock = &process->clock.clock,
+        .executor = &process->late.executor,
+        .work_dir = process->shared->work_dir,
+        .spill_dir = process->spill_dir,
+        .restore = manifest,
+        .sim_bug = PROCESS_SIM_BUG,
+        .slot_waker = slot_waker,
+        .remote_waker = &process->remote,
+        .report = on_report,
+        .owner = process,
+    });
+}
+
 bool process_deploy(struct process *process, const struct plan *plan, uint32_t attempt,
-                    const struct manifest *manifest, const char *work_dir)
+                    const struct manifest *manifest)
 {
     struct report report = {.kind = REPORT_FAILED};
 
     leave(process);
     process->attempt = attempt;
-    process->cut = false;
-    (void)snprintf(process->spill_dir, sizeof(process->spill_dir), "%s/../spill-%u", work_dir,
-                   process->number);
-    process->deployment = deployment_create(&(struct deployment_config){
-        .plan = plan,
-        .worker = process->seat,
-        .workers = PROCESS_WORKERS,
-        .attempt = attempt,
-        .clock = virtual_clock(),
-        .executor = &process->late.executor,
-        .work_dir = work_dir,
-        .spill_dir = process->spill_dir,
-        .restore = manifest,
-        .sim_bug = PROCESS_SIM_BUG,
-        .slot_waker = slot_waker,
-        .remote_waker = &process->waker,
-        .report = on_report,
-        .owner = process,
-    });
-    if (deployment_slot_open(process->deployment, process->seat, &report.error))
-        return true;
-    process_reports(process, &report);
-    return false;
+    process->broken = 0;
+    process->chaos = (uint64_t)plan->settings.debug.chaos;
+    process->slot_count =
+        plan->parallelism / PROCESS_WORKERS + (process->seat < plan->parallelism % PROCESS_WORKERS);
+    CHECK(process->slot_count <= PROCESS_SLOTS);
+    deployment_make(process, plan, manifest);
+    for (uint32_t i = 0; i < process->slot_count; i++)
+        if (!deployment_slot_open(process->deployment, slot_number(process, i), &report.error)) {
+            process_reports(process, &report);
+            return false;
+        }
+    return true;
+}
+
+static void start(struct process *process)
+{
+    process->running = true;
+    for (uint32_t i = 0; i < process->slot_count; i++)
+        waker_wake(&process->slots[i].waker);
 }
 
 void process_obey(struct process *process, const struct action *action)
@@ -125,7 +224,7 @@ void process_obey(struct process *process, const struct action *action)
         return;
     switch (action->kind) {
     case ACTION_START:
-        process->running = true;
+        start(process);
         break;
     case ACTION_LEAVE:
         leave(process);
@@ -150,29 +249,44 @@ void process_obey(struct process *process, const struct action *action)
 
 void process_step(struct process *process)
 {
-    struct late_executor *late = &process->late;
+    struct random *random = process->shared->random;
 
-    if (late->count > 0 && random_below(process->random, 3) == 0)
-        late_run(late, (uint32_t)random_below(process->random, late->count));
-    if (process->deployment && process->running)
-        deployment_slot_step(process->deployment, process->seat, process->random);
+    for (uint64_t works = random_below(random, LATE_MAX + 1); works > 0; works--)
+        late_some(process);
+    for (uint32_t i = 0; i < process->slot_count && process->deployment && process->running; i++) {
+        struct process_slot *slot = &process->slots[i];
+
+        if (!slot->pending || random_below(random, 3) == 0)
+            continue;
+        slot->pending = false;
+        if (deployment_slot_step(process->deployment, slot_number(process, i),
+                                 process->chaos ? random : NULL))
+            slot->pending = true;
+    }
 }
 
-void process_kill(struct process *process)
-{
-    leave(process);
-    process->state = PROCESS_DEAD;
-}
-
-void process_cut(struct process *process)
-{
-    process->cut = true;
-}
-
+/* ---- data ---- */
 bool process_linked(const struct process *from, const struct process *to)
 {
-    return from->running && to->running && from->attempt == to->attempt && !from->cut && !to->cut &&
-           from->state == PROCESS_ALIVE && to->state == PROCESS_ALIVE;
+    return from->running && to->running && from->generation == to->generation &&
+           from->attempt == to->attempt && !(from->broken & 1u << to->seat) &&
+           !(to->broken & 1u << from->seat) && from->state == PROCESS_ALIVE &&
+           to->state == PROCESS_ALIVE;
+}
+
+static void over_the_wire(struct element *element, const struct schema *schema)
+{
+    struct bytes bytes = {0};
+    struct error err = {0};
+
+    if (element->kind == ELEMENT_BATCH) {
+        wire_encode(element->batch, schema, &bytes);
+        batch_release(&element->batch);
+        element->batch = wire_decode(schema, bytes.data, bytes.size, &err);
+        CHECK(element->batch);
+        bytes_clear(&bytes);
+    }
+    element->bytes = 0;
 }
 
 void process_move(struct process *from, struct process *to)
@@ -183,15 +297,14 @@ void process_move(struct process *from, struct process *to)
     for (uint32_t id = 0; id < count; id++) {
         const struct deployment_channel *out = deployment_channel(from->deployment, id);
         const struct deployment_channel *in = deployment_channel(to->deployment, id);
-        uint32_t moves = (uint32_t)random_below(from->random, 4);
+        uint32_t moves = (uint32_t)random_below(from->shared->random, 4);
         struct element element;
 
         if (out->side != SIDE_OUT || out->peer != to->seat)
             continue;
         while (moves-- > 0 && channel_writable(in->channel) &&
-               channel_bytes(in->channel) < channel_limit(in->channel) &&
                channel_take(out->channel, &element)) {
-            element.bytes = 0;
+            over_the_wire(&element, out->schema);
             CHECK(channel_put(in->channel, &element));
         }
     }

@@ -1,37 +1,31 @@
-/* world: what the simulated operators and the checker share. One world a seed; single-threaded. */
+/* world: a coordinator, three workers and what is between them, in one thread under virtual time.
+ * All that happens is drawn from the seed: how long each message takes, who is stepped, what breaks.
+ * The coordinator's own process is modelled on runtime/control/driver.c. */
 #ifndef MILLRACE_SIM_WORLD_H
 #define MILLRACE_SIM_WORLD_H
 
-#include "runtime/api/operator.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/process.h"
 
-#define SIM_SPLITS 4
-#define SIM_ROWS 120 /* of a split */
-#define SIM_KEYS 7
-#define SIM_BATCH 9 /* rows of one read */
-
-struct sim_event { /* row `row` of split `split`: a function of the seed alone */
-    int64_t time_ms, key, value;
-};
-struct sim_event sim_event(uint64_t seed, uint32_t split, uint32_t row);
-
-#define SIM_START_MS INT64_C(1000000)
-#define SIM_DISORDER_MS 40
-#define SIM_WINDOW_MS 100
-
-/* What left the exactly-once sinks: lines by bundle. A bundle is named by attempt, subtask and
- * checkpoint, and committing it again changes nothing. */
-struct sim_ledger {
-    uint32_t count, capacity;
-    struct sim_bundle {
-        char name[64];
-        uint64_t checkpoint;
-        char *lines; /* each ended by \n */
-    } * bundles;
-    uint64_t durable;    /* the newest checkpoint whose manifest is durable */
-    char violation[256]; /* the invariant that was broken first; empty: none */
+struct world_counts { /* what happened, to know that a sweep over seeds has met everything */
+    uint64_t steps, crashes, hangs, zombies, cuts, breaks, stalls, coordinator_crashes;
+    uint64_t manifest_failures, write_failures, attempts, restores, checkpoints, aborts;
+    uint64_t late_completes; /* COMPLETE reached a process that had been replaced */
+    uint64_t chaos, spilled; /* worlds with debug.chaos; that wrote cells to leave memory */
 };
 
-extern struct sim_ledger *sim_ledger; /* of the world that runs */
-extern uint64_t sim_seed;
+struct world;
+
+struct world *world_open(uint64_t seed, bool told); /* told: each event is printed */
+void world_close(struct world *world);              /* removes its folder */
+/* One step of virtual time; false once the job has ended or an invariant is broken. */
+bool world_step(struct world *world);
+/* After the last step; empty: all invariants held. Borrowed until close. */
+const char *world_violation(struct world *world);
+/* Adds up. */
+void world_count(const struct world *world, struct world_counts *counts);
+/* Differs when anything went another way: two runs of a seed must give the same. */
+uint64_t world_trace(const struct world *world);
+const char *world_text(const struct world *world); /* what kind of a world the seed gave */
 
 #endif
