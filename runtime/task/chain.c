@@ -148,9 +148,9 @@ static enum progress tell_watermark(struct op *op, int64_t time_ms)
         if (progress != PROGRESS_DONE)
             return progress;
     }
-    op->told_ms = time_ms;
     op->call = CALL_WATERMARK;
     good = op->def->on_watermark(op, time_ms, &op->subtask->err);
+    op->told_ms = time_ms; /* in the call, op_watermark is still the one before */
     return call_end(op, good);
 }
 
@@ -224,10 +224,10 @@ static enum progress work_watermark(struct op *op, int64_t time_ms)
         progress = advance(op, time_ms);
         if (progress != PROGRESS_DONE)
             return progress;
-        op->watermark_ms = time_ms;
         progress = tell_watermark(op, time_ms);
         if (progress != PROGRESS_DONE)
             return progress;
+        op->watermark_ms = time_ms;
         op_pass_watermark(op, time_ms);
     }
     items_pop(&op->items);

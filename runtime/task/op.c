@@ -109,7 +109,8 @@ bool op_output_used(const struct op *op, uint32_t port)
 
 int64_t op_watermark(const struct op *op)
 {
-    return op->watermark_ms;
+    /* Ends of periods between rows are told ahead of the input's watermark. */
+    return op->told_ms > op->watermark_ms ? op->told_ms : op->watermark_ms;
 }
 
 bool error_option(struct error *err, const struct op *op, const char *option, const char *what,

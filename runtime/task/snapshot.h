@@ -13,8 +13,13 @@ bool snapshot_poll(struct subtask *subtask);
 void snapshot_forget(struct subtask *subtask, uint64_t checkpoint); /* up to this one */
 void snapshots_close(struct subtask *subtask);                      /* waits for the executor */
 
-/* Takes key groups, splits, bundles, held rows and watermarks over, before the first step. */
-bool snapshot_restore(struct subtask *subtask, const struct subtask_restore *restore,
-                      struct error *err) NODISCARD;
+/* What former subtasks left. Made before the operators are opened, as op_watermark gives the restored
+ * one there; the rest after, before the first step. */
+struct resume;
+struct resume *resume_open(struct subtask *subtask, const struct subtask_restore *restore,
+                           struct error *err);
+/* Takes key groups, splits, bundles, held rows and watermarks over. */
+bool resume_apply(struct resume *resume, struct error *err) NODISCARD;
+void resume_close(struct resume *resume); /* NULL is fine */
 
 #endif

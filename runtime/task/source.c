@@ -16,7 +16,8 @@ struct split_run {
     uint64_t counted[PORTS_MAX];    /* counters of the same read, taken back if it is dropped */
     struct position next;           /* behind `rows` */
     bool ended;                     /* with `rows` */
-    bool waits;                     /* READ_WAIT */
+    bool restored;
+    bool waits; /* READ_WAIT */
     int64_t waits_ns;
 };
 
@@ -507,9 +508,9 @@ bool source_restore(struct source *source, const struct split_progress *split)
     for (uint32_t i = 0; i < source->split_count; i++) {
         struct split_run *run = &source->splits[i];
 
-        if (run->progress.index != split->index)
+        if (run->progress.index != split->index || run->restored)
             continue;
-        CHECK(run->progress.state == SPLIT_NEW && !run->progress.begun);
+        run->restored = true;
         run->progress = *split;
         if (split->state == SPLIT_DONE)
             source->done++;

@@ -301,10 +301,25 @@ static bool op_start(struct op *op, struct subtask *subtask, struct error *err)
     return good || error_wrap(err, "operator %s", op->id);
 }
 
+static bool subtask_start(struct subtask *subtask, struct resume *resume, struct error *err)
+{
+    if (!open_store(subtask, err))
+        return false;
+    for (uint32_t i = 0; i < subtask->op_count; i++) {
+        if (!op_start(&subtask->ops[i], subtask, err))
+            return false;
+        if (publish_is(&subtask->ops[i]) && resume)
+            publish_watch(&subtask->ops[i]);
+    }
+    return !resume || resume_apply(resume, err);
+}
+
 static bool subtask_open(struct subtask *subtask, const struct subtask_restore *restore,
                          struct error *err)
 {
     struct op *head = subtask_head(subtask);
+    struct resume *resume = NULL;
+    bool good;
 
     subtask->restored = restore != NULL;
     for (uint32_t i = 0; i < subtask->chain->op_count; i++)
@@ -317,15 +332,11 @@ static bool subtask_open(struct subtask *subtask, const struct subtask_restore *
         subtask->source = source_open(subtask);
     else
         subtask->input = input_open(subtask);
-    if (!open_store(subtask, err))
+    if (restore && !(resume = resume_open(subtask, restore, err)))
         return false;
-    for (uint32_t i = 0; i < subtask->op_count; i++) {
-        if (!op_start(&subtask->ops[i], subtask, err))
-            return false;
-        if (publish_is(&subtask->ops[i]) && restore)
-            publish_watch(&subtask->ops[i]);
-    }
-    return !restore || snapshot_restore(subtask, restore, err);
+    good = subtask_start(subtask, resume, err);
+    resume_close(resume);
+    return good;
 }
 
 struct subtask *subtask_create(struct task_host *host, uint32_t chain, uint32_t number,

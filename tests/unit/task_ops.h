@@ -310,10 +310,22 @@ static bool window_each(struct op *op, void *context, const struct key *key, con
     return true;
 }
 
+static bool window_open(struct op *op, struct error *err)
+{
+    int64_t *restored_ms = op_memory(op, sizeof(*restored_ms));
+
+    (void)err;
+    *restored_ms = op_watermark(op);
+    CHECK(*restored_ms == INT64_MIN || op_restored(op));
+    op_set_scratch(op, restored_ms);
+    return true;
+}
+
 static bool window_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
     int64_t begin_ms;
 
+    CHECK(time_ms > op_watermark(op) && time_ms > *(const int64_t *)op_scratch(op));
     while ((begin_ms = op_pane_first(op, 0, INT64_MIN)) != INT64_MAX &&
            begin_ms + WINDOW_MS - 1 <= time_ms) {
         int64_t end_ms = begin_ms + WINDOW_MS;
@@ -335,6 +347,7 @@ static const struct operator_def task_window = {
     .states = window_states,
     .deterministic = true,
     .describe = window_describe,
+    .open = window_open,
     .process = window_process,
     .on_watermark = window_on_watermark,
 };
