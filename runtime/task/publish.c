@@ -1,6 +1,5 @@
 /* See publish.h. A cell is a u64 (bytes in use, itself too; 0: new), then packed rows (row.h) of one
- * key by version: the newest that is complete by the watermark, which a reader may still ask for, and
- * those after it. Cells grow only: one that shrank and grew with each version would leave a copy of
+ * key by version: the newest that is complete, which a reader may still ask for, and those after it. Cells grow only: one that shrank and grew with each version would leave a copy of
  * itself in the log each time. */
 #include "runtime/task/publish.h"
 
@@ -8,6 +7,7 @@
 #include "runtime/task/replica.h"
 #include "runtime/task/subtask.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define ROWS_BEGIN sizeof(uint64_t)
@@ -15,7 +15,8 @@
 
 struct publisher {
     const struct plan_table *table;
-    struct bytes packed; /* a row in work */
+    const struct op *from; /* whose rows these are */
+    struct bytes packed;   /* a row in work */
 };
 
 uint32_t publish_count(const struct plan_op *op)
@@ -51,6 +52,17 @@ static uint32_t cell_used(const uint8_t *cell)
     return used == 0 ? ROWS_BEGIN : (uint32_t)used;
 }
 
+/* Versions up to this time are whole: of older rows of a key only the newest may be asked for. An
+ * operator in order of time is done with all before the row that it sends; one that sends in
+ * on_watermark is done with what it has been told, before its watermark comes here. */
+static int64_t complete_ms(const struct op *op)
+{
+    const struct op *from = ((const struct publisher *)op->scratch)->from;
+    int64_t done_ms = op->watermark_ms > from->told_ms ? op->watermark_ms : from->told_ms;
+
+    return from->sorted || done_ms == INT64_MAX ? INT64_MAX : done_ms + 1;
+}
+
 /* What of a cell stays when a row of `version` comes: [*begin, *end). */
 static void kept_rows(const uint8_t *cell, uint32_t size, int64_t complete, int64_t version,
                       uint32_t *begin, uint32_t *end)
@@ -70,25 +82,21 @@ static void kept_rows(const uint8_t *cell, uint32_t size, int64_t complete, int6
 static bool keep_row(struct op *op, uint32_t row, int64_t version, struct error *err)
 {
     const struct publisher *publisher = op->scratch;
-    int64_t complete = op->watermark_ms == INT64_MAX ? INT64_MAX : op->watermark_ms + 1;
     uint32_t size = op_cell_size(op, 0, row), packed = (uint32_t)publisher->packed.size;
     uint8_t *cell = op_cells(op, 0)[row];
     uint32_t begin, end, kept;
     uint64_t used;
 
-    kept_rows(cell, cell_used(cell), complete, version, &begin, &end);
+    kept_rows(cell, cell_used(cell), complete_ms(op), version, &begin, &end);
     kept = end - begin;
-    if (ROWS_BEGIN + kept + packed > CELL_SIZE_MAX) {
-        begin = end; /* only the newest fits */
-        kept = 0;
-    }
     memmove(cell + ROWS_BEGIN, cell + begin, kept);
     used = ROWS_BEGIN + kept + packed;
     if (used > size)
         cell = op_cell_resize(op, 0, row, (uint32_t)used);
     if (!cell)
         return error_set(err, ERROR_LIMIT, op->id, "publish fewer or smaller columns",
-                         "a row of a table has %u bytes, more than %u", packed, CELL_SIZE_MAX);
+                         "the rows of one key have %" PRIu64 " bytes, more than %u", used,
+                         CELL_SIZE_MAX);
     memcpy(cell, &used, sizeof(used));
     memcpy(cell + ROWS_BEGIN + kept, publisher->packed.data, packed);
     return true;
@@ -160,6 +168,15 @@ static void open_output(struct op *op, struct subtask *subtask, uint32_t table)
     edge_open(edge, 0);
 }
 
+static const struct op *subtask_op(const struct subtask *subtask, const struct plan_op *plan)
+{
+    for (uint32_t i = 0; i < subtask->chain->op_count; i++)
+        if (subtask->ops[i].plan == plan)
+            return &subtask->ops[i];
+    CHECK(!"an operator of the chain");
+    return NULL;
+}
+
 void publish_open(struct op *op, struct subtask *subtask, uint32_t table, struct store_state *state)
 {
     const struct plan_table *plan = &subtask->plan->tables[table];
@@ -168,6 +185,7 @@ void publish_open(struct op *op, struct subtask *subtask, uint32_t table, struct
     const struct plan_op *from = &subtask->plan->ops[plan->from];
 
     publisher->table = plan;
+    publisher->from = subtask_op(subtask, from);
     *input = (struct plan_input){.connected = true, .keyed = true, .schema = plan->schema};
     op->subtask = subtask;
     op->plan = from;
