@@ -96,7 +96,7 @@ static bool share_open(struct op *op, struct error *err)
     struct windows *windows = op_memory(op, sizeof(*windows));
 
     (void)err; /* cannot fail */
-    *windows = (struct windows){.window = config->window};
+    *windows = (struct windows){config->window, op_watermark(op)};
     op_set_scratch(op, windows);
     return true;
 }
@@ -108,7 +108,6 @@ static bool share_process(struct op *op, uint32_t port, const struct batch *in, 
 
     (void)port;
     (void)err; /* cannot fail */
-    windows_begin(op_scratch(op), op_watermark(op));
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         struct levels_counts *counts = cells[row];
         counts->total++;

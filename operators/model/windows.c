@@ -38,10 +38,8 @@ bool windows_advance(struct op *op, uint32_t state, struct windows *windows, int
                      windows_fire *fire, void *context, struct error *err)
 {
     const struct window *window = &windows->window;
-    int64_t before = op_watermark(op), open;
+    int64_t open = windows_open_end(window, windows->done_ms);
 
-    windows_begin(windows, before < time_ms ? before : INT64_MIN);
-    open = windows_open_end(window, windows->done_ms);
     CHECK(time_ms >= windows->done_ms);
     while (open == INT64_MIN || open - 1 <= time_ms) {
         int64_t from = open == INT64_MIN ? INT64_MIN : open - window->size_ms;

@@ -6,21 +6,12 @@
 
 #include "runtime/api/operator.h"
 
-/* How far windows have been told. Follows the engine's watermark, which is restored with the
- * state (after open), so that no window is told twice. */
+/* How far windows have been told. Begins in open with op_watermark, which is restored with the
+ * state, and follows it: no window is told twice. */
 struct windows {
     struct window window;
-    bool begun;
     int64_t done_ms; /* watermark; INT64_MIN: none yet */
 };
-
-/* Call first in process, with op_watermark: where this attempt begins. */
-static inline void windows_begin(struct windows *windows, int64_t watermark_ms)
-{
-    if (!windows->begun)
-        windows->done_ms = watermark_ms;
-    windows->begun = true;
-}
 
 /* The first multiple of `every` whose window is still open at the watermark `done_ms`. */
 int64_t windows_open_end(const struct window *window, int64_t done_ms);

@@ -183,7 +183,7 @@ static bool window_open(struct op *op, struct error *err)
     struct window_scratch *scratch = op_memory(op, sizeof(*scratch));
     uint32_t offset = 0;
 
-    scratch->windows = (struct windows){.window = config->window};
+    scratch->windows = (struct windows){config->window, op_watermark(op)};
     scratch->count = config->aggregate.count;
     scratch->key_columns = op_output_schema(op, OUT)->count - 2 - scratch->count;
     for (uint32_t i = 0; i < scratch->count; i++) {
@@ -208,7 +208,6 @@ static bool window_process(struct op *op, uint32_t port, const struct batch *in,
     (void)port;
     (void)err; /* cannot fail */
     CHECK(rows <= BATCH_ROWS_MAX);
-    windows_begin(&scratch->windows, op_watermark(op));
     for (uint32_t i = 0; i < scratch->count; i++) {
         const struct aggregate *aggregate = &scratch->aggregates[i];
         const struct column *column =

@@ -17,7 +17,6 @@
 struct op { /* panes that have rows, by begin + TIME_MAX */
     bool panes[PANES_MAX];
     int64_t dropped_ms;
-    int64_t watermark_ms; /* before the present call */
 };
 
 int64_t op_pane_first(struct op *op, uint32_t state, int64_t from_ms)
@@ -35,11 +34,6 @@ void op_pane_drop(struct op *op, uint32_t state, int64_t before_ms)
     op->dropped_ms = before_ms;
     for (int64_t i = 0; i < before_ms + TIME_MAX && i < PANES_MAX; i++)
         op->panes[i] = false;
-}
-
-int64_t op_watermark(const struct op *op)
-{
-    return op->watermark_ms;
 }
 
 struct told {
@@ -121,10 +115,10 @@ static void run(uint64_t seed)
     static int64_t ends[PANES_MAX + TIME_MAX];
     int64_t every = 1 + (int64_t)random_below(random, 12);
     struct window window = {every * (1 + (int64_t)random_below(random, 6)), every};
-    struct windows windows = {.window = window};
+    struct windows windows = {window, INT64_MIN};
     int64_t watermark_ms = INT64_MIN;
 
-    op = (struct op){.dropped_ms = INT64_MIN, .watermark_ms = INT64_MIN};
+    op = (struct op){.dropped_ms = INT64_MIN};
     told = (struct told){.window = &window};
     memset(rows, 0, sizeof(rows));
     for (int64_t time = -TIME_MAX; time < TIME_MAX; time++) {
@@ -138,13 +132,11 @@ static void run(uint64_t seed)
         }
         if (random_below(random, 30) != 0)
             continue;
-        op.watermark_ms = watermark_ms;
         watermark_ms = time;
         assert_true(windows_advance(&op, 0, &windows, watermark_ms, tell, &told, NULL));
         assert_int_equal(naive(&window, rows, watermark_ms, ends), told.count);
-        op.watermark_ms = watermark_ms;
         if (random_below(random, 4) == 0)
-            windows = (struct windows){.window = window};
+            windows = (struct windows){window, watermark_ms};
     }
     assert_true(windows_advance(&op, 0, &windows, INT64_MAX, tell, &told, NULL));
     if (naive(&window, rows, INT64_MAX, ends) != told.count)
@@ -164,9 +156,9 @@ static void test_against_naive(void **state)
 static void test_drop(void **state)
 {
     struct window window = {60, 10};
-    struct windows windows = {.window = window};
+    struct windows windows = {window, INT64_MIN};
     struct told told = {.window = &window};
-    struct op op = {.dropped_ms = INT64_MIN, .watermark_ms = INT64_MIN};
+    struct op op = {.dropped_ms = INT64_MIN};
 
     (void)state;
     op.panes[0 + TIME_MAX] = true;
