@@ -11,7 +11,7 @@
 #include "runtime/batch/batch.h"
 
 #define CHANNEL_ELEMENTS 256u    /* a power of two */
-#define CHANNEL_LIMIT_MIN 65536u /* bytes */
+#define CHANNEL_LIMIT_MIN 8192u /* bytes */
 
 enum element_kind { ELEMENT_BATCH, ELEMENT_WATERMARK, ELEMENT_BARRIER };
 
