@@ -13,6 +13,9 @@
 #include "runtime/base/check.h"
 #include "runtime/task/subtask.h"
 
+#define CALL_NS 500000 /* a call of process, about */
+#define CALL_ROWS_MIN 8
+
 bool chain_quiet(const struct subtask *subtask)
 {
     for (uint32_t i = 0; i < subtask->op_count; i++)
@@ -274,10 +277,24 @@ static uint32_t end_of_time(const struct batch *batch, uint32_t begin, uint32_t 
     return end;
 }
 
+/* As many rows as one call may have: of a slow operator no more than take about CALL_NS, so that
+ * other tasklets of the slot, and barriers, are not held up. */
+static uint32_t slice_rows(struct op *op)
+{
+    uint32_t cut = subtask_cut(op->subtask);
+    int64_t rows;
+
+    if (op->row_ns * BATCH_ROWS_MAX <= 2 * CALL_NS)
+        return cut;
+    rows = CALL_NS / op->row_ns;
+    rows = rows < CALL_ROWS_MIN ? CALL_ROWS_MIN : rows;
+    return rows < cut ? (uint32_t)rows : cut;
+}
+
 /* Where the rows from item->at on must be cut. */
 static uint32_t slice_end(struct op *op, const struct item *item)
 {
-    uint32_t end = item->batch->selected, cut = subtask_cut(op->subtask);
+    uint32_t end = item->batch->selected, cut = slice_rows(op);
     int64_t time_ms, timer_ms, stop_ms;
 
     if (end - item->at > cut)
@@ -340,10 +357,18 @@ static enum progress slice_take(struct op *op, struct item *item)
     return PROGRESS_DONE;
 }
 
+static void time_rows(struct op *op, int64_t begin_ns, uint32_t rows)
+{
+    int64_t row_ns = (clock_now_ns(op->subtask->host->clock) - begin_ns) / rows;
+
+    op->row_ns += (row_ns - op->row_ns) / 8;
+}
+
 static enum progress slice_process(struct op *op)
 {
     struct batch *slice = op->slice;
     enum progress progress = PROGRESS_DONE;
+    int64_t begin_ns;
     bool good;
 
     if (op->state_count > 0 && op->inputs[op->slice_port].keyed)
@@ -354,8 +379,10 @@ static enum progress slice_process(struct op *op)
     op->call = CALL_BATCH;
     figure_add(&op->rows_in[op->slice_port], slice->selected);
     sink_delay(op);
+    begin_ns = clock_now_ns(op->subtask->host->clock);
     good = op->def->process(op, op->slice_port, slice, &op->subtask->err);
     progress = call_end(op, good);
+    time_rows(op, begin_ns, slice->selected);
     if (op->sorted)
         op->row_ms = batch_time(slice)[slice->rows - 1];
     batch_release(&op->slice);

@@ -94,6 +94,7 @@ struct op {
     enum op_call call;
     struct batch *slice; /* of the first item; kept while it waits for cells */
     uint32_t slice_port;
+    int64_t row_ns;  /* what a row costs, smoothed */
     struct due *due; /* NULL: no timers */
     /* time */
     int64_t watermark_ms; /* input so far */

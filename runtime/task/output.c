@@ -5,6 +5,8 @@
 #include "runtime/task/subtask.h"
 
 #define WHOLE_ROWS_MIN (BATCH_ROWS_MAX / 4) /* smaller batches are gathered into larger ones */
+#define TARGET_BATCHES 4                    /* that a channel's bound has room for, at least */
+#define TARGET_ROWS_MIN 16                  /* of a batch that is cut for this */
 
 /* ---- targets ---- */
 static void target_wait(struct target *target, const struct element *element)
@@ -57,6 +59,19 @@ static void target_flush(struct edge_out *edge, struct target *target)
     batch_release(&batch);
 }
 
+/* How many rows a batch to this target may have: of a channel with a small bound a part of it, as a
+ * bound means little when it is passed by a batch. */
+static uint32_t target_rows(const struct edge_out *edge, const struct target *target,
+                            const struct batch *batch)
+{
+    size_t row_bytes = batch_bytes(batch) / batch->rows + 1;
+    size_t rows = channel_limit(target->channel) / TARGET_BATCHES / row_bytes;
+    uint32_t cut = subtask_cut(edge->subtask);
+
+    rows = rows < TARGET_ROWS_MIN ? TARGET_ROWS_MIN : rows;
+    return rows < cut ? (uint32_t)rows : cut;
+}
+
 /* Rows of a batch, in full batches as far as they go. */
 static void target_append(struct edge_out *edge, struct target *target, const struct batch *batch,
                           const uint32_t *rows, uint32_t count)
@@ -64,7 +79,8 @@ static void target_append(struct edge_out *edge, struct target *target, const st
     if (!target->builder)
         target->builder = builder_create(edge->schema, edge->keyed);
     while (count > 0) {
-        uint32_t room = subtask_cut(edge->subtask), have = builder_rows(target->builder), some;
+        uint32_t room = target_rows(edge, target, batch), have = builder_rows(target->builder);
+        uint32_t some;
 
         room = have < room ? room - have : 1;
         some = count < room ? count : room;
@@ -81,8 +97,8 @@ static void target_whole(struct edge_out *edge, struct target *target, struct ba
 {
     uint32_t rows[BATCH_ROWS_MAX];
 
-    if (batch->selected >= WHOLE_ROWS_MIN && batch->selected <= BATCH_ROWS_MAX &&
-        !edge->subtask->host->chaos && edge->partition != PARTITION_BROADCAST) {
+    if (batch->selected >= WHOLE_ROWS_MIN && batch->selected <= target_rows(edge, target, batch) &&
+        edge->partition != PARTITION_BROADCAST) {
         target_flush(edge, target);
         target_batch(edge, target, batch_dense(batch));
         return;

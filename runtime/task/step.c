@@ -14,6 +14,7 @@
 
 #define STEP_NS 1000000 /* work of one step, about */
 #define STORE_FIGURES_NS 50000000
+#define GATE_ROWS BATCH_ROWS_MAX /* that may wait for tables alone; then the input waits too */
 
 void subtask_take_batch(struct subtask *subtask, uint32_t port, uint32_t lane, struct batch *batch)
 {
@@ -87,6 +88,18 @@ static enum progress gate_work(struct subtask *subtask)
     item->kind = ITEM_WATERMARK;
     item->time_ms = watermark_ms;
     return PROGRESS_DONE;
+}
+
+/* Whether enough rows wait for nothing but tables. Reading more would not bring these on: the first
+ * row's version is no later than its time, and the input's watermark has passed that, so the
+ * publishers' upstream has sent a watermark which completes the version, on every edge and before any
+ * barrier that stands in our channels. (Two readers that wait for each other's sources would each
+ * need a version past the watermark that the other one has seen.) Blocking earlier, on rows past the
+ * watermark, could be for ever. */
+static bool gate_full(const struct subtask *subtask)
+{
+    return subtask->gate && gate_rows(subtask->gate) >= GATE_ROWS &&
+           gate_first(subtask->gate) <= input_watermark(subtask->input);
 }
 
 /* Between batches: no row from before this time will look anything up. */
@@ -271,7 +284,7 @@ static enum progress take_input(struct subtask *subtask)
     enum progress progress;
 
     if (subtask->input)
-        return input_step(subtask);
+        return gate_full(subtask) ? PROGRESS_NONE : input_step(subtask);
     progress = source_step(subtask);
     if (progress != PROGRESS_NONE || !chain_quiet(subtask))
         return progress == PROGRESS_NONE ? PROGRESS_DONE : progress;
