@@ -1,3 +1,4 @@
+/* See checkpoint_store.h. */
 #include "state/checkpoint_store.h"
 
 #include "runtime/base/hash.h"

@@ -1,3 +1,4 @@
+/* See encode.h. */
 #include "state/encode.h"
 
 #include "runtime/batch/key.h"

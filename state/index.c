@@ -1,3 +1,4 @@
+/* See index.h. */
 #include "state/index.h"
 
 #include "runtime/base/memory.h"

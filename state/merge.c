@@ -1,3 +1,4 @@
+/* See merge.h. */
 #include "state/merge.h"
 
 #include "state/sst.h"

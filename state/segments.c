@@ -1,3 +1,4 @@
+/* See segments.h. */
 #include "state/segments.h"
 
 #include "runtime/base/memory.h"

@@ -1,3 +1,4 @@
+/* See sort.h. */
 #include "state/sort.h"
 
 #include "runtime/batch/key.h"

@@ -1,3 +1,4 @@
+/* See sst.h. */
 #include "state/sst.h"
 
 #include "runtime/base/hash.h"

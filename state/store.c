@@ -1,3 +1,4 @@
+/* See store.h. */
 #include "state/store.h"
 
 #include "state/evict.h"
@@ -177,15 +178,17 @@ void store_close(struct store *store)
 
 /* ---- cells ---- */
 
-struct cell *group_add(struct store *store, struct group *group, enum segment_kind kind,
-                       const struct probe *probe, uint32_t size)
+/* A zeroed cell that is in no index yet. */
+struct cell *group_append(struct store *store, struct group *group, enum segment_kind kind,
+                          const struct probe *probe, uint32_t size, uint64_t *address)
 {
     const struct shape *shape = &group->state->shape;
     uint32_t extent = cell_extent(shape, probe->key_size + probe->entry_size, size);
-    uint64_t address = segments_append(&store->log, &group->log, kind, extent);
-    struct cell *cell = segments_cell(&store->log, address);
+    struct cell *cell;
 
     CHECK(probe->key_size <= KEY_SIZE_MAX && probe->entry_size <= KEY_SIZE_MAX);
+    *address = segments_append(&store->log, &group->log, kind, extent);
+    cell = segments_cell(&store->log, *address);
     memset(cell, 0, extent);
     cell->bits = cell_bits(size, probe->key_size, 0);
     cell->aux =
@@ -198,8 +201,16 @@ struct cell *group_add(struct store *store, struct group *group, enum segment_ki
             cell_value_offset(shape, probe->key_size + probe->entry_size);
     if (shape->stamp)
         *cell_stamp(cell, shape) = INT64_MIN;
-    if (kind != SEGMENT_SETTLED)
-        index_add(&group->index, &store->log, shape, probe->hash, address);
+    return cell;
+}
+
+struct cell *group_add(struct store *store, struct group *group, const struct probe *probe,
+                       uint32_t size)
+{
+    uint64_t address;
+    struct cell *cell = group_append(store, group, SEGMENT_DIRTY, probe, size, &address);
+
+    index_add(&group->index, &store->log, &group->state->shape, probe->hash, address);
     return cell;
 }
 
@@ -370,7 +381,7 @@ static inline bool row_resolve(struct store *store, struct state_info *state,
         load_want(store, state, &lookup->probes[i]);
         return false;
     } else {
-        cell = group_add(store, group, SEGMENT_DIRTY, &lookup->probes[i], state->cell_size);
+        cell = group_add(store, group, &lookup->probes[i], state->cell_size);
     }
     if (state->shape.stamp) {
         if (!slot)
@@ -511,7 +522,7 @@ void *store_entry(struct store *store, uint32_t at, const struct key *key, const
     if (!make)
         return NULL;
     if (!cell)
-        cell = group_add(store, state->group, SEGMENT_DIRTY, &probe, state->cell_size);
+        cell = group_add(store, state->group, &probe, state->cell_size);
     cell->bits = cell_bits(state->cell_size, probe.key_size, 0);
     return memset(cell_value(cell, &state->shape), 0, state->cell_size);
 }

@@ -10,7 +10,7 @@
 #include "runtime/base/waker.h"
 #include "runtime/batch/batch.h"
 
-#define CHANNEL_ELEMENTS 256u    /* a power of two */
+#define CHANNEL_ELEMENTS 256u   /* a power of two */
 #define CHANNEL_LIMIT_MIN 8192u /* bytes */
 
 enum element_kind { ELEMENT_BATCH, ELEMENT_WATERMARK, ELEMENT_BARRIER };

@@ -14,7 +14,7 @@ struct snapshot;
 struct barrier {
     uint64_t checkpoint; /* 0: none */
     bool final;
-    bool aligned; /* from all channels and tables: what can be released is on its way out */
+    bool aligned;     /* from all channels and tables: what can be released is on its way out */
     uint64_t ignored; /* barriers up to this number were aborted, superseded or have passed */
 };
 

@@ -39,12 +39,12 @@ struct subtask_restore {
         const char *const *paths; /* of the files */
         const uint8_t *meta;
         size_t meta_size;
-    } *formers;
+    } * formers;
 };
 
 enum report_kind {
-    REPORT_SNAPSHOT, /* the barrier has passed and all files are written */
-    REPORT_DRAINED,  /* a source subtask has read all of its bounded splits */
+    REPORT_SNAPSHOT,  /* the barrier has passed and all files are written */
+    REPORT_DRAINED,   /* a source subtask has read all of its bounded splits */
     REPORT_COMMITTED, /* after subtask_complete: bundles of that checkpoint are visible */
     REPORT_FAILED,
 };
@@ -64,9 +64,9 @@ struct op_figures {
 };
 struct subtask_figures {
     int64_t busy_ns, backpressured_ns, idle_ns; /* wall time of the slot's thread in this subtask */
-    int64_t pause_max_ns;   /* longest barrier: sinks prepared, state closed, barrier sent on */
+    int64_t pause_max_ns; /* longest barrier: sinks prepared, state closed, barrier sent on */
     int64_t watermark_ms;
-    uint64_t gate_rows;     /* held now */
+    uint64_t gate_rows;                           /* held now */
     uint64_t source_bytes_done, source_bytes_all; /* for progress; 0: unknown */
     struct store_figures store;
     uint32_t op_count;
@@ -79,11 +79,11 @@ struct task_host {
     const struct clock *clock;
     struct executor *executor;
     uint32_t attempt;
-    const char *work_dir;   /* state files are written here */
-    const char *spill_dir;  /* own to this process */
-    uint64_t memory_bytes;  /* budget of one subtask's store; 0: none */
-    uint64_t chaos;         /* debug.chaos; 0: off */
-    uint32_t sim_bug;       /* bit 1: do not align; only built with -Dsim_bug */
+    const char *work_dir;  /* state files are written here */
+    const char *spill_dir; /* own to this process */
+    uint64_t memory_bytes; /* budget of one subtask's store; 0: none */
+    uint64_t chaos;        /* debug.chaos; 0: off */
+    uint32_t sim_bug;      /* bit 1: do not align; only built with -Dsim_bug */
     /* Channels are the host's and outlive the subtask. */
     struct channel *(*edge_channel)(struct task_host *host, uint32_t edge, uint32_t from,
                                     uint32_t to);
@@ -113,7 +113,7 @@ enum step_result subtask_step(struct subtask *subtask);
 /* Commands; any thread, take effect at a later step. */
 void subtask_trigger(struct subtask *subtask, uint64_t checkpoint, bool final); /* sources only */
 void subtask_complete(struct subtask *subtask, uint64_t checkpoint); /* the manifest is written */
-void subtask_abort(struct subtask *subtask, uint64_t checkpoint); /* it timed out: forget it */
+void subtask_abort(struct subtask *subtask, uint64_t checkpoint);    /* it timed out: forget it */
 
 void subtask_figures(const struct subtask *subtask, struct subtask_figures *figures); /* any thread,
                                                                     values may be a step old */

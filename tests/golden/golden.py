@@ -101,7 +101,7 @@ def check_run(millrace, case, name, flags, update):
 
 
 def main():
-    millrace, case = sys.argv[1], pathlib.Path(sys.argv[2])
+    millrace, case = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2])
     update = "--update" in sys.argv[3:]
     if (case / "err.txt").exists():
         problems = check_error(millrace, case, update)

@@ -219,7 +219,7 @@ static void credit_holds_the_sender(void **state)
         }
         uv_run(&bench.loop, UV_RUN_NOWAIT);
     }
-    assert_in_range(put, 10, 60); /* about 5 kB each */
+    assert_in_range(put, 2, 60); /* about 5 kB each, 50 kB at most on each side */
     batch_release(&next.batch);
     bench_close(&bench);
 }

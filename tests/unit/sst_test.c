@@ -1,5 +1,5 @@
 /* Sorted files: what RocksDB writes is read back; damage is told, and does no harm. */
-#include "store_world.h"
+#include "tests/unit/store_world.h"
 
 #include "state/sst.h"
 

@@ -1,6 +1,6 @@
 /* Panes: partials of every kind meet in a scan exactly once, whatever left memory, was restored,
  * merged or dropped in between. The random ones are in store_world.h. */
-#include "store_solo.h"
+#include "tests/unit/store_solo.h"
 
 static const struct store_state states[] = {
     {.name = "op.pane",

@@ -3,7 +3,7 @@
 #ifndef MILLRACE_TESTS_STORE_SOLO_H
 #define MILLRACE_TESTS_STORE_SOLO_H
 
-#include "store_world.h"
+#include "tests/unit/store_world.h"
 
 struct solo {
     struct slow_executor slow;

@@ -1,5 +1,5 @@
 /* The store with budgets so small that nearly everything leaves memory, against a naive model. */
-#include "store_solo.h"
+#include "tests/unit/store_solo.h"
 
 #include <signal.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 /* The store: against a naive model (store_world.h), and step by step. */
-#include "store_solo.h"
+#include "tests/unit/store_solo.h"
 
 #include "runtime/batch/builder.h"
 

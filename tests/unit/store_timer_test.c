@@ -1,5 +1,5 @@
 /* Timers: order, moves, removal, ties, restore. The random ones are in store_world.h. */
-#include "store_solo.h"
+#include "tests/unit/store_solo.h"
 
 static const struct store_state states[] = {{.name = "op.timer", .kind = STORE_TIMER}};
 

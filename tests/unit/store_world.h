@@ -91,12 +91,11 @@ UNUSED static void bell_ring(struct waker *waker)
 }
 
 #if defined(__SANITIZE_THREAD__)
-/* RocksDB is not built with TSan, which sees neither its locks nor that close waits for its
- * compactions, which call the filter. */
+/* RocksDB is not built with TSan, which does not see its locks. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "called_from_lib:librocksdb.so\nrace:cell_expired\n";
+    return "called_from_lib:librocksdb.so\n";
 }
 #endif
 

@@ -1,8 +1,8 @@
 /* The life of subtasks: barriers that are aborted or come to drained sources, bundles, backpressure,
  * cells that are loaded from disk, many splits, a held source, failures. */
-#include "task_ops.h"
+#include "tests/unit/task_ops.h"
 
-#include "task_rig.h"
+#include "tests/unit/task_rig.h"
 
 static const char keyed_job[] =
     "job: {name: life}\n"

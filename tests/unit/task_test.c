@@ -1,8 +1,8 @@
 /* Subtasks of small jobs in one thread: results must be the same at any parallelism, schedule,
  * channel size and batch size, and across checkpoints, crashes and restores. */
-#include "task_ops.h"
+#include "tests/unit/task_ops.h"
 
-#include "task_rig.h"
+#include "tests/unit/task_rig.h"
 
 #define SOURCE "  - {id: in, kind: task/source, disorder_ms: 60, bound_ms: 40}\n"
 
