@@ -1,6 +1,6 @@
 /* A new base: the files of the stack, merged into one in pieces of some 30 ms, so that the pool
  * stays free for loads. Its inputs are the oldest files, whose number does not change meanwhile:
- * deltas are only added behind them. It enters the stack at the next barrier. */
+ * deltas are only added behind them. It enters the stack when no snapshot is being polled. */
 #include "state/checkpoint_store.h"
 #include "state/merge.h"
 #include "state/sst.h"
@@ -171,6 +171,8 @@ bool base_drive(struct store *store)
     }
     while (base && job_ended(store, &base->job) && !store->failed && !base->ended)
         job_submit(store, &base->job, base_run);
+    if (!store->barrier_pending)
+        base_adopt(store);
     return !store->failed;
 }
 

@@ -58,12 +58,15 @@ void stack_push(struct store *store, const struct stack_file *file)
     store->stack_count++;
 }
 
-/* A new base takes the place of the files that it was made of. Only at a barrier: a snapshot that
- * is being polled must not change. */
+/* A new base takes the place of the files that it was made of. Not while a snapshot is polled,
+ * which must not change. Files that no snapshot has named go. */
 void stack_rebase(struct store *store, const struct stack_file *base, uint32_t replaced)
 {
-    for (uint32_t i = 0; i < replaced; i++)
+    for (uint32_t i = 0; i < replaced; i++) {
+        if (!store->stack[i].named)
+            (void)unlink(store->stack[i].path); /* what stays is swept in the end */
         memory_free(store->stack[i].path);
+    }
     store->stack[0] = *base;
     store->stack[0].file.base = true;
     memmove(store->stack + 1, store->stack + replaced,
@@ -271,16 +274,16 @@ void store_barrier(struct store *store, uint64_t checkpoint, int64_t watermark_m
         store->barrier_max_ns = clock_now_ns(clock) - begin_ns;
 }
 
-static void snapshot_fill(const struct store *store, struct arena *arena,
-                          struct store_snapshot *snapshot)
+static void snapshot_fill(struct store *store, struct arena *arena, struct store_snapshot *snapshot)
 {
     snapshot->count = 0;
     snapshot->files = arena_new(arena, (store->stack_count + 1ul) * sizeof(*snapshot->files));
     for (uint32_t i = 0; i < store->stack_count; i++) {
-        const struct stack_file *file = &store->stack[i];
+        struct stack_file *file = &store->stack[i];
 
         if (file->sequence > store->barrier_sequence)
             break;
+        file->named = true;
         snapshot->files[snapshot->count] = file->file;
         snapshot->files[snapshot->count++].path = arena_text(arena, file->path);
     }

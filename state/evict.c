@@ -1,3 +1,4 @@
+/* See evict.h. */
 #include "state/evict.h"
 
 #include "state/spill.h"
@@ -564,11 +565,13 @@ enum store_result evict_step(struct store *store)
     return STORE_READY;
 }
 
+bool evict_needed(const struct store *store)
+{
+    return store->config.memory_bytes && store_memory(store) > part_bytes(store, SOFT_PERCENT);
+}
+
 bool evict_now(struct store *store)
 {
-    if (!store->config.memory_bytes ||
-        (!store->eviction && store_memory(store) <= part_bytes(store, SOFT_PERCENT)))
-        return !store->failed;
     store->inline_jobs = true;
     do {
         uint64_t before = store_memory(store);

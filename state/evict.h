@@ -19,6 +19,7 @@
 enum store_result evict_step(struct store *store);
 /* Whether so much is used that no cells may be added. */
 bool evict_pressed(const struct store *store);
+bool evict_needed(const struct store *store); /* or whether evict_now would do something */
 /* The same to the end and in the call, for a restore that has no slot to keep waiting. */
 bool evict_now(struct store *store);
 /* Cells of that pane that are being written, some at a time: *cursor begins at 0; 0: no more.

@@ -85,6 +85,7 @@ struct stack_file {
     struct store_file file;
     char *path;
     uint64_t sequence; /* of its delta; of the newest in it for a base; 0: restored */
+    bool named;        /* a snapshot has it */
 };
 
 /* Bytes of a segment that were sealed together. */
@@ -150,9 +151,12 @@ struct store {
 struct group *group_create(struct store *store, struct state_info *state, int64_t pane_ms);
 /* Drops all cells; segments that jobs read live until they are done. */
 void group_close(struct store *store, struct group *group);
-/* A zeroed cell for a key that is absent, in the tail of that kind; in the index unless settled. */
-struct cell *group_add(struct store *store, struct group *group, enum segment_kind kind,
-                       const struct probe *probe, uint32_t size);
+/* A zeroed cell for a key that is absent, in the open segment and in the index. */
+struct cell *group_add(struct store *store, struct group *group, const struct probe *probe,
+                       uint32_t size);
+/* The same in the tail of that kind, and not in the index yet. */
+struct cell *group_append(struct store *store, struct group *group, enum segment_kind kind,
+                          const struct probe *probe, uint32_t size, uint64_t *address);
 /* Copies the cell that `slot` points to into the open segment. */
 struct cell *group_copy(struct store *store, struct group *group, uint64_t *slot);
 uint64_t store_memory(const struct store *store);
@@ -171,12 +175,12 @@ bool delta_drive(struct store *store);
 void delta_seal(struct store *store, struct segment *const *segments, uint32_t count);
 void delta_close(struct store *store);
 void stack_push(struct store *store, const struct stack_file *file);
-/* A base takes the place of the oldest files. Only at a barrier. */
+/* A base takes the place of the oldest files. Not while a snapshot is polled. */
 void stack_rebase(struct store *store, const struct stack_file *base, uint32_t replaced);
 
 /* ---- base.c ---- */
 bool base_drive(struct store *store); /* begins and continues a merge; false: the store failed */
-void base_adopt(struct store *store); /* at a barrier: a merge that has ended enters the stack */
+void base_adopt(struct store *store); /* a merge that has ended enters the stack */
 void base_close(struct store *store);
 
 /* ---- write.c ---- */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define COPY_BYTES 262144u
+#define PIECE_CELLS 16384u
 
 static bool file_verify(const char *path, const struct store_file *file, struct error *err)
 {
@@ -95,7 +96,7 @@ static bool stack_take(struct store *store, const char *const *paths,
                        const struct store_file *files, uint32_t count, struct error *err)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct stack_file file = {.file = files[i]};
+        struct stack_file file = {.file = files[i], .named = true};
         struct store_file *range = &file.file;
 
         if (range->group_begin == 0 && range->group_end == 0)
@@ -114,8 +115,50 @@ static bool stack_take(struct store *store, const char *const *paths,
     return true;
 }
 
-static void cell_take(struct store *store, const struct merged *merged)
+/* Cells wait until their slots have been fetched: what is sorted by key is random to an index. */
+#define WAITING 32u
+
+struct entering {
+    struct store *store;
+    struct {
+        struct group *group;
+        uint64_t hash, address;
+    } waiting[WAITING];
+    uint32_t count; /* of all cells so far */
+};
+
+static void index_enter(struct entering *entering, uint32_t at)
 {
+    struct group *group = entering->waiting[at].group;
+
+    if (group)
+        index_add(&group->index, &entering->store->log, &group->state->shape,
+                  entering->waiting[at].hash, entering->waiting[at].address);
+    entering->waiting[at].group = NULL;
+}
+
+static void index_enter_later(struct entering *entering, struct group *group, uint64_t hash,
+                              uint64_t address)
+{
+    uint32_t at = entering->count++ % WAITING;
+
+    index_enter(entering, at);
+    entering->waiting[at].group = group;
+    entering->waiting[at].hash = hash;
+    entering->waiting[at].address = address;
+    if (group->index.tables)
+        __builtin_prefetch(index_home(index_table(&group->index, hash), hash), 1);
+}
+
+static void index_enter_all(struct entering *entering)
+{
+    for (uint32_t i = 0; i < WAITING; i++)
+        index_enter(entering, i);
+}
+
+static void cell_take(struct entering *entering, const struct merged *merged)
+{
+    struct store *store = entering->store;
     struct state_info *state = &store->states[merged->state];
     const struct file_cell *from = &merged->cell;
     struct group *group = state->group;
@@ -125,6 +168,7 @@ static void cell_take(struct store *store, const struct merged *merged)
                           .entry = from->entry,
                           .entry_size = from->entry_size,
                           .hash = hash_bytes(from->key, from->key_size)};
+    uint64_t address;
     struct cell *cell;
 
     if (state->shape.map)
@@ -136,8 +180,10 @@ static void cell_take(struct store *store, const struct merged *merged)
         if (group->generation <= from->generation)
             group->generation = (uint16_t)(from->generation + 1);
     }
-    cell = group_add(store, group, kind, &probe,
-                     state->def->kind == STORE_TIMER ? state->cell_size : from->size);
+    cell = group_append(store, group, kind, &probe,
+                        state->def->kind == STORE_TIMER ? state->cell_size : from->size, &address);
+    if (kind != SEGMENT_SETTLED)
+        index_enter_later(entering, group, probe.hash, address);
     memcpy(cell_value(cell, &state->shape), from->value, from->size);
     if (state->shape.stamp) {
         struct segment *segment = group->log.tails[kind];
@@ -162,18 +208,34 @@ void store_restore_watch(struct store *store, uint32_t state, store_list_each *e
     store->states[state].watch_context = context;
 }
 
+static bool generation_fits(const struct merged *merged, struct error *err)
+{
+    return merged->cell.generation < UINT16_MAX ||
+           error_set(err, ERROR_LIMIT, "", "raise state.memory",
+                     "one pane has left memory 65,000 times");
+}
+
 static bool cells_take(struct store *store, struct merge *merge, struct error *err)
 {
-    struct merged merged;
+    struct entering entering = {.store = store};
     enum merge_result result;
+    struct merged merged;
 
     while ((result = merge_next(merge, &merged, err)) == MERGE_CELL) {
-        cell_take(store, &merged);
-        if (!evict_now(store)) {
-            *err = store->err;
+        if (!generation_fits(&merged, err))
             return false;
+        cell_take(&entering, &merged);
+        if (entering.count % PIECE_CELLS == 0)
+            pages_drive(store);
+        if (evict_needed(store)) {
+            index_enter_all(&entering);
+            if (!evict_now(store)) {
+                *err = store->err;
+                return false;
+            }
         }
     }
+    index_enter_all(&entering);
     return result == MERGE_END;
 }
 

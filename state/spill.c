@@ -1,3 +1,4 @@
+/* See spill.h. */
 #include "state/spill.h"
 
 #include "state/sst.h"
@@ -15,6 +16,8 @@
 #define READ_KEYS 256u /* keys looked up in one call */
 
 struct spill {
+    const struct store *store;
+    atomic_ullong filtered; /* cells that compactions have looked at, and one */
     struct sst_options options;
     rocksdb_readoptions_t *read;
     rocksdb_ingestexternalfileoptions_t *ingest;
@@ -33,28 +36,39 @@ static bool rocks_error(struct error *err, const char *path, const char *what, c
 
 /* ---- the database ---- */
 
-/* Compactions leave expired cells out. Their older versions are expired too. */
-static unsigned char cell_expired(void *context, int level, const char *key, size_t key_size,
-                                  const char *value, size_t value_size, char **changed,
-                                  size_t *changed_size, unsigned char *is_changed)
+static bool is_expired(const struct store *store, const uint8_t *key, size_t key_size,
+                       const uint8_t *value, size_t value_size)
 {
-    const struct store *store = context;
     int64_t watermark_ms = atomic_load_explicit(&store->watermark_ms, memory_order_relaxed), age;
     struct file_cell cell;
 
-    (void)level, (void)changed, (void)changed_size;
-    *is_changed = 0;
     for (uint32_t i = 0; key_size >= 6 && i < store->config.state_count; i++) {
         const struct state_info *state = &store->states[i];
 
-        if (!state->shape.stamp || file_key_state((const uint8_t *)key) != state->layout.id)
-            continue;
-        return file_cell_read(&state->layout, (const uint8_t *)key, key_size,
-                              (const uint8_t *)value, value_size, &cell) &&
-               watermark_ms != INT64_MIN &&
-               !__builtin_sub_overflow(watermark_ms, cell.stamp, &age) && age >= state->def->ttl_ms;
+        if (state->shape.stamp && file_key_state(key) == state->layout.id)
+            return file_cell_read(&state->layout, key, key_size, value, value_size, &cell) &&
+                   watermark_ms != INT64_MIN &&
+                   !__builtin_sub_overflow(watermark_ms, cell.stamp, &age) &&
+                   age >= state->def->ttl_ms;
     }
-    return 0;
+    return false;
+}
+
+/* Compactions leave expired cells out. Their older versions are expired too. On RocksDB's threads:
+ * `filtered` orders what they read after spill_open, and before what spill_close's caller frees. */
+static unsigned char cell_filter(void *context, int level, const char *key, size_t key_size,
+                                 const char *value, size_t value_size, char **changed,
+                                 size_t *changed_size, unsigned char *is_changed)
+{
+    struct spill *spill = context;
+    bool expired = atomic_load_explicit(&spill->filtered, memory_order_acquire) &&
+                   is_expired(spill->store, (const uint8_t *)key, key_size, (const uint8_t *)value,
+                              value_size);
+
+    (void)level, (void)changed, (void)changed_size;
+    *is_changed = 0;
+    atomic_fetch_add_explicit(&spill->filtered, 1, memory_order_release);
+    return expired;
 }
 
 static const char *filter_name(void *context)
@@ -65,10 +79,10 @@ static const char *filter_name(void *context)
 
 static void filter_close(void *context)
 {
-    (void)context; /* the store outlives it */
+    (void)context; /* the spill store's own */
 }
 
-static void spill_options(struct spill *spill, struct store *store)
+static void spill_options(struct spill *spill)
 {
     rocksdb_options_t *options;
 
@@ -84,7 +98,7 @@ static void spill_options(struct spill *spill, struct store *store)
     rocksdb_options_set_level0_file_num_compaction_trigger(options, LEVEL0_FILES);
     rocksdb_options_set_keep_log_file_num(options, 1);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
-    spill->filter = rocksdb_compactionfilter_create(store, filter_close, cell_expired, filter_name);
+    spill->filter = rocksdb_compactionfilter_create(spill, filter_close, cell_filter, filter_name);
     rocksdb_options_set_compaction_filter(options, spill->filter);
     spill->read = rocksdb_readoptions_create();
     spill->ingest = rocksdb_ingestexternalfileoptions_create();
@@ -98,7 +112,8 @@ void spill_close(struct spill *spill)
     if (spill->cells)
         rocksdb_column_family_handle_destroy(spill->cells);
     if (spill->db)
-        rocksdb_close(spill->db);
+        rocksdb_close(spill->db); /* waits for compactions */
+    (void)atomic_load_explicit(&spill->filtered, memory_order_acquire);
     rocksdb_ingestexternalfileoptions_destroy(spill->ingest);
     rocksdb_readoptions_destroy(spill->read);
     sst_options_clear(&spill->options);
@@ -116,7 +131,9 @@ static struct spill *spill_open(struct store *store, struct error *err)
     char *message = NULL;
 
     spill->path = memory_format("%s/cells", store->spill_dir);
-    spill_options(spill, store);
+    spill->store = store;
+    spill_options(spill);
+    atomic_store_explicit(&spill->filtered, 1, memory_order_release);
     options[0] = spill->options.options;
     spill->db = rocksdb_open_column_families(spill->options.options, spill->path, 1, names, options,
                                              handles, &message);
@@ -298,10 +315,10 @@ static void cell_enter(struct store *store, const struct want *want)
         !file_cell_read(&state->layout, load->names.data + want->name, want->name_size,
                         load->values.data + want->value, want->value_size, &from) ||
         from.deleted) {
-        group_add(store, state->group, SEGMENT_DIRTY, &probe, state->cell_size);
+        group_add(store, state->group, &probe, state->cell_size);
         return;
     }
-    cell = group_add(store, state->group, SEGMENT_DIRTY, &probe, from.size);
+    cell = group_add(store, state->group, &probe, from.size);
     memcpy(cell_value(cell, &state->shape), from.value, from.size);
     if (state->shape.stamp)
         *cell_stamp(cell, &state->shape) = from.stamp;
@@ -377,7 +394,7 @@ struct cell *spill_read(struct store *store, struct state_info *state, const str
     }
     if (value && file_cell_read(&state->layout, name, name_size, (uint8_t *)value, size, &from) &&
         !from.deleted) {
-        cell = group_add(store, state->group, SEGMENT_DIRTY, probe, from.size);
+        cell = group_add(store, state->group, probe, from.size);
         memcpy(cell_value(cell, &state->shape), from.value, from.size);
         store->loaded_cells++;
     }

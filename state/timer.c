@@ -98,7 +98,7 @@ bool store_timer_set(struct store *store, uint32_t at, const struct key *key, in
     if (slot) {
         cell = timer_open(store, state, slot);
     } else {
-        cell = group_add(store, state->group, SEGMENT_DIRTY, &probe, state->cell_size);
+        cell = group_add(store, state->group, &probe, state->cell_size);
         timer_of(state, cell)->queued_ms = INT64_MAX;
     }
     if (due_ms == INT64_MAX) {

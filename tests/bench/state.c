@@ -6,6 +6,8 @@
  *   pause       longest CPU time of one call: look-ups with growth of the index, barrier,
  *               compaction, eviction (CPU time: others may hold the core)
  *
+ *   restore     CPU time of taking the last checkpoint into a new store, verification included
+ *
  * Limits of the machine to hold it against: an update of a cell that is in no cache is two reads
  * of memory (slot, cell), each 80 to 100 ns, some ten of which overlap.
  * Usage: bench-state [seconds a case [cases that begin with this]] */
@@ -259,6 +261,35 @@ static struct took now(void)
                          clock_now_ns(&clock_monotonic)};
 }
 
+/* A last checkpoint, and a new store from it; ms. 0 without checkpoints. */
+static double restore(struct bench *bench, struct executor *executor, const char *dir)
+{
+    const char *paths[1024];
+    struct store_snapshot snapshot;
+    struct error err = {0};
+    enum store_result result;
+    int64_t begin_ns;
+
+    if (!bench->what->barrier_ns)
+        return 0;
+    while (bench->barrier_pending) {
+        barrier(bench, 0);
+        wait_wake(bench);
+    }
+    store_barrier(bench->store, ++bench->checkpoint, INT64_MIN);
+    while ((result = store_barrier_poll(bench->store, bench->arena, &snapshot, &err)) ==
+           STORE_LOADING)
+        wait_wake(bench);
+    must(result == STORE_READY && snapshot.count <= 1024, &err);
+    for (uint32_t i = 0; i < snapshot.count; i++)
+        paths[i] = snapshot.files[i].path;
+    store_close(bench->store);
+    bench->store = store_make(bench, executor, dir);
+    begin_ns = clock_process_cpu_ns();
+    must(store_restore(bench->store, paths, snapshot.files, snapshot.count, &err), &err);
+    return (double)(clock_process_cpu_ns() - begin_ns) / 1e6;
+}
+
 static void report(const struct bench *bench, uint64_t rows, struct took begin, struct took end)
 {
     struct store_figures figures;
@@ -266,7 +297,7 @@ static void report(const struct bench *bench, uint64_t rows, struct took begin, 
 
     store_figures(bench->store, &figures);
     (void)getrusage(RUSAGE_SELF, &usage);
-    printf("%-48s %6.2f %6.2f %6.2f  %7.3f %9.6f  %6.1f %6.1f %7.1f %7.1f %5llu %5ld\n",
+    printf("%-48s %6.2f %6.2f %6.2f  %7.3f %9.6f  %6.1f %6.1f %7.1f %7.1f %5llu %5ld",
            bench->what->name, (double)rows * 1e3 / (double)(end.slot_ns - begin.slot_ns),
            (double)rows * 1e3 / (double)(end.all_ns - begin.all_ns),
            (double)rows * 1e3 / (double)(end.wall_ns - begin.wall_ns),
@@ -274,7 +305,6 @@ static void report(const struct bench *bench, uint64_t rows, struct took begin, 
            (double)figures.log_bytes / 1e6, (double)figures.index_bytes / 1e6,
            (double)figures.spilled_bytes / 1e6, (double)figures.written_bytes / 1e6,
            (unsigned long long)bench->checkpoints, usage.ru_maxrss / 1024);
-    (void)fflush(stdout);
 }
 
 static void fill(struct bench *bench)
@@ -316,6 +346,8 @@ static void run(const struct bench_case *what, double seconds, struct executor *
     end.all_ns -= drawn.slot_ns;
     end.wall_ns -= drawn.slot_ns;
     report(bench, rows, begin, end);
+    printf(" %7.0f\n", restore(bench, executor, dir));
+    (void)fflush(stdout);
     store_close(bench->store);
     arena_close(bench->arena);
     memory_free(bench);
@@ -330,11 +362,11 @@ int main(int argc, char **argv)
 
     if (!mkdtemp(dir))
         return 1;
-    printf("%-48s %6s %6s %6s  %7s %9s  %6s %6s %7s %7s %5s %5s\n", "million updates a second",
+    printf("%-48s %6s %6s %6s  %7s %9s  %6s %6s %7s %7s %5s %5s %7s\n", "million updates a second",
            "slot", "all", "wall", "pause", "barrier", "log", "index", "spilled", "written", "ckpts",
-           "RSS");
-    printf("%-48s %6s %6s %6s  %7s %9s  %6s %6s %7s %7s %5s %5s\n", "", "CPU", "CPU", "", "ms",
-           "ms", "MB", "MB", "MB", "MB", "", "MB");
+           "RSS", "restore");
+    printf("%-48s %6s %6s %6s  %7s %9s  %6s %6s %7s %7s %5s %5s %7s\n", "", "CPU", "CPU", "", "ms",
+           "ms", "MB", "MB", "MB", "MB", "", "MB", "ms");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         if (argc < 3 || strncmp(cases[i].name, argv[2], strlen(argv[2])) == 0)
             run(&cases[i], seconds, pool_executor(pool), &sleeper, dir);
