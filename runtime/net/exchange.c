@@ -294,10 +294,9 @@ static bool receive_element(struct exchange *exchange, uint32_t peer, struct unp
             return false;
     }
     element.bytes = size + ELEMENT_COST;
-    if (!deliver(&exchange->inwards[id], &element, err))
-        return false;
+    /* Before it is there: it may be taken at once, and its taking may have to give new credit. */
     channel_watch(exchange->inwards[id].channel);
-    return true;
+    return deliver(&exchange->inwards[id], &element, err);
 }
 
 static bool receive_credit(struct exchange *exchange, uint32_t peer, struct unpack *unpack,

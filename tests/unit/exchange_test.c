@@ -3,8 +3,11 @@
 #include "runtime/batch/builder.h"
 #include "runtime/net/exchange.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -203,6 +206,66 @@ static void a_slow_taker_under_small_bounds(void **state)
     bench_close(&bench);
 }
 
+struct taker {
+    struct waker waker; /* first */
+    struct channel *channel;
+    struct waker *loop;
+    int64_t count;
+    atomic_bool done;
+};
+
+static void *take_eagerly(void *data)
+{
+    struct taker *taker = data;
+    struct element got;
+
+    for (int64_t taken = 0; taken < taker->count;) {
+        if (!channel_take(taker->channel, &got))
+            continue;
+        batch_release(&got.batch);
+        taken++;
+    }
+    atomic_store(&taker->done, true);
+    waker_wake(taker->loop);
+    return NULL;
+}
+
+/* On the loop's thread, within channel_put: the element is gone before it returns. */
+static void wake_and_wait(struct waker *waker)
+{
+    const struct taker *taker = (const struct taker *)waker;
+
+    while (!channel_empty(taker->channel))
+        (void)sched_yield();
+}
+
+/* Were the credit for an element that is taken at once forgotten, the loop would sleep for ever. */
+static void an_eager_taker_under_small_bounds(void **state)
+{
+    struct bench bench;
+    struct element next = rows(0);
+    struct taker taker = {.waker = {wake_and_wait}, .count = 300};
+    pthread_t thread;
+    int64_t sent = 0;
+
+    (void)state;
+    bench_open(&bench, 1, false, 2000); /* one element uses all credit */
+    taker.channel = bench.sides[1].channels[0];
+    taker.loop = exchange_waker(bench.sides[1].exchange);
+    channel_set_wakers(taker.channel, taker.loop, &taker.waker);
+    assert_int_equal(pthread_create(&thread, NULL, take_eagerly, &taker), 0);
+    while (!atomic_load(&taker.done)) {
+        while (sent < taker.count && channel_put(bench.sides[0].channels[0], &next)) {
+            sent++;
+            next = rows(sent);
+        }
+        uv_run(&bench.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    batch_release(&next.batch);
+    bench_close(&bench);
+}
+
 /* Nobody takes: what is under way stays near the two channels' bounds. */
 static void credit_holds_the_sender(void **state)
 {
@@ -258,6 +321,7 @@ int main(void)
         cmocka_unit_test(elements_in_order),
         cmocka_unit_test(compressed),
         cmocka_unit_test(a_slow_taker_under_small_bounds),
+        cmocka_unit_test(an_eager_taker_under_small_bounds),
         cmocka_unit_test(credit_holds_the_sender),
         cmocka_unit_test(another_attempt_is_refused),
         cmocka_unit_test(a_lost_peer_is_told),
