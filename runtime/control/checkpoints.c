@@ -14,7 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Blocking work. One piece at a time: were a restore point looked for while a manifest is being
+ * written, the job could go on from the checkpoint before it, and once more from this one. */
+struct piece {
+    uv_work_t work;
+    struct checkpoints *checkpoints;
+    uv_work_cb run;
+    uv_after_work_cb done;
+    struct piece *next;
+};
+
 struct checkpoints {
+    struct piece *first, **last; /* the first one is under way */
     uv_loop_t *loop;
     const struct plan *plan;
     struct checkpoint_store *store;
@@ -24,6 +35,42 @@ struct checkpoints {
     char restored_name[CHECKPOINT_NAME_MAX];
     char job_dir[PATH_SIZE_MAX], work_dir[PATH_SIZE_MAX], spill_dir[PATH_SIZE_MAX];
 };
+
+/* ---- pieces ---- */
+static void piece_begin(struct piece *piece);
+
+static void piece_done(uv_work_t *work, int status)
+{
+    struct piece *piece = work->data;
+    struct checkpoints *checkpoints = piece->checkpoints;
+
+    checkpoints->first = piece->next;
+    if (piece->next)
+        piece_begin(piece->next);
+    else
+        checkpoints->last = &checkpoints->first;
+    piece->done(work, status); /* frees it */
+}
+
+static void piece_begin(struct piece *piece)
+{
+    piece->work.data = piece;
+    CHECK(uv_queue_work(piece->checkpoints->loop, &piece->work, piece->run, piece_done) == 0);
+}
+
+static void piece_add(struct checkpoints *checkpoints, struct piece *piece, uv_work_cb run,
+                      uv_after_work_cb done)
+{
+    bool idle = !checkpoints->first;
+
+    piece->checkpoints = checkpoints;
+    piece->run = run;
+    piece->done = done;
+    *checkpoints->last = piece;
+    checkpoints->last = &piece->next;
+    if (idle)
+        piece_begin(piece);
+}
 
 /* ---- opening ---- */
 static bool check_fits(const struct plan *plan, const struct manifest *manifest, const char *path,
@@ -112,6 +159,7 @@ struct checkpoints *checkpoints_open(uv_loop_t *loop, const struct plan *plan,
     struct checkpoints *checkpoints = memory_new(sizeof(*checkpoints));
     bool good;
 
+    checkpoints->last = &checkpoints->first;
     checkpoints->loop = loop;
     checkpoints->plan = plan;
     checkpoints->arena = arena_create(1u << 16);
@@ -165,8 +213,8 @@ const char *checkpoints_spill_dir(const struct checkpoints *checkpoints)
 
 /* ---- finding ---- */
 struct find {
-    uv_work_t work;
-    struct checkpoints *checkpoints;
+    struct piece piece; /* first */
+    uint32_t attempt;
     checkpoints_found *found;
     void *owner;
     struct arena *arena;
@@ -178,7 +226,7 @@ struct find {
 static void find_work(uv_work_t *work)
 {
     struct find *find = work->data;
-    struct checkpoints *checkpoints = find->checkpoints;
+    struct checkpoints *checkpoints = find->piece.checkpoints;
     struct manifest_skipped skipped = {0};
     struct manifest *manifest = NULL;
     char name[CHECKPOINT_NAME_MAX];
@@ -201,27 +249,26 @@ static void find_done(uv_work_t *work, int status)
     struct find *find = work->data;
 
     (void)status;
-    find->found(find->owner, find->path, find->good ? NULL : &find->err);
+    find->found(find->owner, find->attempt, find->path, find->good ? NULL : &find->err);
     arena_close(find->arena);
     memory_free(find);
 }
 
-void checkpoints_find(struct checkpoints *checkpoints, checkpoints_found *found, void *owner)
+void checkpoints_find(struct checkpoints *checkpoints, uint32_t attempt, checkpoints_found *found,
+                      void *owner)
 {
     struct find *find = memory_new(sizeof(*find));
 
-    find->checkpoints = checkpoints;
+    find->attempt = attempt;
     find->found = found;
     find->owner = owner;
     find->arena = arena_create(1u << 16);
-    find->work.data = find;
-    CHECK(uv_queue_work(checkpoints->loop, &find->work, find_work, find_done) == 0);
+    piece_add(checkpoints, &find->piece, find_work, find_done);
 }
 
 /* ---- writing ---- */
 struct write {
-    uv_work_t work;
-    struct checkpoints *checkpoints;
+    struct piece piece; /* first */
     checkpoints_written *written;
     void *owner;
     struct arena *arena;
@@ -233,7 +280,7 @@ struct write {
 static void write_work(uv_work_t *work)
 {
     struct write *write = work->data;
-    struct checkpoints *checkpoints = write->checkpoints;
+    struct checkpoints *checkpoints = write->piece.checkpoints;
     struct error err = {0};
     char text[ERROR_TEXT_MAX];
 
@@ -276,7 +323,6 @@ void checkpoints_write(struct checkpoints *checkpoints, uint64_t checkpoint, uin
     struct write *write = memory_new(sizeof(*write));
     struct subtask_snapshot *copies;
 
-    write->checkpoints = checkpoints;
     write->written = written;
     write->owner = owner;
     write->arena = arena_create(1u << 18);
@@ -293,8 +339,7 @@ void checkpoints_write(struct checkpoints *checkpoints, uint64_t checkpoint, uin
         .time_ms = clock_wall_ms(),
     };
     restore_manifest(checkpoints->plan, copies, count, write->arena, &write->manifest);
-    write->work.data = write;
-    CHECK(uv_queue_work(checkpoints->loop, &write->work, write_work, write_done) == 0);
+    piece_add(checkpoints, &write->piece, write_work, write_done);
 }
 
 static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *ftw)

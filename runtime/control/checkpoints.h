@@ -25,10 +25,13 @@ const char *checkpoints_job_dir(const struct checkpoints *checkpoints);  /* DIR/
 const char *checkpoints_work_dir(const struct checkpoints *checkpoints); /* DIR/JOB/shared */
 const char *checkpoints_spill_dir(const struct checkpoints *checkpoints);
 
-/* Finds what the next attempt starts from: the newest complete checkpoint of this run, else the
- * one the run was restored from, else nothing (path empty). Damaged ones are logged. */
-typedef void checkpoints_found(void *owner, const char *manifest_path, const struct error *err);
-void checkpoints_find(struct checkpoints *checkpoints, checkpoints_found *found, void *owner);
+/* Finds what an attempt starts from, once no manifest is being written: the newest complete checkpoint
+ * of this run, else the one the run was restored from, else nothing (path empty). Damaged ones are
+ * logged. */
+typedef void checkpoints_found(void *owner, uint32_t attempt, const char *manifest_path,
+                               const struct error *err);
+void checkpoints_find(struct checkpoints *checkpoints, uint32_t attempt, checkpoints_found *found,
+                      void *owner);
 
 /* Writes the manifest of a checkpoint and then retires old ones. The snapshots are encoded at once
  * and not needed after the call. */

@@ -51,7 +51,6 @@ struct driver {
     uint64_t sent_before;
     int64_t began_ms, finish_ms;
     bool finishing, acting;
-    uint32_t deploying; /* attempt whose restore point is being looked for */
     struct progress progress;
     bool line_open; /* a progress line stands on the terminal */
 };
@@ -182,15 +181,17 @@ static void expel(struct driver *driver, uint32_t seat)
 }
 
 /* ---- actions ---- */
-static void on_found(void *owner, const char *manifest_path, const struct error *err)
+static void on_found(void *owner, uint32_t attempt, const char *manifest_path,
+                     const struct error *err)
 {
     struct driver *driver = owner;
     const struct plan_request *request = driver->config.request;
-    struct exchange_peer *peers = memory_array(driver->config.workers, sizeof(*peers));
     struct report failed = {.kind = REPORT_FAILED};
-    uint32_t attempt = driver->deploying;
+    struct exchange_peer *peers;
 
-    driver->deploying = 0;
+    if (attempt != coordinator_attempt(driver->coordinator))
+        return; /* that attempt failed meanwhile; another look-up is for its successor */
+    peers = memory_array(driver->config.workers, sizeof(*peers));
     for (uint32_t seat = 0; seat < driver->config.workers; seat++)
         peers[seat] = driver->seats[seat].address;
     if (err) {
@@ -273,8 +274,7 @@ static void act_one(struct driver *driver, const struct action *action)
     case ACTION_DEPLOY:
         if (action->attempt > 1)
             log_restart(driver);
-        driver->deploying = action->attempt;
-        checkpoints_find(driver->checkpoints, on_found, driver);
+        checkpoints_find(driver->checkpoints, action->attempt, on_found, driver);
         break;
     case ACTION_START:
         send_all(driver, MESSAGE_START, action);
