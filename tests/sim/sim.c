@@ -74,9 +74,11 @@ static void print_counts(const struct world_counts *counts)
                  counts->aborts);
     (void)printf("%" PRIu64 " crashes, %" PRIu64 " hangs, %" PRIu64 " cut off, %" PRIu64
                  " broken connections, %" PRIu64 " stalled disks, %" PRIu64
-                 " coordinators crashed, %" PRIu64 " manifests and %" PRIu64 " files refused; ",
+                 " coordinators crashed, %" PRIu64 " stops, %" PRIu64 " manifests and %" PRIu64
+                 " files refused; ",
                  counts->crashes, counts->hangs, counts->cuts, counts->breaks, counts->stalls,
-                 counts->coordinator_crashes, counts->manifest_failures, counts->write_failures);
+                 counts->coordinator_crashes, counts->stops, counts->manifest_failures,
+                 counts->write_failures);
     (void)printf("%" PRIu64 " zombies, %" PRIu64 " late commits, %" PRIu64 " worlds with chaos, "
                  "%" PRIu64 " with spill\n",
                  counts->zombies, counts->late_completes, counts->chaos, counts->spilled);
@@ -85,9 +87,9 @@ static void print_counts(const struct world_counts *counts)
 static bool met_all(const struct world_counts *counts)
 {
     return counts->crashes && counts->hangs && counts->cuts && counts->breaks && counts->stalls &&
-           counts->coordinator_crashes && counts->manifest_failures && counts->write_failures &&
-           counts->restores && counts->checkpoints && counts->aborts && counts->zombies &&
-           counts->late_completes && counts->chaos && counts->spilled;
+           counts->coordinator_crashes && counts->stops && counts->manifest_failures &&
+           counts->write_failures && counts->restores && counts->checkpoints && counts->aborts &&
+           counts->zombies && counts->late_completes && counts->chaos && counts->spilled;
 }
 
 struct options {

@@ -8,7 +8,7 @@
 #include "tests/sim/process.h"
 
 struct world_counts { /* what happened, to know that a sweep over seeds has met everything */
-    uint64_t steps, crashes, hangs, zombies, cuts, breaks, stalls, coordinator_crashes;
+    uint64_t steps, crashes, hangs, zombies, cuts, breaks, stalls, coordinator_crashes, stops;
     uint64_t manifest_failures, write_failures, attempts, restores, checkpoints, aborts;
     uint64_t late_completes; /* COMPLETE reached a process that had been replaced */
     uint64_t chaos, spilled; /* worlds with debug.chaos; that wrote cells to leave memory */
