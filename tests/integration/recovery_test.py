@@ -77,7 +77,7 @@ class Recovery(harness.Case):
         run = self.run_job(*self.flags, "-p", 2, "--workers", 2, "-D", "checkpoint.interval=100ms",
                            "-D", "debug.sink-delay=5ms")
         summary = run.summary()
-        self.assertGreaterEqual(summary["checkpoints"]["completed"], 3)
+        self.assertGreaterEqual(summary["checkpoints"]["completed"], 2)  # one is the final one
         for process in summary["processes"]:
             for subtask in process.get("subtasks", []):
                 self.assertIn("pause_max_ms", subtask)
