@@ -48,8 +48,7 @@ static bool base_begin(struct base_job *base, struct error *err)
     struct bytes meta = {0};
     bool ok;
 
-    base->path = memory_format("%s/%s-%06llu.base.tmp", store->work_dir, store->file_prefix,
-                               (unsigned long long)base->sequence);
+    base->path = write_temp(store, "base");
     (void)unlink(base->path);
     if (!base_verify(base, err))
         return false;

@@ -113,8 +113,7 @@ static void delta_run(struct work *work)
 {
     struct delta *delta = (struct delta *)work;
     const struct store *store = delta->store;
-    char *path = memory_format("%s/%s-%06llu.tmp", store->work_dir, store->file_prefix,
-                               (unsigned long long)delta->sequence);
+    char *path = write_temp(store, "delta");
     uint32_t count;
     struct part *parts = parts_make(delta, &count);
 

@@ -112,6 +112,7 @@ struct delta {
 struct store {
     struct store_config config;
     char *spill_dir, *work_dir, *file_prefix;
+    uint64_t nonce; /* random; in names of unfinished files alone */
     struct state_info *states;
     struct segments log;
     struct index_slabs *slabs;
@@ -196,6 +197,9 @@ enum write_purpose { WRITE_DELTA, WRITE_RUN, WRITE_SPILL };
 bool write_file(const struct store *store, const struct part *parts, uint32_t count,
                 const struct layout *layouts, enum write_purpose purpose, const char *path,
                 struct error *err);
+/* The path of an unfinished file in work_dir: no two stores ever have the same, not even one that
+ * was taken for dead. One file of a kind at a time. Owned by the caller. */
+char *write_temp(const struct store *store, const char *kind);
 bool write_name(const struct store *store, const char *path, const char *to, struct error *err);
 /* Gives a file that was written at `path` its final name by checksum; fills `out`. */
 bool write_finish(const struct store *store, const char *path, uint64_t sequence,

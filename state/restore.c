@@ -55,7 +55,7 @@ static bool bytes_copy(int from, int to)
 static bool file_copy(const struct store *store, const char *path, const char *to,
                       struct error *err)
 {
-    char *temp = memory_format("%s/%s-copy.tmp", store->work_dir, store->file_prefix);
+    char *temp = write_temp(store, "copy");
     int from = open(path, O_RDONLY | O_CLOEXEC);
     int into = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     bool ok = from >= 0 && into >= 0 && bytes_copy(from, into);

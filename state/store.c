@@ -116,7 +116,7 @@ static bool store_init(struct store *store, struct error *err)
 
     CHECK(config->group_begin < config->group_end && config->group_end <= config->key_groups &&
           config->key_groups <= KEY_GROUPS_MAX);
-    CHECK(strlen(config->file_prefix) < STORE_FILE_NAME_MAX - 40);
+    CHECK(strlen(config->file_prefix) < STORE_FILE_NAME_MAX - 44);
     for (uint32_t i = 0; i < config->state_count; i++)
         if (!state_init(store, i, err))
             return false;
@@ -132,6 +132,7 @@ struct store *store_create(const struct store_config *config, struct error *err)
     store->spill_dir = memory_text(config->spill_dir);
     store->file_prefix = memory_text(config->file_prefix);
     store->deltas_end = &store->deltas;
+    CHECK(getentropy(&store->nonce, sizeof(store->nonce)) == 0);
     store->watermark_ms = INT64_MIN;
     store->states = memory_array(config->state_count + 1ul, sizeof(*store->states));
     if (!config->memory_bytes)

@@ -22,7 +22,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/executor.h"
 
-#define STORE_FILE_NAME_MAX 160u /* bytes, with the 0 */
+#define STORE_FILE_NAME_MAX 200u /* bytes, with the 0 */
 
 struct store;
 
@@ -55,7 +55,7 @@ struct store_config {
     bool allow_dropped;      /* restore: states that no longer exist are left behind */
     struct executor *executor;
     struct waker *waker;       /* woken when loads or files are done: call what waits again, or
-                                store_maintain */
+                                store_maintain. Outlives the store: may be woken a little late */
     const struct clock *clock; /* for barrier_max_ns; NULL: not measured */
 };
 

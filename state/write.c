@@ -185,6 +185,12 @@ bool write_file(const struct store *store, const struct part *parts, uint32_t co
     return ok;
 }
 
+char *write_temp(const struct store *store, const char *kind)
+{
+    return memory_format("%s/%s-%s-%016" PRIx64 ".tmp", store->work_dir, store->file_prefix, kind,
+                         store->nonce);
+}
+
 /* Renames within work_dir, for good. */
 bool write_name(const struct store *store, const char *path, const char *to, struct error *err)
 {

@@ -161,12 +161,56 @@ static void test_timers_stay(void **state)
     solo_clear(&solo);
 }
 
+/* Removed entries whose older values are on disk: their markers outlive compaction. */
+static void test_removed_entries(void **state)
+{
+    static const struct store_state states[] = {{.name = "op.map", .kind = STORE_MAP, .size = 64}};
+    struct store_figures figures;
+    struct error err = {0};
+    struct solo solo;
+
+    (void)state;
+    solo_init(&solo, states, 1, BUDGET);
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct key key = number_key(i % 100);
+
+        assert_non_null(store_entry(solo.store, 0, &key, &i, 4, true, &err));
+        solo_maintain(&solo);
+    }
+    for (int round = 0; round < 150; round++) {
+        for (uint32_t i = 0; i < 600; i++) { /* some once and for good, some at every turn */
+            struct key key = number_key(i % 100);
+
+            if (i < 300 && i / 2 != (uint32_t)round)
+                continue;
+            if (i >= 300 && round % 2 == 0)
+                assert_non_null(store_entry(solo.store, 0, &key, &i, 4, true, &err));
+            else
+                must(store_entry_remove(solo.store, 0, &key, &i, 4, &err), &err);
+        }
+        solo_barrier(&solo, INT64_MIN);
+        for (int k = 0; k < 20; k++)
+            solo_maintain(&solo);
+    }
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct key key = number_key(i % 100);
+
+        assert_true((store_entry(solo.store, 0, &key, &i, 4, false, &err) != NULL) == (i >= 600));
+        must(err.code == ERROR_NONE, &err);
+        if (i % 100 == 0)
+            solo_maintain(&solo);
+    }
+    store_figures(solo.store, &figures);
+    assert_true(figures.loaded_cells > 0);
+    solo_clear(&solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),       cmocka_unit_test(test_threads),
         cmocka_unit_test(test_budget),      cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_timers_stay),
+        cmocka_unit_test(test_timers_stay), cmocka_unit_test(test_removed_entries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
