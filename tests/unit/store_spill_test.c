@@ -10,7 +10,7 @@ static void test_model(void **state)
     uint64_t loaded = 0;
 
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= 8; seed++) {
         struct world *world = world_create(seed, budgets[seed % 3], 0);
 
         print_message("seed %d\n", (int)seed);
