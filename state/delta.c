@@ -117,9 +117,9 @@ static void delta_run(struct work *work)
     uint32_t count;
     struct part *parts = parts_make(delta, &count);
 
-    delta->job.failed =
-        !write_file(store, parts, count, delta->layouts, WRITE_DELTA, path, &delta->job.err) ||
-        !write_finish(store, path, delta->sequence, &delta->out, &delta->job.err);
+    delta->job.failed = !write_file(store, parts, count, delta->layouts, WRITE_DELTA,
+                                    delta->watermark_ms, path, &delta->job.err) ||
+                        !write_finish(store, path, delta->sequence, &delta->out, &delta->job.err);
     memory_free(parts);
     memory_free(path);
 }
@@ -130,6 +130,7 @@ static struct delta *delta_queue(struct store *store)
 
     delta->store = store;
     delta->sequence = ++store->sequence;
+    delta->watermark_ms = atomic_load_explicit(&store->watermark_ms, memory_order_relaxed);
     delta->layouts = memory_array(store->config.state_count + 1ul, sizeof(*delta->layouts));
     for (uint32_t i = 0; i < store->config.state_count; i++)
         delta->layouts[i] = store->states[i].layout;

@@ -171,10 +171,9 @@ static bool seal_some(struct store *store)
 
 /* ---- collect ---- */
 
-static bool cell_expired(const struct store *store, const struct state_info *state,
-                         const struct cell *cell)
+bool cell_expired(const struct state_info *state, const struct cell *cell, int64_t watermark_ms)
 {
-    int64_t watermark_ms = atomic_load_explicit(&store->watermark_ms, memory_order_relaxed), age;
+    int64_t age;
 
     return state->shape.stamp && watermark_ms != INT64_MIN &&
            !__builtin_sub_overflow(watermark_ms, *cell_stamp(cell, &state->shape), &age) &&
@@ -194,7 +193,8 @@ static void collect_cell(struct store *store, struct leaving *leaving, const str
 
     if (!slot)
         return;
-    gone = cell_expired(store, state, cell);
+    gone =
+        cell_expired(state, cell, atomic_load_explicit(&store->watermark_ms, memory_order_relaxed));
     if (!gone)
         leaving->cells[leaving->count++] = cell;
     if (!gone && state->def->kind != STORE_PANE)
@@ -300,7 +300,7 @@ static bool run_write(struct eviction *eviction, const struct part *part, uint64
     char *path = memory_format("%s/run-%llu-%u.sst", store->spill_dir,
                                (unsigned long long)eviction->serial, eviction->run_count);
 
-    if (!write_file(store, part, 1, eviction->layouts, WRITE_RUN, path, err)) {
+    if (!write_file(store, part, 1, eviction->layouts, WRITE_RUN, INT64_MIN, path, err)) {
         memory_free(path);
         return false;
     }
@@ -338,7 +338,7 @@ static bool spill_write(struct eviction *eviction, struct part *parts, uint32_t 
         }
     path =
         memory_format("%s/spill-%llu.sst", store->spill_dir, (unsigned long long)eviction->serial);
-    ok = write_file(store, parts, count, eviction->layouts, WRITE_SPILL, path, err);
+    ok = write_file(store, parts, count, eviction->layouts, WRITE_SPILL, INT64_MIN, path, err);
     eviction->spill_size = ok ? path_size(path) : 0;
     ok = ok && spill_ingest(store, path, err);
     memory_free(path);

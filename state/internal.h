@@ -106,6 +106,7 @@ struct delta {
     uint32_t extent_count, extent_capacity;
     uint64_t bytes;
     struct layout *layouts; /* with the floors of the barrier */
+    int64_t watermark_ms;   /* of the barrier: what expired by then is left out */
     struct stack_file out;
 };
 
@@ -193,10 +194,12 @@ struct part { /* cells of one state and pane; exactly one of extents or cells */
     uint32_t count;
 };
 enum write_purpose { WRITE_DELTA, WRITE_RUN, WRITE_SPILL };
-/* Writes the parts, ascending by (state id, pane), as one file. Of equal cells the last counts. */
+/* Writes the parts, ascending by (state id, pane), as one file. Of equal cells the last counts. Cells
+ * that expired by `watermark_ms` are left out: older copies of them have expired too. */
 bool write_file(const struct store *store, const struct part *parts, uint32_t count,
-                const struct layout *layouts, enum write_purpose purpose, const char *path,
-                struct error *err);
+                const struct layout *layouts, enum write_purpose purpose, int64_t watermark_ms,
+                const char *path, struct error *err);
+bool cell_expired(const struct state_info *state, const struct cell *cell, int64_t watermark_ms);
 /* The path of an unfinished file in work_dir: no two stores ever have the same, not even one that
  * was taken for dead. One file of a kind at a time. Owned by the caller. */
 char *write_temp(const struct store *store, const char *kind);

@@ -11,6 +11,7 @@
 
 struct writing {
     const struct store *store;
+    int64_t watermark_ms;
     const struct part *parts;
     uint32_t part_count, group_begin, group_count;
     const struct layout *layouts;
@@ -44,7 +45,8 @@ static void place_cell(struct writing *writing, const struct cell *cell, uint32_
 static void each_of_part(struct writing *writing, uint32_t at, each_cell *each)
 {
     const struct part *part = &writing->parts[at];
-    const struct shape *shape = &writing->store->states[part->state].shape;
+    const struct state_info *state = &writing->store->states[part->state];
+    const struct shape *shape = &state->shape;
 
     for (uint32_t i = 0; i < part->count; i++) {
         const uint8_t *cursor;
@@ -56,7 +58,8 @@ static void each_of_part(struct writing *writing, uint32_t at, each_cell *each)
         for (cursor = part->extents[i].begin; cursor < part->extents[i].end;) {
             const struct cell *cell = (const struct cell *)cursor;
 
-            if (!(cell_flags(cell) & CELL_DEAD))
+            if (!(cell_flags(cell) & CELL_DEAD) &&
+                !cell_expired(state, cell, writing->watermark_ms))
                 each(writing, cell, at);
             cursor += cell_bytes(cell, shape);
         }
@@ -155,11 +158,12 @@ static bool put_meta(struct writing *writing, struct error *err)
 }
 
 bool write_file(const struct store *store, const struct part *parts, uint32_t count,
-                const struct layout *layouts, enum write_purpose purpose, const char *path,
-                struct error *err)
+                const struct layout *layouts, enum write_purpose purpose, int64_t watermark_ms,
+                const char *path, struct error *err)
 {
     const struct store_config *config = &store->config;
     struct writing writing = {.store = store,
+                              .watermark_ms = watermark_ms,
                               .parts = parts,
                               .part_count = count,
                               .group_begin = config->group_begin,
