@@ -84,13 +84,13 @@ const uint8_t *unpack_bin(struct unpack *unpack, size_t *size)
     const msgpack_object *item = unpack_next(unpack);
 
     *size = 0;
-    if (item && item->type == MSGPACK_OBJECT_BIN) {
+    if (item && item->type == MSGPACK_OBJECT_BIN) { /* an empty one points nowhere */
         *size = item->via.bin.size;
-        return (const uint8_t *)item->via.bin.ptr;
+        return (const uint8_t *)(*size > 0 ? item->via.bin.ptr : "");
     }
     if (item && item->type == MSGPACK_OBJECT_STR) {
         *size = item->via.str.size;
-        return (const uint8_t *)item->via.str.ptr;
+        return (const uint8_t *)(*size > 0 ? item->via.str.ptr : "");
     }
     unpack->failed = true;
     return (const uint8_t *)"";
