@@ -3,6 +3,7 @@
 
 #include "runtime/base/check.h"
 #include "runtime/batch/wire.h"
+#include "runtime/task/gate.h"
 #include "runtime/task/input.h"
 #include "runtime/task/meta.h"
 
@@ -14,7 +15,8 @@ struct resume {
     struct subtask *subtask;
     const struct subtask_restore *restore;
     struct arena *arena;
-    struct meta *metas; /* by former */
+    struct meta *metas;  /* by former */
+    struct gate **gates; /* by operator: of rows that were held for one that now has no gate */
 };
 
 struct restored { /* by operator of the chain */
@@ -107,41 +109,72 @@ static struct batch *own_rows(const struct subtask *subtask, const struct batch 
     return own;
 }
 
-static bool restore_held(struct subtask *subtask, const struct subtask_former *former,
+/* Where rows that were held for an operator go: into its gate, or, since at another parallelism it
+ * may have none, into one that is emptied into its items before anything else comes. */
+static struct gate *gate_for(struct resume *resume, const struct op *op)
+{
+    struct subtask *subtask = resume->subtask;
+    struct gate **gate = &resume->gates[op - subtask->ops];
+
+    if (subtask->gate && op == subtask_head(subtask))
+        return subtask->gate;
+    if (!*gate)
+        *gate = gate_create(op->plan, NULL, 0);
+    return *gate;
+}
+
+static bool restore_batch(struct resume *resume, const struct subtask_former *former,
+                          const struct op *op, const struct meta_held *held, struct error *err)
+{
+    struct subtask *subtask = resume->subtask;
+    struct batch *batch, *own;
+    bool keyed;
+
+    if (held->port >= op->input_count || !op->inputs[held->port].connected)
+        return error_set(err, ERROR_STATE, op->id, NULL,
+                         "rows were held for an input that is not connected any more");
+    keyed = op->inputs[held->port].keyed;
+    if (!keyed && !owns_former(subtask, former->subtask))
+        return true;
+    batch = wire_decode(op->inputs[held->port].schema, held->data, held->size, err);
+    if (!batch)
+        return error_wrap(err, "held rows of operator %s", op->id);
+    if (keyed && (!batch->columns[HIDDEN_HASH] || !batch->columns[HIDDEN_KEY])) {
+        batch_release(&batch);
+        return error_set(err, ERROR_STATE, op->id, NULL, "rows were held without keys");
+    }
+    if (keyed) {
+        own = own_rows(subtask, batch);
+        batch_release(&batch);
+        batch = own;
+    }
+    gate_put(gate_for(resume, op), held->port, GATE_LANE_RESTORED, batch);
+    return true;
+}
+
+static bool restore_held(struct resume *resume, const struct subtask_former *former,
                          const struct meta *meta, struct error *err)
 {
-    const struct op *head = subtask_head(subtask);
+    const struct op *op = op_find(resume->subtask, meta->held_id);
 
-    if (!subtask->gate || strcmp(meta->held_id, head->id) != 0)
-        return true;
-    for (uint32_t i = 0; i < meta->held_count; i++) {
-        const struct meta_held *held = &meta->held[i];
-        struct batch *batch;
-        bool keyed;
-
-        if (held->port >= head->input_count || !head->inputs[held->port].connected)
-            return error_set(err, ERROR_STATE, head->id, NULL,
-                             "rows were held for an input that "
-                             "is not connected any more");
-        keyed = head->inputs[held->port].keyed;
-        if (!keyed && !owns_former(subtask, former->subtask))
-            continue;
-        batch = wire_decode(head->inputs[held->port].schema, held->data, held->size, err);
-        if (!batch)
-            return error_wrap(err, "held rows of operator %s", head->id);
-        if (keyed && (!batch->columns[HIDDEN_HASH] || !batch->columns[HIDDEN_KEY])) {
-            batch_release(&batch);
-            return error_set(err, ERROR_STATE, head->id, NULL, "rows were held without keys");
-        }
-        if (keyed) {
-            struct batch *own = own_rows(subtask, batch);
-
-            batch_release(&batch);
-            batch = own;
-        }
-        gate_put(subtask->gate, held->port, GATE_LANE_RESTORED, batch);
-    }
+    for (uint32_t i = 0; op && i < meta->held_count; i++)
+        if (!restore_batch(resume, former, op, &meta->held[i], err))
+            return false;
     return true;
+}
+
+/* Rows whose operator has no gate any more go first: what comes later is not earlier in time. */
+static void release_held(struct resume *resume)
+{
+    struct subtask *subtask = resume->subtask;
+
+    for (uint32_t i = 0; i < subtask->op_count; i++) {
+        while (resume->gates[i] &&
+               gate_release(resume->gates[i], INT64_MAX, &subtask->ops[i].items))
+            continue;
+        gate_close(resume->gates[i]);
+        resume->gates[i] = NULL;
+    }
 }
 
 static bool restore_store(struct subtask *subtask, const struct subtask_restore *restore,
@@ -212,6 +245,7 @@ struct resume *resume_open(struct subtask *subtask, const struct subtask_restore
     resume->restore = restore;
     resume->arena = arena_create(1u << 14);
     resume->metas = arena_new(resume->arena, (restore->count + 1) * sizeof(*resume->metas));
+    resume->gates = arena_new(resume->arena, (subtask->op_count + 1) * sizeof(*resume->gates));
     restored = arena_new(resume->arena, subtask->op_count * sizeof(*restored));
     for (uint32_t f = 0; f < restore->count; f++) {
         if (!meta_decode(restore->formers[f].meta, restore->formers[f].meta_size, resume->arena,
@@ -234,8 +268,9 @@ bool resume_apply(struct resume *resume, struct error *err)
         return false;
     for (uint32_t f = 0; f < restore->count; f++)
         if (!restore_former(subtask, &restore->formers[f], &resume->metas[f], err) ||
-            !restore_held(subtask, &restore->formers[f], &resume->metas[f], err))
+            !restore_held(resume, &restore->formers[f], &resume->metas[f], err))
             return false;
+    release_held(resume);
     send_times(subtask);
     return true;
 }
@@ -244,6 +279,8 @@ void resume_close(struct resume *resume)
 {
     if (!resume)
         return;
+    for (uint32_t i = 0; i < resume->subtask->op_count; i++)
+        gate_close(resume->gates[i]); /* after a failure */
     arena_close(resume->arena);
     memory_free(resume);
 }
