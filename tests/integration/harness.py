@@ -19,6 +19,7 @@ SOURCE = pathlib.Path(os.environ.get("MILLRACE_SOURCE", pathlib.Path(__file__).p
 MILLRACE = os.environ.get("MILLRACE", str(SOURCE / "build" / "millrace"))
 SHARED = pathlib.Path(os.environ.get("MILLRACE_SHARED", SOURCE.parent / "shared"))
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+SCALE = int(os.environ.get("MILLRACE_SCALE", "1"))  # sanitizer builds: fewer events
 TIMEOUT_S = 300
 VIDEO = SOURCE / "jobs" / "video.yaml"
 
@@ -35,7 +36,7 @@ def make_ratings(path, users=200, items=300, events=20000, seed=1, files=1):
     draw = random.Random(seed)
     rows = []
     at = 900000000
-    for _ in range(events):
+    for _ in range(events // SCALE):
         at += draw.randrange(0, 40)
         user = draw.randrange(users)
         item = int(items * draw.random() ** 2)
