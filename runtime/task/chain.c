@@ -13,7 +13,7 @@
 #include "runtime/base/check.h"
 #include "runtime/task/subtask.h"
 
-#define CALL_NS 1000000 /* a call of process, about */
+#define CALL_NS 1000000  /* a call of process, about */
 #define CALL_ROWS_MIN 32 /* or as many as there are */
 
 bool chain_quiet(const struct subtask *subtask)

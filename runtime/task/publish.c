@@ -1,6 +1,7 @@
 /* See publish.h. A cell is a u64 (bytes in use, itself too; 0: new), then packed rows (row.h) of one
- * key by version: the newest that is complete, which a reader may still ask for, and those after it. Cells grow only: one that shrank and grew with each version would leave a copy of
- * itself in the log each time. */
+ * key by version: the newest that is complete, which a reader may still ask for, and those after it.
+ * Cells grow only: one that shrank and grew with each version would leave a copy of itself in the log
+ * each time. */
 #include "runtime/task/publish.h"
 
 #include "runtime/base/check.h"

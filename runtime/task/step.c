@@ -14,7 +14,8 @@
 
 #define STEP_NS 1000000 /* work of one step, about */
 #define STORE_FIGURES_NS 50000000
-#define GATE_ROWS (BATCH_ROWS_MAX / 2) /* that may wait for tables alone; then the input waits too */
+#define GATE_ROWS                                                                                  \
+    (BATCH_ROWS_MAX / 2) /* that may wait for tables alone; then the input waits too */
 
 void subtask_take_batch(struct subtask *subtask, uint32_t port, uint32_t lane, struct batch *batch)
 {
