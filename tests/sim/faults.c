@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#define TENSE 8u /* so much more goes wrong where it matters most */
+
 void faults_draw(struct world *world)
 {
     uint32_t *kinds[] = {&world->faults.crash,       &world->faults.hang,    &world->faults.cut,
@@ -18,6 +20,10 @@ void faults_draw(struct world *world)
     world->faults.left = draw(world, 16);
     world->retain = 1 + draw(world, 3);
     world->write_ms = chance(world, 3) ? 200 : 25;
+    world->message_ms = chance(world, 4) ? 150 : 15;
+    world->calm_ms = 1000 + draw(world, 5000);
+    world->hasty = chance(world, 5);
+    world->slow = chance(world, 4);
 }
 
 static void lose(struct world *world, struct process *process)
@@ -109,8 +115,13 @@ static void stop(struct world *world)
 
 static bool strike(struct world *world, struct process *process)
 {
-    const struct faults *faults = &world->faults;
+    struct faults faults_now = world->faults;
+    const struct faults *faults = &faults_now;
+    uint32_t *kinds[] = {&faults_now.crash, &faults_now.hang, &faults_now.cut,
+                         &faults_now.break_link, &faults_now.stall};
 
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && messages_tense(world); i++)
+        *kinds[i] = (*kinds[i] + TENSE - 1) / TENSE;
     if (chance(world, faults->crash))
         crash(world, process);
     else if (chance(world, faults->hang))
@@ -130,8 +141,13 @@ void faults_strike(struct world *world)
 {
     struct process *process = in_seat(world, draw(world, WORKERS));
 
-    if (world->faults.left == 0) {
+    if (world->faults.left == 0 || world->now_ms >= world->calm_ms) {
         world->shared.writes_fail = false;
+        world->faults.left = 0;
+        if (world->hasty) { /* goes on with more patience */
+            world->hasty = false;
+            crash_coordinator(world);
+        }
         return;
     }
     if (world->faults.coordinator && chance(world, world->faults.coordinator * 4)) {

@@ -43,6 +43,11 @@ struct ledger {
 
 struct ledger *sim_ledger;
 
+uint32_t sim_rows(uint64_t seed, uint32_t split)
+{
+    return 1 + (uint32_t)(hash_draw(seed, UINT64_MAX - 1 - split) % SIM_ROWS);
+}
+
 struct sim_event sim_event(uint64_t seed, uint32_t split, uint32_t row)
 {
     uint64_t draw = hash_draw(seed, (uint64_t)split << 32 | row);
@@ -67,7 +72,7 @@ static void split_rows(struct ledger *ledger, uint32_t split)
 {
     int64_t newest = INT64_MIN;
 
-    for (uint32_t row = 0; row < SIM_ROWS; row++) {
+    for (uint32_t row = 0; row < sim_rows(ledger->seed, split); row++) {
         struct sim_event event = sim_event(ledger->seed, split, row);
 
         if (newest != INT64_MIN && event.time_ms <= newest - SIM_DISORDER_MS - 1) {
@@ -179,10 +184,7 @@ uint64_t ledger_seed(const struct ledger *ledger)
 }
 
 /* ---- what is committed ---- */
-static void violate(struct ledger *ledger, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void violate(struct ledger *ledger, const char *format, ...)
+void ledger_violate(struct ledger *ledger, const char *format, ...)
 {
     va_list args;
 
@@ -225,15 +227,16 @@ static void commit_line(struct ledger *ledger, const char *name, char *text)
         return;
     }
     if (line) {
-        violate(ledger, "exactly once: \"%s\" is committed again by bundle %s", text, name);
+        ledger_violate(ledger, "exactly once: \"%s\" is committed again by bundle %s", text, name);
         return;
     }
     other = other_lookup(ledger, text);
     if (other)
-        violate(ledger, "one cut for tables: bundle %s has \"%s\", expected \"%s\"", name, text,
-                other);
+        ledger_violate(ledger, "one cut for tables: bundle %s has \"%s\", expected \"%s\"", name,
+                       text, other);
     else
-        violate(ledger, "exactly once: bundle %s has \"%s\", which no input gives", name, text);
+        ledger_violate(ledger, "exactly once: bundle %s has \"%s\", which no input gives", name,
+                       text);
 }
 
 static const struct bundle *bundle_find(const struct ledger *ledger, const char *name)
@@ -252,13 +255,13 @@ void ledger_commit(struct ledger *ledger, const char *name, uint64_t checkpoint,
 
     /* A bundle of a checkpoint that was given up goes with the next one. */
     if (!restored && checkpoint > ledger->durable)
-        violate(
+        ledger_violate(
             ledger,
             "commit after manifest: bundle %s is committed, the newest durable manifest is that "
             "of checkpoint %" PRIu64,
             name, ledger->durable);
     if (old && strcmp(old->lines, lines) != 0)
-        violate(ledger, "unique names: bundle %s was committed with two contents", name);
+        ledger_violate(ledger, "unique names: bundle %s was committed with two contents", name);
     if (old)
         return;
     ledger->bundles =
@@ -284,7 +287,7 @@ void ledger_finish(struct ledger *ledger)
         lost++;
     }
     if (lost > 0)
-        violate(ledger, "exactly once: %u lines are lost, the first is \"%s\"", lost, first);
+        ledger_violate(ledger, "exactly once: %u lines are lost, the first is \"%s\"", lost, first);
 }
 
 const char *ledger_violation(const struct ledger *ledger)

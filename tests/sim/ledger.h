@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define SIM_SPLITS 5u
-#define SIM_ROWS 200u /* of a split */
+#define SIM_ROWS 250u /* of a split, at most */
 #define SIM_BATCH 5u  /* rows of one read */
 #define SIM_START_MS INT64_C(1000000)
 #define SIM_DISORDER_MS 40 /* as the source declares; some rows are later than that */
@@ -19,6 +19,7 @@
 struct sim_event { /* row `row` of split `split`: a function of the seed alone */
     int64_t time_ms, key, value;
 };
+uint32_t sim_rows(uint64_t seed, uint32_t split); /* how many the split has */
 struct sim_event sim_event(uint64_t seed, uint32_t split, uint32_t row);
 
 struct ledger;
@@ -35,6 +36,9 @@ void ledger_commit(struct ledger *ledger, const char *name, uint64_t checkpoint,
                    bool restored);
 /* At the end of the job: all expected lines must be there. */
 void ledger_finish(struct ledger *ledger);
+/* Another invariant is broken; the first one told stands. */
+void ledger_violate(struct ledger *ledger, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The first invariant that was broken, with its name; empty: none. */
 const char *ledger_violation(const struct ledger *ledger);
 uint32_t ledger_checkpoints(const struct ledger *ledger); /* durable ones */

@@ -67,6 +67,16 @@ bool messages_writing(const struct world *world)
     return false;
 }
 
+bool messages_tense(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->message_count; i++)
+        if (world->messages[i]->kind == MESSAGE_WRITTEN ||
+            (world->messages[i]->kind == MESSAGE_REPORTED &&
+             world->messages[i]->report.kind != REPORT_SNAPSHOT))
+            return true;
+    return false;
+}
+
 void messages_forget_coordinator(struct world *world)
 {
     uint32_t kept = 0;
@@ -93,7 +103,7 @@ void process_reports(struct process *process, struct report *report)
 {
     struct world *world = process->shared->owner;
 
-    post_in_order(world, MESSAGE_REPORTED, process, 15)->report = *report;
+    post_in_order(world, MESSAGE_REPORTED, process, world->message_ms)->report = *report;
     *report = (struct report){0};
 }
 
@@ -107,7 +117,7 @@ static void tell(struct world *world, const struct message *message)
     if (message->action.kind != ACTION_DEPLOY)
         process_obey(process, &message->action);
     else if (process_deploy(process, message->plan, message->action.attempt, message->from))
-        post_in_order(world, MESSAGE_DEPLOYED_ALL, process, 15);
+        post_in_order(world, MESSAGE_DEPLOYED_ALL, process, world->message_ms);
 }
 
 static bool seated(const struct world *world, uint32_t number)

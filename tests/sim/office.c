@@ -5,6 +5,7 @@
 #include "runtime/base/check.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 static const char job_text[] =
@@ -36,6 +37,7 @@ static void spawn(struct world *world, uint32_t seat)
     world->processes =
         memory_grow(world->processes, world->process_count, sizeof(*world->processes));
     world->processes[number] = process_create(number, seat, world->plan_count, &world->shared);
+    world->processes[number]->pace = world->slow && chance(world, 3) ? 12 : 1;
     world->seats[seat] = number;
     post_in_order(world, MESSAGE_JOIN, world->processes[number], 20);
 }
@@ -63,7 +65,7 @@ static void tell_all(struct world *world, const struct action *action, struct ma
 
         if (!process || !process->joined)
             continue;
-        message = post_in_order(world, MESSAGE_TELL, process, 15);
+        message = post_in_order(world, MESSAGE_TELL, process, world->message_ms);
         message->action = *action;
         message->plan = office_plan(world);
         message->from = from;
@@ -205,48 +207,84 @@ void office_act(struct world *world)
 }
 
 /* ---- life ---- */
-static struct plan *make_plan(uint32_t parallelism, uint64_t chaos, const char *memory)
+#define OVERRIDES_MAX 16u
+
+struct overrides {
+    uint32_t count;
+    const char *texts[OVERRIDES_MAX];
+};
+
+static void override(struct world *world, struct overrides *overrides, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void override(struct world *world, struct overrides *overrides, const char *format, ...)
 {
-    char override_chaos[64], override_memory[64];
-    const char *overrides[] = {override_chaos, override_memory,
-                               memory[0] == '0' ? "checkpoint.timeout=400ms"
-                                                : "checkpoint.timeout=2s"};
+    char text[64];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    CHECK(overrides->count < OVERRIDES_MAX);
+    overrides->texts[overrides->count++] = arena_text(world->arena, text);
+    say(world, "  %s", text);
+}
+
+static struct plan *make_plan(uint32_t parallelism, const struct overrides *overrides)
+{
     struct plan_request request = {
         .path = "sim.yaml",
         .text = job_text,
-        .overrides = overrides,
-        .override_count = 3,
+        .overrides = overrides->texts,
+        .override_count = overrides->count,
         .parallelism = parallelism,
         .split_mode = PLAN_SPLITS_MAKE,
     };
     struct error_list errors = {0};
     char text[ERROR_TEXT_MAX];
-    struct plan *plan;
+    struct plan *plan = plan_create(&request, &errors);
 
-    (void)snprintf(override_chaos, sizeof(override_chaos), "debug.chaos=%" PRIu64, chaos);
-    (void)snprintf(override_memory, sizeof(override_memory), "state.memory=%s", memory);
-    plan = plan_create(&request, &errors);
     for (uint32_t i = 0; i < errors.count; i++)
         (void)fprintf(stderr, "%s\n", error_text(&errors.errors[i], text, sizeof(text)));
     CHECK(plan);
     return plan;
 }
 
+/* Long enough for what the world is like, so that the job can end; too short in a hasty one. */
+static uint32_t draw_timeout_ms(const struct world *world, bool spills)
+{
+    if (world->hasty)
+        return 100;
+    return spills || world->message_ms > 50 || world->slow ? 4000 : 400;
+}
+
+static uint32_t draw_parallelism(struct world *world)
+{
+    return chance(world, 2) ? WORKERS : 1 + draw(world, WORKERS * PROCESS_SLOTS);
+}
+
 static void add_plan(struct world *world)
 {
-    static const char *const memories[] = {"64kb", "256kb", "0b"};
-    uint32_t parallelism = 1 + draw(world, WORKERS * PROCESS_SLOTS);
-    uint64_t chaos = chance(world, 2) ? random_next(&world->random) >> 1 | 1 : 0;
-    const char *memory = memories[chance(world, 5) ? draw(world, 2) : 2];
+    static const char *const ops[] = {"events", "late", "count",   "window",
+                                      "lookup", "out",  "silence", "silent"};
+    struct overrides overrides = {0};
+    bool spills = chance(world, 5), chaos = chance(world, 2);
+    uint32_t parallelism = draw_parallelism(world);
 
     CHECK(world->plan_count < sizeof(world->plans) / sizeof(world->plans[0]));
-    if (chance(world, 2))
-        parallelism = WORKERS;
-    world->plans[world->plan_count++] = make_plan(parallelism, chaos, memory);
+    say(world, "a coordinator of epoch %u, -p %u", world->epoch, parallelism);
+    override(world, &overrides, "checkpoint.timeout=%ums", draw_timeout_ms(world, spills));
+    if (chaos)
+        override(world, &overrides, "debug.chaos=%" PRIu64, random_next(&world->random) >> 1 | 1);
+    if (spills)
+        override(world, &overrides, "state.memory=%s", chance(world, 2) ? "64kb" : "256kb");
+    if (chance(world, 4))
+        override(world, &overrides, "debug.hold-after-rows=%u", 1 + draw(world, 100));
+    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]) && parallelism > 1; i++)
+        if (chance(world, 6))
+            override(world, &overrides, "%s.parallelism=%u", ops[i], draw_parallelism(world));
+    world->plans[world->plan_count++] = make_plan(parallelism, &overrides);
     world->counts.chaos = world->counts.chaos || chaos;
-    (void)snprintf(world->text, sizeof(world->text), "parallelism %u, chaos %s, memory %s",
-                   parallelism, chaos ? "on" : "off", memory);
-    say(world, "a coordinator of epoch %u: %s", world->epoch, world->text);
 }
 
 void office_open(struct world *world)

@@ -13,8 +13,9 @@
 static const struct option no_options[] = {{0}};
 
 /* ---- sim/source ---- */
-static const struct column_def event_row[] = {
-    {"key", TYPE_I64}, {"value", TYPE_I64}, {"time", TYPE_TIMESTAMP}, {"id", TYPE_I64}, {0}};
+static const struct column_def event_row[] = {{"key", TYPE_I64},        {"value", TYPE_I64},
+                                              {"time", TYPE_TIMESTAMP}, {"id", TYPE_I64},
+                                              {"pad", TYPE_UTF8},       {0}};
 static const struct port source_out[] = {
     {.name = "out", .columns = event_row}, {.name = "late", .columns = event_row}, {0}};
 
@@ -50,16 +51,20 @@ static void *source_split_open(struct op *op, const struct split *split,
     return reader;
 }
 
+/* Channels fill sooner with wide rows. */
+static const char pad[400];
+
 static enum read_result source_split_read(struct op *op, void *data, struct builder *out,
                                           struct error *err)
 {
     struct sim_reader *reader = data;
+    uint32_t rows = sim_rows(ledger_seed(sim_ledger), reader->split);
 
     (void)op;
     (void)err;
-    if (reader->row == SIM_ROWS)
+    if (reader->row == rows)
         return READ_END;
-    for (uint32_t i = 0; i < SIM_BATCH && reader->row < SIM_ROWS; i++, reader->row++) {
+    for (uint32_t i = 0; i < SIM_BATCH && reader->row < rows; i++, reader->row++) {
         struct sim_event event = sim_event(ledger_seed(sim_ledger), reader->split, reader->row);
         uint64_t origin = origin_make(reader->split, reader->row);
 
@@ -68,6 +73,7 @@ static enum read_result source_split_read(struct op *op, void *data, struct buil
         builder_i64(out, 1, event.value);
         builder_i64(out, 2, event.time_ms);
         builder_i64(out, 3, reader->split * 1000 + reader->row);
+        builder_text(out, 4, pad, (uint32_t)event.value * 4);
     }
     return READ_MORE;
 }
@@ -389,8 +395,9 @@ static bool sink_process(struct op *op, uint32_t port, const struct batch *in, s
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         bytes_text(&sink->lines, op_id(op));
         for (uint32_t c = 0; c < in->column_count; c++)
-            bytes_format(&sink->lines, " %" PRId64,
-                         ((const int64_t *)batch_column(in, c)->values)[row]);
+            if (batch_column(in, c)->type != TYPE_UTF8)
+                bytes_format(&sink->lines, " %" PRId64,
+                             ((const int64_t *)batch_column(in, c)->values)[row]);
         bytes_text(&sink->lines, "\n");
     }
     return true;

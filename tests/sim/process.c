@@ -3,6 +3,7 @@
 
 #include "runtime/base/check.h"
 #include "runtime/batch/wire.h"
+#include "tests/sim/ledger.h"
 
 #include <stdio.h>
 
@@ -113,7 +114,7 @@ struct process *process_create(uint32_t number, uint32_t seat, uint32_t generati
     return process;
 }
 
-static void add_spilled(void *context, uint32_t chain, uint32_t subtask,
+static void add_figures(void *context, uint32_t chain, uint32_t subtask,
                         const struct subtask_figures *figures)
 {
     struct process_figures *sum = context;
@@ -121,6 +122,7 @@ static void add_spilled(void *context, uint32_t chain, uint32_t subtask,
     (void)chain;
     (void)subtask;
     sum->spilled_bytes += figures->store.spilled_bytes;
+    sum->backpressured_ns += figures->backpressured_ns;
 }
 
 static uint32_t slot_number(const struct process *process, uint32_t slot)
@@ -132,7 +134,7 @@ static void leave(struct process *process)
 {
     if (!process->deployment)
         return;
-    deployment_figures(process->deployment, add_spilled, &process->shared->figures);
+    deployment_figures(process->deployment, add_figures, &process->shared->figures);
     for (uint32_t i = 0; i < process->slot_count; i++)
         deployment_slot_close(process->deployment, slot_number(process, i));
     deployment_close(process->deployment);
@@ -247,22 +249,31 @@ void process_obey(struct process *process, const struct action *action)
     }
 }
 
+static void slot_step(struct process *process, uint32_t slot)
+{
+    bool woken = process->slots[slot].pending;
+
+    process->slots[slot].pending = false;
+    if (!deployment_slot_step(process->deployment, slot_number(process, slot),
+                              process->chaos ? process->shared->random : NULL))
+        return;
+    process->slots[slot].pending = true;
+    if (!woken)
+        ledger_violate(sim_ledger,
+                       "no lost wake-up: slot %u of process %u slept beside work, attempt %u",
+                       slot_number(process, slot), process->number, process->attempt);
+}
+
+/* A slot that nobody woke is looked at now and then: it must have nothing to do. */
 void process_step(struct process *process)
 {
     struct random *random = process->shared->random;
 
     for (uint64_t works = random_below(random, LATE_MAX + 1); works > 0; works--)
         late_some(process);
-    for (uint32_t i = 0; i < process->slot_count && process->deployment && process->running; i++) {
-        struct process_slot *slot = &process->slots[i];
-
-        if (!slot->pending || random_below(random, 3) == 0)
-            continue;
-        slot->pending = false;
-        if (deployment_slot_step(process->deployment, slot_number(process, i),
-                                 process->chaos ? random : NULL))
-            slot->pending = true;
-    }
+    for (uint32_t i = 0; i < process->slot_count && process->deployment && process->running; i++)
+        if (random_below(random, 12) < (process->slots[i].pending ? 8 : 1))
+            slot_step(process, i);
 }
 
 /* ---- data ---- */

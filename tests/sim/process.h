@@ -43,6 +43,7 @@ struct process_slot {
 
 struct process_figures { /* over all processes of a world */
     uint64_t spilled_bytes;
+    int64_t backpressured_ns;
     uint32_t write_failures;
 };
 
@@ -60,6 +61,7 @@ struct process {
     struct process_shared *shared;
     enum process_state state;
     bool joined, running, expelled;
+    uint32_t pace;   /* it is stepped in one of so many steps */
     bool stalled;    /* its disk: no work off the slots */
     uint32_t broken; /* bit a seat: the data connection there is down in this attempt */
     uint32_t attempt, slot_count;

@@ -138,7 +138,8 @@ bool world_step(struct world *world)
 {
     messages_deliver(world);
     for (uint32_t i = 0; i < world->process_count && !world->finished; i++)
-        if (world->processes[i]->state == PROCESS_ALIVE)
+        if (world->processes[i]->state == PROCESS_ALIVE &&
+            draw(world, world->processes[i]->pace) == 0)
             process_step(world->processes[i]);
     move_data(world);
     if (world->finished && office_stopped(world)) {
@@ -202,15 +203,11 @@ void world_count(const struct world *world, struct world_counts *counts)
     counts->aborts += own->aborts;
     counts->late_completes += own->late_completes;
     counts->chaos += own->chaos;
+    counts->backpressured += world->shared.figures.backpressured_ns > 0;
     counts->spilled += world->shared.figures.spilled_bytes > 0;
 }
 
 uint64_t world_trace(const struct world *world)
 {
     return world->trace;
-}
-
-const char *world_text(const struct world *world)
-{
-    return world->text;
 }

@@ -10,8 +10,9 @@
 struct world_counts { /* what happened, to know that a sweep over seeds has met everything */
     uint64_t steps, crashes, hangs, zombies, cuts, breaks, stalls, coordinator_crashes, stops;
     uint64_t manifest_failures, write_failures, attempts, restores, checkpoints, aborts;
-    uint64_t late_completes; /* COMPLETE reached a process that had been replaced */
-    uint64_t chaos, spilled; /* worlds with debug.chaos; that wrote cells to leave memory */
+    uint64_t late_completes;                /* COMPLETE reached a process that had been replaced */
+    uint64_t chaos, spilled, backpressured; /* worlds with debug.chaos; that wrote cells to leave
+                                               memory; where a subtask waited for room */
 };
 
 struct world;
@@ -26,6 +27,5 @@ const char *world_violation(struct world *world);
 void world_count(const struct world *world, struct world_counts *counts);
 /* Differs when anything went another way: two runs of a seed must give the same. */
 uint64_t world_trace(const struct world *world);
-const char *world_text(const struct world *world); /* what kind of a world the seed gave */
 
 #endif

@@ -54,7 +54,7 @@ struct world {
     struct random random;
     int64_t now_ms;
     uint64_t order, trace;
-    char dir[64], work_dir[96], spill_dir[96], away_dir[96], text[128];
+    char dir[64], work_dir[96], spill_dir[96], away_dir[96];
     struct ledger *ledger;
     struct process_shared shared;
     struct checkpoint_store *store;
@@ -63,7 +63,11 @@ struct world {
     struct plan *plans[64]; /* the last one is the present; zombies may run older ones */
     struct coordinator *coordinator;
     uint32_t epoch, retain;
+    uint32_t message_ms;       /* a control message takes so long, at most */
     uint32_t write_ms;         /* a manifest is durable so much later, at most */
+    int64_t calm_ms;           /* no faults from then on */
+    bool hasty;                /* checkpoints are given so little time that many are given up */
+    bool slow;                 /* some processes are: what comes to them piles up */
     struct manifest *restored; /* what the present coordinator began from; NULL: nothing */
     uint32_t process_count;
     struct process **processes;
@@ -90,6 +94,9 @@ struct message *post_in_order(struct world *world, enum message_kind kind,
                               const struct process *process, uint32_t delay_max_ms);
 void messages_deliver(struct world *world);
 bool messages_writing(const struct world *world); /* a manifest is under way */
+/* A message is under way after which everything is different: a source has drained, a sink has
+ * committed, a manifest is durable. */
+bool messages_tense(const struct world *world);
 /* All that was on its way to the coordinator or in its pool. */
 void messages_forget_coordinator(struct world *world);
 void messages_close(struct world *world);
