@@ -610,6 +610,25 @@ static void driver_close(struct driver *driver)
     bytes_clear(&driver->splits);
 }
 
+static void close_any(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* After a failed open. */
+static void driver_discard(struct driver *driver)
+{
+    uv_walk(&driver->loop, close_any, NULL);
+    uv_run(&driver->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&driver->loop);
+    checkpoints_close(driver->checkpoints);
+    memory_free(driver->seats);
+    memory_free(driver->figures);
+    bytes_clear(&driver->splits);
+}
+
 int driver_run(const struct driver_config *config)
 {
     struct driver driver = {.config = *config};
@@ -620,6 +639,7 @@ int driver_run(const struct driver_config *config)
 
     if (!driver_open(&driver, &err)) {
         (void)fprintf(stderr, "millrace: %s\n", error_text(&err, text, sizeof(text)));
+        driver_discard(&driver);
         return err.code == ERROR_CONFIG || err.code == ERROR_STATE ? 2 : 1;
     }
     act(&driver);
