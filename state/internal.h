@@ -115,6 +115,7 @@ struct store {
     char *spill_dir, *work_dir, *file_prefix;
     uint64_t nonce; /* random; in names of unfinished files alone */
     struct state_info *states;
+    int64_t call_first_ms; /* the earliest time of the present call's rows */
     struct segments log;
     struct index_slabs *slabs;
     uint64_t index_bytes, timer_bytes;

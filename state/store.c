@@ -264,7 +264,8 @@ static struct cell *cell_move(struct store *store, struct group *group, struct c
     return cell;
 }
 
-/* Event time of a use: a cell that was silent for too long begins anew. */
+/* Event time of a use: a cell that was silent for too long begins anew. Not one that the same call
+ * has used before: the operator is still to see that row, and judges the silence itself. */
 static struct cell *cell_use(struct store *store, struct group *group, uint64_t *slot,
                              struct cell *cell, int64_t time_ms)
 {
@@ -272,8 +273,8 @@ static struct cell *cell_use(struct store *store, struct group *group, uint64_t 
     int64_t *stamp = cell_stamp(cell, &state->shape), age;
     struct segment *segment;
 
-    if (*stamp != INT64_MIN && !__builtin_sub_overflow(time_ms, *stamp, &age) &&
-        age >= state->def->ttl_ms) {
+    if (*stamp < store->call_first_ms && *stamp != INT64_MIN &&
+        !__builtin_sub_overflow(time_ms, *stamp, &age) && age >= state->def->ttl_ms) {
         if (cell_class(cell_size(cell)) != cell_class(state->cell_size) && state->shape.list)
             cell = cell_move(store, group, cell, state->cell_size);
         cell->bits = cell_bits(state->cell_size, cell_key_size(cell), 0);
@@ -393,12 +394,23 @@ static inline bool row_resolve(struct store *store, struct state_info *state,
     return true;
 }
 
+static int64_t rows_first(const struct rows *rows)
+{
+    int64_t first_ms = INT64_MAX;
+
+    for (uint32_t i = 0; rows->times && i < rows->count; i++)
+        first_ms = rows->times[i] < first_ms ? rows->times[i] : first_ms;
+    return first_ms;
+}
+
 static enum store_result rows_resolve(struct store *store, struct state_info *state,
                                       const struct rows *rows, void **cells)
 {
     struct lookup lookup;
     bool all = true;
 
+    if (state->shape.stamp)
+        store->call_first_ms = rows_first(rows);
     for (uint32_t first = 0; first < rows->count; first += BLOCK_ROWS) {
         uint32_t count = rows->count - first < BLOCK_ROWS ? rows->count - first : BLOCK_ROWS;
 
