@@ -3,6 +3,8 @@
  * needed and removed when they become empty; a put that loses such a race tries again. */
 #include "state/checkpoint_store.h"
 
+#include "runtime/base/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -223,26 +225,9 @@ static enum put_result dir_put_file(struct checkpoint_store *store, const char *
 
 /* ---- get ---- */
 
-static bool read_all(int fd, size_t size, struct bytes *out)
-{
-    bytes_reserve(out, size);
-    while (size) {
-        ssize_t n = read(fd, out->data + out->size, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        out->size += (size_t)n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 static bool dir_get(struct checkpoint_store *store, const char *name, size_t size_max,
                     struct bytes *out, struct error *err)
 {
-    size_t before = out->size;
     char path[FULL_MAX];
     struct stat stat_buffer;
     bool ok = false;
@@ -254,16 +239,8 @@ static bool dir_get(struct checkpoint_store *store, const char *name, size_t siz
         error_errno(err, path, "cannot open an object of a checkpoint");
     else if (!S_ISREG(stat_buffer.st_mode))
         error_set(err, ERROR_STATE, path, NULL, "an object of a checkpoint is no file");
-    else if ((uint64_t)stat_buffer.st_size > size_max)
-        error_set(err, ERROR_LIMIT, path, NULL,
-                  "an object of a checkpoint has %llu bytes; the most is %zu",
-                  (unsigned long long)stat_buffer.st_size, size_max);
-    else if (!read_all(fd, (size_t)stat_buffer.st_size, out))
-        error_errno(err, path, "cannot read an object of a checkpoint");
     else
-        ok = true;
-    if (!ok)
-        out->size = before;
+        ok = file_read_fd(fd, path, size_max, out, err);
     if (fd >= 0)
         (void)close(fd);
     return ok;

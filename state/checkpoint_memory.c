@@ -1,6 +1,7 @@
 /* The checkpoint store in memory, for tests and the simulation. Any thread. */
 #include "state/checkpoint_store.h"
 
+#include "runtime/base/file.h"
 #include "runtime/base/hash.h"
 
 #include <pthread.h>
@@ -93,29 +94,13 @@ static enum put_result memory_put(struct checkpoint_store *base, const char *nam
     return result;
 }
 
-static bool file_read(const char *path, struct bytes *out, struct error *err)
-{
-    FILE *file = fopen(path, "rb");
-    uint8_t buffer[4096];
-    size_t n;
-    bool ok;
-
-    if (!file)
-        return error_errno(err, path, "cannot open a file of a checkpoint");
-    while ((n = fread(buffer, 1, sizeof(buffer), file)) > 0)
-        bytes_put(out, buffer, n);
-    ok = !ferror(file) || error_errno(err, path, "cannot read a file of a checkpoint");
-    (void)fclose(file);
-    return ok;
-}
-
 static enum put_result memory_put_file(struct checkpoint_store *base, const char *name,
                                        const char *path, struct error *err)
 {
     struct bytes bytes = {0};
     enum put_result result = PUT_FAILED;
 
-    if (file_read(path, &bytes, err))
+    if (file_read(path, BYTES_SIZE_MAX / 2, &bytes, err))
         result = memory_put(base, name, bytes.data, bytes.size, err);
     bytes_clear(&bytes);
     return result;

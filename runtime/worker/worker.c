@@ -3,6 +3,7 @@
 #include "runtime/worker/worker.h"
 
 #include "runtime/base/check.h"
+#include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/worker/deployment.h"
 #include "runtime/worker/protocol.h"
@@ -276,68 +277,60 @@ static struct plan *worker_plan(const struct message_deploy *deploy, struct erro
     return plan;
 }
 
+/* Of the checkpoint to start from; NULL when the job starts afresh. */
 static bool worker_manifest(const char *path, struct arena *arena, struct manifest **manifest,
                             struct error *err)
 {
     struct bytes text = {0};
-    FILE *file;
-    size_t got;
 
     *manifest = NULL;
     if (!path[0])
         return true;
-    file = fopen(path, "rb");
-    if (!file)
-        return error_errno(err, path, "cannot open the manifest");
-    do {
-        bytes_reserve(&text, 1u << 16);
-        got = fread(text.data + text.size, 1, 1u << 16, file);
-        text.size += got;
-    } while (got > 0 && text.size <= MANIFEST_SIZE_MAX);
-    (void)fclose(file);
+    if (!file_read(path, MANIFEST_SIZE_MAX, &text, err))
+        return error_wrap(err, "manifest");
     *manifest = manifest_decode(text.data, text.size, arena, err);
     bytes_clear(&text);
     return *manifest || error_wrap(err, "%s", path);
 }
 
-/* Makes everything of an attempt and starts the slots, which open their subtasks and report. */
-static bool worker_deploy(struct worker *worker, const struct message *message, struct error *err)
+static void make_slots(struct worker *worker)
 {
-    const struct message_deploy *deploy = &message->deploy;
-    struct manifest *manifest;
-    uint32_t slots;
+    uint32_t all = worker->plan->parallelism, seat = worker->config.seat;
 
-    worker->attempt = message->attempt;
-    worker->workers = deploy->workers;
-    worker->arena = arena_create(1u << 16);
-    worker->plan = worker_plan(deploy, err);
-    if (!worker->plan || !worker_manifest(deploy->manifest, worker->arena, &manifest, err))
-        return false;
-    slots = worker->plan->parallelism;
-    worker->slot_count = slots / deploy->workers + (worker->config.seat < slots % deploy->workers);
+    worker->slot_count = all / worker->workers + (seat < all % worker->workers);
     worker->slots = memory_array(worker->slot_count, sizeof(struct slot *));
     for (uint32_t i = 0; i < worker->slot_count; i++)
-        worker->slots[i] = slot_create(worker->config.seat + i * deploy->workers,
-                                       &(struct slot_events){on_opened, worker});
-    worker->exchange = exchange_create(&(struct exchange_config){
+        worker->slots[i] =
+            slot_create(seat + i * worker->workers, &(struct slot_events){on_opened, worker});
+}
+
+static struct exchange *make_exchange(struct worker *worker, const struct message_deploy *deploy)
+{
+    return exchange_create(&(struct exchange_config){
         .loop = &worker->loop,
         .epoch = worker->config.epoch,
         .attempt = worker->attempt,
         .worker = worker->config.seat,
-        .workers = deploy->workers,
+        .workers = worker->workers,
         .peers = deploy->peers,
-        .channel_count = deployment_channels(worker->plan, deploy->workers),
+        .channel_count = deployment_channels(worker->plan, worker->workers),
         .compress = worker->plan->settings.network.compress,
         .on_failed = on_exchange_failed,
         .owner = worker,
     });
+}
+
+static struct deployment *make_deployment(struct worker *worker,
+                                          const struct message_deploy *deploy,
+                                          const struct manifest *manifest)
+{
     /* By process: a worker that was given up may still hold its own. */
     (void)snprintf(worker->spill_dir, sizeof(worker->spill_dir), "%s/%d", deploy->spill_dir,
                    (int)getpid());
-    worker->deployment = deployment_create(&(struct deployment_config){
+    return deployment_create(&(struct deployment_config){
         .plan = worker->plan,
         .worker = worker->config.seat,
-        .workers = deploy->workers,
+        .workers = worker->workers,
         .attempt = worker->attempt,
         .clock = &clock_monotonic,
         .executor = pool_executor(worker->pool),
@@ -349,6 +342,10 @@ static bool worker_deploy(struct worker *worker, const struct message *message, 
         .report = on_report,
         .owner = worker,
     });
+}
+
+static void join_channels(struct worker *worker)
+{
     for (uint32_t id = 0; id < deployment_channels(worker->plan, worker->workers); id++) {
         const struct deployment_channel *slot = deployment_channel(worker->deployment, id);
 
@@ -357,6 +354,24 @@ static bool worker_deploy(struct worker *worker, const struct message *message, 
         else if (slot->side == SIDE_IN)
             exchange_in(worker->exchange, id, slot->peer, slot->channel, slot->schema);
     }
+}
+
+/* Makes everything of an attempt and starts the slots, which open their subtasks and report. */
+static bool worker_deploy(struct worker *worker, const struct message *message, struct error *err)
+{
+    const struct message_deploy *deploy = &message->deploy;
+    struct manifest *manifest;
+
+    worker->attempt = message->attempt;
+    worker->workers = deploy->workers;
+    worker->arena = arena_create(1u << 16);
+    worker->plan = worker_plan(deploy, err);
+    if (!worker->plan || !worker_manifest(deploy->manifest, worker->arena, &manifest, err))
+        return false;
+    make_slots(worker);
+    worker->exchange = make_exchange(worker, deploy);
+    worker->deployment = make_deployment(worker, deploy, manifest);
+    join_channels(worker);
     for (uint32_t i = 0; i < worker->slot_count; i++)
         slot_start(worker->slots[i], worker->deployment,
                    (uint64_t)worker->plan->settings.debug.chaos);

@@ -1,0 +1,107 @@
+/* file: a whole file is read, at its bound and past it, from a pipe, and not from a folder. */
+#include "runtime/base/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A file of `size` bytes, 0 to 250 in turns. */
+static void make_file(char path[], size_t size)
+{
+    int fd;
+    FILE *file;
+
+    (void)snprintf(path, 32, "/tmp/millrace-file-XXXXXX");
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    file = fdopen(fd, "wb");
+    assert_non_null(file);
+    for (size_t i = 0; i < size; i++)
+        assert_int_not_equal(fputc((int)(i % 251), file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_sizes(void **state)
+{
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 200000};
+    struct error err;
+    char path[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct bytes bytes = {0};
+
+        make_file(path, sizes[i]);
+        bytes_text(&bytes, "before");
+        assert_true(file_read(path, sizes[i], &bytes, &err));
+        assert_int_equal(bytes.size, 6 + sizes[i]);
+        assert_memory_equal(bytes.data, "before", 6);
+        for (size_t at = 0; at < sizes[i]; at++)
+            assert_int_equal(bytes.data[6 + at], at % 251);
+        bytes.size = 6;
+        if (sizes[i] > 0) {
+            assert_false(file_read(path, sizes[i] - 1, &bytes, &err));
+            assert_int_equal(err.code, ERROR_LIMIT);
+            assert_string_equal(err.where, path);
+            assert_int_equal(bytes.size, 6);
+        }
+        bytes_clear(&bytes);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+static void test_pipe(void **state)
+{
+    struct bytes bytes = {0};
+    struct error err;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "through a pipe", 14), 14);
+    assert_int_equal(close(ends[1]), 0);
+    assert_true(file_read_fd(ends[0], "pipe", 100, &bytes, &err));
+    assert_int_equal(bytes.size, 14);
+    assert_memory_equal(bytes.data, "through a pipe", 14);
+    assert_int_equal(close(ends[0]), 0);
+    assert_false(file_read_fd(ends[0], "pipe", 100, &bytes, &err));
+    assert_int_equal(err.code, ERROR_IO);
+    assert_int_equal(bytes.size, 14);
+    bytes_clear(&bytes);
+}
+
+static void test_nothing_to_read(void **state)
+{
+    struct bytes bytes = {0};
+    struct error err;
+
+    (void)state;
+    assert_false(file_read("/nowhere/at/all", 100, &bytes, &err));
+    assert_int_equal(err.code, ERROR_IO);
+    assert_string_equal(err.where, "/nowhere/at/all");
+    assert_non_null(strstr(err.what, strerror(ENOENT)));
+    assert_false(file_read("/", 100, &bytes, &err));
+    assert_int_equal(err.code, ERROR_IO);
+    assert_non_null(strstr(err.what, strerror(EISDIR)));
+    bytes_clear(&bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_pipe),
+        cmocka_unit_test(test_nothing_to_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
