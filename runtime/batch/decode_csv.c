@@ -121,7 +121,7 @@ static enum field_end read_quoted(const struct decode_options *options, const ch
     const char *at = field->begin;
     field->quoted = true;
     field->doubled = false;
-    for (;; at++) {
+    for (;;) {
         for (; at < limit && *at != options->quote; at++)
             if (*at == '\n' && !options->multiline)
                 return FIELD_BROKEN;
@@ -132,7 +132,7 @@ static enum field_end read_quoted(const struct decode_options *options, const ch
         if (at + 1 == limit || at[1] != options->quote)
             break;
         field->doubled = true;
-        at++;
+        at += 2;
     }
     field->end = at;
     return end_of(options, at + 1, limit, last, field);

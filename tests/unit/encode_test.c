@@ -45,7 +45,7 @@ static struct batch *make_rows(void)
     struct builder *child = builder_list(builder, 4);
     for (int k = 0; k < 3; k++) {
         builder_child_row(child);
-        builder_text(child, 0, "xyz" + k, 1);
+        builder_text(child, 0, &"xyz"[k], 1);
         builder_f32(child, 1, (float)k + 0.1f);
     }
     builder_list_end(builder, 4);

@@ -94,8 +94,7 @@ static const char *draw_text(struct random *random)
                                         "\\",
                                         "Z\xc3\xbcrich",
                                         "\xe2\x82\xac",
-                                        "\xbc"
-                                        "a",
+                                        "\xbc\x61",
                                         "\xc3",
                                         "2020-02-29",
                                         "1999-12-31T23:59:59.999Z",

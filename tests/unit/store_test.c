@@ -41,7 +41,7 @@ static void test_batch(void **state)
     solo_init(&solo, value_states, 1, 0);
     for (uint32_t i = 0; i < 6; i++) {
         builder_row(builder, 10, i, i);
-        builder_text(builder, 0, i % 4 == 1 ? "anna" : "a long name of a user" + i, 3 + i % 2);
+        builder_text(builder, 0, i % 4 == 1 ? "anna" : &"a long name of a user"[i], 3 + i % 2);
     }
     plain = builder_finish(builder);
     keyed = key_batch(plain, &column, 1);
