@@ -256,6 +256,20 @@ static void barrier_seal(struct store *store)
     store->floors_changed = false;
 }
 
+static void watermark_raise(struct store *store, int64_t watermark_ms, int64_t step_ms)
+{
+    int64_t old_ms = atomic_load_explicit(&store->watermark_ms, memory_order_relaxed), step;
+
+    if (watermark_ms > old_ms &&
+        (__builtin_sub_overflow(watermark_ms, old_ms, &step) || step >= step_ms))
+        atomic_store_explicit(&store->watermark_ms, watermark_ms, memory_order_relaxed);
+}
+
+void store_watermark(struct store *store, int64_t watermark_ms)
+{
+    watermark_raise(store, watermark_ms, store->expiry_step_ms);
+}
+
 void store_barrier(struct store *store, uint64_t checkpoint, int64_t watermark_ms)
 {
     const struct clock *clock = store->config.clock;
@@ -263,11 +277,10 @@ void store_barrier(struct store *store, uint64_t checkpoint, int64_t watermark_m
 
     store->barrier = checkpoint;
     store->barrier_pending = true;
+    watermark_raise(store, watermark_ms, 1);
     base_adopt(store);
     barrier_seal(store);
     store->barrier_sequence = store->sequence;
-    if (watermark_ms > atomic_load_explicit(&store->watermark_ms, memory_order_relaxed))
-        atomic_store_explicit(&store->watermark_ms, watermark_ms, memory_order_relaxed);
     if (!store->failed && store->deltas && !store->deltas->job.active)
         job_submit(store, &store->deltas->job, delta_run);
     if (clock && clock_now_ns(clock) - begin_ns > store->barrier_max_ns)

@@ -120,7 +120,8 @@ struct store {
     struct index_slabs *slabs;
     uint64_t index_bytes, timer_bytes;
     uint64_t serial;           /* of groups, runs and spill files */
-    atomic_llong watermark_ms; /* of the last barrier; read by compactions of the spill store */
+    atomic_llong watermark_ms; /* rows are later; read by compactions of the spill store */
+    int64_t expiry_step_ms;    /* by which it is raised between barriers */
 
     /* checkpoints */
     uint64_t sequence;    /* of the last delta */

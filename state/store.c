@@ -123,6 +123,17 @@ static bool store_init(struct store *store, struct error *err)
     return !config->memory_bytes || dir_empty(store->spill_dir, err);
 }
 
+/* A part of the shortest TTL: expired cells are looked for at each step. */
+static int64_t expiry_step(const struct store_config *config)
+{
+    int64_t shortest_ms = INT64_MAX;
+
+    for (uint32_t i = 0; i < config->state_count; i++)
+        if (config->states[i].ttl_ms > 0 && config->states[i].ttl_ms < shortest_ms)
+            shortest_ms = config->states[i].ttl_ms;
+    return shortest_ms == INT64_MAX ? INT64_MAX : shortest_ms / 8 + 1;
+}
+
 struct store *store_create(const struct store_config *config, struct error *err)
 {
     struct store *store = memory_new(sizeof(*store));
@@ -134,6 +145,7 @@ struct store *store_create(const struct store_config *config, struct error *err)
     store->deltas_end = &store->deltas;
     CHECK(getentropy(&store->nonce, sizeof(store->nonce)) == 0);
     store->watermark_ms = INT64_MIN;
+    store->expiry_step_ms = expiry_step(config);
     store->states = memory_array(config->state_count + 1ul, sizeof(*store->states));
     if (!config->memory_bytes)
         store->slabs = index_slabs_create();

@@ -130,6 +130,8 @@ struct store_snapshot { /* in order: base first, then the deltas; arena-owned */
  * expire at or before `watermark_ms` (INT64_MIN: none yet) are given back. A barrier may come
  * before the files of the last one are written; only the newest can then be polled. */
 void store_barrier(struct store *store, uint64_t checkpoint, int64_t watermark_ms);
+/* Between barriers: no row up to this time comes any more. Raised in steps, so call it often. */
+void store_watermark(struct store *store, int64_t watermark_ms);
 /* STORE_READY: all files of that checkpoint stand in work_dir (`snapshot` lists the whole stack;
  * files of former snapshots are named again), synced. Pointers to cells hold. The store deletes
  * none: which files no snapshot needs any more is for the caller to know (manifest_retain). */

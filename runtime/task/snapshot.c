@@ -52,17 +52,6 @@ static void snapshot_drop(struct subtask *subtask)
     }
 }
 
-/* The lowest watermark of the chain: cells that expired before it are needed by no one. */
-static int64_t lowest_watermark(const struct subtask *subtask)
-{
-    int64_t lowest = INT64_MAX;
-
-    for (uint32_t i = 0; i < subtask->op_count; i++)
-        if (subtask->ops[i].watermark_ms < lowest)
-            lowest = subtask->ops[i].watermark_ms;
-    return lowest;
-}
-
 void snapshot_begin(struct subtask *subtask, uint64_t checkpoint)
 {
     struct snapshot *snapshot = memory_new(sizeof(*snapshot));
@@ -76,7 +65,7 @@ void snapshot_begin(struct subtask *subtask, uint64_t checkpoint)
     snapshot->held = subtask->gate ? gate_held(subtask->gate, &snapshot->held_count) : NULL;
     meta_encode_ops(subtask, &snapshot->meta);
     if (subtask->store)
-        store_barrier(subtask->store, checkpoint, lowest_watermark(subtask));
+        store_barrier(subtask->store, checkpoint, subtask_watermark(subtask));
     snapshot->work.run = snapshot_run;
     snapshot->work.waker = subtask->waker;
     subtask->snapshot = snapshot;

@@ -301,6 +301,7 @@ static enum progress maintain(struct subtask *subtask)
 {
     if (!subtask->store)
         return PROGRESS_DONE;
+    store_watermark(subtask->store, subtask_watermark(subtask));
     switch (store_maintain(subtask->store, &subtask->err)) {
     case STORE_READY:
         return PROGRESS_DONE;

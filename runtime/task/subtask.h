@@ -66,6 +66,17 @@ static inline struct op *subtask_head(const struct subtask *subtask)
     return &subtask->ops[0];
 }
 
+/* The lowest watermark of the chain: cells that expired before it are needed by no one. */
+static inline int64_t subtask_watermark(const struct subtask *subtask)
+{
+    int64_t lowest = INT64_MAX;
+
+    for (uint32_t i = 0; i < subtask->op_count; i++)
+        if (subtask->ops[i].watermark_ms < lowest)
+            lowest = subtask->ops[i].watermark_ms;
+    return lowest;
+}
+
 /* A number of rows to cut at: BATCH_ROWS_MAX, or with debug.chaos any from 1. */
 static inline uint32_t subtask_cut(struct subtask *subtask)
 {

@@ -714,14 +714,13 @@ UNUSED static void do_maintain(struct world *world)
     struct error err = {0};
 
     for (uint32_t i = 0; i < world->parallelism; i++) {
-        enum store_result result = store_maintain(world->stores[i], &err);
+        enum store_result result;
 
-        must(result != STORE_FAILED, &err);
-        while (result == STORE_LOADING) {
+        if (random_below(&world->random, 2))
+            store_watermark(world->stores[i], world->model.now_ms - LATENESS_MS);
+        while ((result = store_maintain(world->stores[i], &err)) == STORE_LOADING)
             world_wait(world);
-            result = store_maintain(world->stores[i], &err);
-            must(result != STORE_FAILED, &err);
-        }
+        must(result != STORE_FAILED, &err);
     }
 }
 
