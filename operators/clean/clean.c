@@ -138,6 +138,18 @@ static const struct schema *copy_schema(struct arena *arena, const struct schema
     return copy;
 }
 
+/* What the rules look at; the rest passes, and only the bytes of records go with rejected rows. */
+static void tell_reads(struct describe *describe, const struct rules *rules)
+{
+    const struct schema *in = describe_input(describe, IN);
+
+    describe_passes(describe, IN, OUT);
+    describe_passes(describe, IN, REJECTED);
+    for (uint32_t i = 0; i < in->count; i++)
+        if (rules_read(rules, i))
+            describe_reads(describe, IN, i);
+}
+
 static bool clean_describe(struct describe *describe, struct error *err)
 {
     const struct clean_config *config = describe_config(describe);
@@ -150,6 +162,7 @@ static bool clean_describe(struct describe *describe, struct error *err)
     if (!rules)
         return false;
     describe_output(describe, OUT, copy_schema(describe_arena(describe), rules_schema(rules)));
+    tell_reads(describe, rules);
     rules_close(rules);
     /* At the last moment of `within` a row still finds the cell. */
     describe_expiry(describe, SEEN, config->dedup.within_ms + 1);

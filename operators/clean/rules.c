@@ -414,6 +414,14 @@ const struct schema *rules_schema(const struct rules *rules)
     return rules->out;
 }
 
+bool rules_read(const struct rules *rules, uint32_t column)
+{
+    for (uint32_t i = 0; i < rules->count; i++)
+        if (rules->rules[i].column == column || expr_reads(rules->rules[i].expr, column))
+            return true;
+    return rules->filter && expr_reads(rules->filter, column);
+}
+
 /* ---- running ---- */
 
 /* Expressions are worked out only for the rows that are still good. */

@@ -24,6 +24,8 @@ struct rules *rules_create(const struct rules_options *options, const struct sch
 void rules_close(struct rules *rules); /* NULL is fine */
 /* The columns that leave: those of the input, cast and derived, without the records' bytes. */
 const struct schema *rules_schema(const struct rules *rules);
+/* Whether any rule or the filter looks at this column of the input. */
+bool rules_read(const struct rules *rules, uint32_t column);
 
 /* What became of the selected rows of a batch. */
 struct rules_result {

@@ -149,6 +149,22 @@ static void make_state(struct describe *describe, const struct aggregate *aggreg
     describe_versions(describe, config->window.every_ms, true);
 }
 
+static void tell_reads(struct describe *describe, const struct aggregate *aggregates)
+{
+    const struct window_config *config = describe_config(describe);
+    const struct text_list *key = describe_key(describe, IN);
+
+    for (uint32_t i = 0; i < config->aggregate.count; i++)
+        if (aggregates[i].column != FIELD_NONE)
+            describe_reads(describe, IN, aggregates[i].column);
+    for (uint32_t i = 0; i < key->count; i++) {
+        uint32_t column = schema_find(describe_input(describe, IN), key->items[i]);
+
+        if (column != FIELD_NONE)
+            describe_reads(describe, IN, column);
+    }
+}
+
 static bool window_describe(struct describe *describe, struct error *err)
 {
     const struct window_config *config = describe_config(describe);
@@ -164,6 +180,7 @@ static bool window_describe(struct describe *describe, struct error *err)
     if (!parse_all(describe, aggregates, err) || !make_schema(describe, aggregates, err))
         return false;
     make_state(describe, aggregates);
+    tell_reads(describe, aggregates);
     return true;
 }
 

@@ -121,6 +121,11 @@ const struct schema *describe_table(const struct describe *describe, uint32_t ta
 void describe_output(struct describe *describe, uint32_t port, const struct schema *schema);
 /* The output's key columns, by name, where rows are keyed otherwise than the input. */
 void describe_output_key(struct describe *describe, uint32_t port, const struct text_list *columns);
+/* Which columns of an input count: those that are read here, and those that leave by an output under
+ * the same name, as far as somebody reads them there. The key counts anyway. The planner leaves the
+ * others out on the edge and describes anew. Without any of these calls all count. */
+void describe_reads(struct describe *describe, uint32_t port, uint32_t column);
+void describe_passes(struct describe *describe, uint32_t port, uint32_t output);
 /* Size and fields of a state whose layout depends on the configuration. */
 void describe_state(struct describe *describe, uint32_t state, size_t size,
                     const struct state_field *fields);
@@ -149,8 +154,9 @@ void op_set_scratch(struct op *op, void *scratch);
 /* This attempt began from a checkpoint, whether or not this subtask gets anything of it. */
 bool op_restored(const struct op *op);
 const char *op_id(const struct op *op);           /* of the job file */
-const char *op_subtask_name(const struct op *op); /* unique in job and attempt, for file names:
-                                                     `2-1` subtask 2, attempt 1 */
+const char *op_subtask_name(const struct op *op); /* unique over all runs and attempts of a job, for
+                                                     file names: `2-7-1` subtask 2, coordinator
+                                                     epoch 7, attempt 1 */
 uint64_t op_seed(const struct op *op);            /* hash of job and operator id */
 const struct schema *op_input_schema(const struct op *op, uint32_t port);
 const struct schema *op_output_schema(const struct op *op, uint32_t port);

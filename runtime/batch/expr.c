@@ -67,6 +67,14 @@ enum type expr_type(const struct expr *expr)
     return expr->type;
 }
 
+bool expr_reads(const struct expr *expr, uint32_t column)
+{
+    for (uint32_t i = 0; i < expr->source_count; i++)
+        if (expr->sources[i].column == column)
+            return true;
+    return expr->column == column;
+}
+
 /* ---- a strip ---- */
 
 static uint64_t low_rows(uint32_t count)

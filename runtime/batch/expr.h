@@ -44,6 +44,7 @@ struct expr;
 struct expr *expr_compile(const char *text, const struct schema *schema, struct error *err);
 void expr_close(struct expr *expr); /* NULL is fine */
 enum type expr_type(const struct expr *expr);
+bool expr_reads(const struct expr *expr, uint32_t column);
 
 /* The value for each physical row of `batch` (unselected rows hold anything). One reference. */
 struct column *expr_eval(struct expr *expr, const struct batch *batch);

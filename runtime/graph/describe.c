@@ -97,6 +97,20 @@ void describe_output_key(struct describe *describe, uint32_t port, const struct 
     describe->facts->output_keys[port] = copy_texts(describe->planner->arena, columns);
 }
 
+void describe_reads(struct describe *describe, uint32_t port, uint32_t column)
+{
+    CHECK(port < describe->op->input_count && column < COLUMNS_MAX);
+    describe->facts->told_reads[port] = true;
+    describe->facts->reads[port][column] = true;
+}
+
+void describe_passes(struct describe *describe, uint32_t port, uint32_t output)
+{
+    CHECK(port < describe->op->input_count && output < describe->op->output_count);
+    describe->facts->told_reads[port] = true;
+    describe->facts->passes[port] |= 1u << output;
+}
+
 void describe_state(struct describe *describe, uint32_t state, size_t size,
                     const struct state_field *fields)
 {

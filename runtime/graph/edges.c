@@ -103,6 +103,21 @@ static void place_outputs(struct planner *planner, uint32_t op)
 
 /* ---- the edges ---- */
 
+/* By name. NULL: the schemas are the same. */
+static const uint32_t *projection(struct planner *planner, const struct schema *from,
+                                  const struct schema *to)
+{
+    uint32_t *columns = arena_new(planner->arena, (to->count + 1) * sizeof(*columns));
+    bool same = from->count == to->count;
+
+    for (uint32_t i = 0; i < to->count; i++) {
+        columns[i] = schema_find(from, to->fields[i].name);
+        CHECK(columns[i] != FIELD_NONE);
+        same = same && columns[i] == i;
+    }
+    return same ? NULL : columns;
+}
+
 static void add_edge(struct planner *planner, const struct job_ref *ref, uint32_t op, uint32_t port)
 {
     struct plan *plan = planner->plan;
@@ -114,7 +129,8 @@ static void add_edge(struct planner *planner, const struct job_ref *ref, uint32_
     edge->from_port = ref->port;
     edge->to = op;
     edge->to_port = port;
-    edge->schema = plan->ops[ref->op].outputs[ref->port].schema;
+    edge->schema = plan->ops[op].inputs[port].schema;
+    edge->columns = projection(planner, plan->ops[ref->op].outputs[ref->port].schema, edge->schema);
     set_key(planner, edge);
 }
 

@@ -98,6 +98,7 @@ static void finish(struct planner *planner)
         if (plan->ops[i].parallelism > plan->parallelism)
             plan->parallelism = plan->ops[i].parallelism;
     }
+    prune_columns(planner);
     edges_make(planner);
     tables_make(planner);
     streams_make(planner);

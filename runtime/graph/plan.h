@@ -26,6 +26,7 @@ struct plan_edge {
     const uint32_t *key; /* PARTITION_KEY, and chained edges to keyed inputs: key columns */
     uint32_t key_count;
     const struct schema *schema;
+    const uint32_t *columns; /* of the output, where not all of them go on; NULL: as they are */
 };
 
 struct plan_input {

@@ -1,6 +1,6 @@
 /* planner: what the steps of planning share while a plan is made. The steps, in order: job_read,
  * order_make, typing_op for each operator in that order, splits_make, then (without mistakes)
- * edges_make, tables_make, streams_make, chains_make. */
+ * prune_columns, edges_make, tables_make, streams_make, chains_make. */
 #ifndef MILLRACE_GRAPH_PLANNER_H
 #define MILLRACE_GRAPH_PLANNER_H
 
@@ -13,6 +13,9 @@ struct op_facts {
     uint32_t edges_in;
     const struct schema *outputs[PORTS_MAX];        /* told by describe; NULL: not */
     const struct text_list *output_keys[PORTS_MAX]; /* the same */
+    bool told_reads[PORTS_MAX]; /* of inputs; false: all columns are read */
+    bool reads[PORTS_MAX][COLUMNS_MAX];
+    uint32_t passes[PORTS_MAX]; /* outputs, as bits */
     /* Rows of an output stand in the subtask that owns their key at the operator's own
      * parallelism, so that a reader keyed alike needs no exchange. */
     bool placed[PORTS_MAX];
@@ -41,6 +44,8 @@ void typing_op(struct planner *planner, uint32_t op);
 /* Splits of all sources, as the request says. */
 void splits_make(struct planner *planner);
 
+/* Leaves out of each input the columns that nobody reads, and describes its operator anew. */
+void prune_columns(struct planner *planner);
 /* Edges with keys and partitions. */
 void edges_make(struct planner *planner);
 void tables_make(struct planner *planner);

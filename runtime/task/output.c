@@ -199,10 +199,21 @@ static struct batch *edge_batch(const struct edge_out *edge, struct batch *batch
     return keyed;
 }
 
+/* The columns that go on. One reference. */
+static struct batch *edge_project(const struct edge_out *edge, struct batch *batch)
+{
+    if (edge->columns)
+        return batch_project(batch, edge->columns, edge->schema->count);
+    batch_ref(batch);
+    return batch;
+}
+
 void edge_send(struct edge_out *edge, struct batch *batch)
 {
-    struct batch *sent = edge_batch(edge, batch);
+    struct batch *projected = edge_project(edge, batch);
+    struct batch *sent = edge_batch(edge, projected);
 
+    batch_release(&projected);
     if (edge->child) {
         struct item *item = items_push(&edge->child->items);
 

@@ -26,6 +26,7 @@ struct edge_out {
     const uint32_t *key;
     uint32_t key_count;
     const struct schema *schema;
+    const uint32_t *columns; /* of the output, as in plan_edge */
     uint32_t direct_column;
     uint32_t target_count;
     struct target *targets;

@@ -125,6 +125,7 @@ static void edge_from_plan(struct edge_out *edge, struct subtask *subtask,
         .key = plan->key,
         .key_count = plan->key_count,
         .schema = plan->schema,
+        .columns = plan->columns,
         .next = subtask->number,
     };
     if (plan->partition == PARTITION_DIRECT) {
@@ -238,8 +239,9 @@ static bool open_store(struct subtask *subtask, struct error *err)
             .spill_dir = arena_format(subtask->arena, "%s/%s-%u", subtask->host->spill_dir, head,
                                       subtask->number),
             .work_dir = subtask->host->work_dir,
-            .file_prefix = arena_format(subtask->arena, "%s-%u-%s-%u", plan->settings.job.name,
-                                        subtask->host->attempt, head, subtask->number),
+            .file_prefix =
+                arena_format(subtask->arena, "%.48s-e%u-a%u-%s-%u", plan->settings.job.name,
+                             subtask->host->epoch, subtask->host->attempt, head, subtask->number),
             .merge_ratio = plan->settings.checkpoint.merge_ratio,
             .allow_dropped = true, /* the states of operators that are in other chains now */
             .executor = subtask->host->executor,
@@ -291,8 +293,8 @@ static bool op_start(struct op *op, struct subtask *subtask, struct error *err)
 {
     bool good;
 
-    (void)snprintf(op->subtask_name, sizeof(op->subtask_name), "%u-%u", subtask->number,
-                   subtask->host->attempt);
+    (void)snprintf(op->subtask_name, sizeof(op->subtask_name), "%u-%u-%u", subtask->number,
+                   subtask->host->epoch, subtask->host->attempt);
     op->arena = arena_create(4096);
     op_cells_make(op);
     op->call = CALL_OPEN;
