@@ -3,12 +3,16 @@
  *
  *   JOB/chk-NNNNNN-eE-aA/manifest.json   checkpoint number, coordinator epoch, attempt
  *   JOB/shared/FILE                      state files and large blobs; named by their writer (job,
- *                                        attempt, operator, subtask, sequence, checksum), shared by
- *                                        the checkpoints that need them
+ *                                        epoch, attempt, operator, subtask, sequence, checksum),
+ *                                        shared by the checkpoints that need them
+ *   JOB/epochs/EEEEEEEE                  the claim of an epoch: who runs the job
+ *   JOB/epochs/EEEEEEEE-from             what that run began from, unless from nothing
  *
- * Fencing: a folder's epochs only grow (manifest_epoch_next at the start of a coordinator or of a
- * fresh job). Newest means the highest (epoch, attempt, checkpoint), so what a former coordinator
- * or attempt still writes is never taken, and manifest_write refuses it when it sees a newer one.
+ * Fencing: each coordinator claims an epoch of its own before it looks for the newest checkpoint;
+ * the highest claim rules. manifest_write looks for a higher one before and after it puts the
+ * manifest and refuses then, so that nothing is committed that a successor has not seen. Newest means
+ * the highest (epoch, attempt, checkpoint), so what a former coordinator or attempt still writes is
+ * never taken.
  *
  * The JSON holds its own xxh3 (over the text before `"checksum"`), and is read as hostile:
  * unknown or missing fields, wrong types, ranges and duplicate names are refused. All functions block. */
@@ -72,13 +76,28 @@ struct manifest *manifest_decode(const void *data, size_t size, struct arena *ar
 void manifest_name(const struct manifest *manifest, char *name);
 void manifest_file_name(const char *job_name, const char *file, char *name);
 
-/* Puts the manifest; its files must be there already. ERROR_FENCED when the folder has a manifest
- * of a newer (epoch, attempt), or this very checkpoint from somebody else. */
+/* Puts the manifest; its files must be there already. ERROR_FENCED when a higher epoch is claimed
+ * (then it may be there, but does not count), when the folder has a manifest of a newer (epoch,
+ * attempt), or this very checkpoint from somebody else. */
 NODISCARD bool manifest_write(struct checkpoint_store *store, const struct manifest *manifest,
                               struct error *err);
-/* One more than the highest epoch of the folder; 1 for a new one. */
-NODISCARD bool manifest_epoch_next(struct checkpoint_store *store, const char *job_name,
-                                   uint32_t *epoch, struct error *err);
+
+/* ---- epochs ---- */
+/* Takes an epoch above all of the folder (1 in a new one) and fences the others. `owner`: a text
+ * that tells who runs it, for manifest_epoch_newest. */
+NODISCARD bool manifest_epoch_claim(struct checkpoint_store *store, const char *job_name,
+                                    const char *owner, uint32_t *epoch, struct error *err);
+/* The highest claim and its owner (the arena's; empty when it cannot be read); 0: none. */
+NODISCARD bool manifest_epoch_newest(struct checkpoint_store *store, const char *job_name,
+                                     struct arena *arena, uint32_t *epoch, const char **owner,
+                                     struct error *err);
+/* After the claim: what the run begins from (name of a manifest; NULL: nothing). Newer checkpoints
+ * of older runs are no longer taken for the newest. Removes older claims. */
+NODISCARD bool manifest_epoch_begun(struct checkpoint_store *store, const char *job_name,
+                                    uint32_t epoch, const char *from, struct error *err);
+/* ERROR_FENCED when a higher one is claimed. */
+NODISCARD bool manifest_epoch_check(struct checkpoint_store *store, const char *job_name,
+                                    uint32_t epoch, struct error *err);
 
 /* A damaged checkpoint that was passed over, one line for a log. */
 struct manifest_skipped {
@@ -86,12 +105,16 @@ struct manifest_skipped {
     char **lines; /* arena-owned */
 };
 
-/* The newest complete checkpoint: its manifest parses and every file that it names has its size
- * and checksum. True with `*out` NULL when the folder has none; `skipped` (may be NULL) tells the
- * damaged newer ones. False only when the store cannot be read. */
-NODISCARD bool manifest_latest(struct checkpoint_store *store, const char *job_name,
+/* The newest complete checkpoint of that epoch (0: of any): its manifest parses and every file that it
+ * names has its size and checksum. True with `*out` NULL when the folder has none; `skipped` (may be
+ * NULL) tells the damaged newer ones. False only when the store cannot be read. */
+NODISCARD bool manifest_latest(struct checkpoint_store *store, const char *job_name, uint32_t epoch,
                                struct arena *arena, struct manifest **out,
                                struct manifest_skipped *skipped, struct error *err);
+/* How many manifests there are, and the name of the newest ("" when there is none; CHECKPOINT_NAME_MAX
+ * bytes), whether or not they are whole. */
+NODISCARD bool manifest_count(struct checkpoint_store *store, const char *job_name, uint32_t *count,
+                              char *newest, struct error *err);
 /* Size and checksum of every file. */
 NODISCARD bool manifest_verify(struct checkpoint_store *store, const struct manifest *manifest,
                                struct error *err);
@@ -105,11 +128,11 @@ NODISCARD bool manifest_open(const char *path, struct arena *arena, struct check
                              struct manifest **out, struct manifest_skipped *skipped,
                              struct error *err);
 
-/* Keeps the `retain` newest checkpoints beside savepoints and the one named `keep` (may be NULL: the
- * one restored from). Removes other manifests, oldest first, and then the files that those named
+/* Keeps the `retain` newest checkpoints of this epoch beside savepoints, those of other epochs and the
+ * one named `keep` (may be NULL: the one restored from). Removes its other manifests, oldest first, and then the files that those named
  * and that no kept one names. Manifests that cannot be read are removed once `retain` newer good ones
  * are there. Files that no manifest names yet are left alone: they may belong to the next one. */
-NODISCARD bool manifest_retain(struct checkpoint_store *store, const char *job_name,
+NODISCARD bool manifest_retain(struct checkpoint_store *store, const char *job_name, uint32_t epoch,
                                uint32_t retain, const char *keep, struct error *err);
 /* Removes the files that no manifest names: left by crashes. Only while no attempt of the job runs
  * (before a job is deployed). Does nothing while a manifest of the folder cannot be read. */

@@ -1,5 +1,5 @@
 /* Manifests in checkpoint stores: names, order, fencing, retention (manifest.h). */
-#include "state/manifest.h"
+#include "state/manifest_inner.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,17 +8,6 @@
 #include <sys/stat.h>
 
 #define OBJECT "manifest.json"
-
-struct place { /* a manifest as its name tells it */
-    char *name;
-    uint64_t checkpoint;
-    uint32_t epoch, attempt;
-};
-
-struct places { /* newest first */
-    uint32_t count;
-    struct place *list;
-};
 
 /* ---- names ---- */
 
@@ -62,8 +51,8 @@ static int place_order(const void *a, const void *b)
     return (x->checkpoint < y->checkpoint) - (x->checkpoint > y->checkpoint);
 }
 
-static bool places_list(struct checkpoint_store *store, const char *job_name, struct arena *arena,
-                        struct places *places, struct error *err)
+bool places_list(struct checkpoint_store *store, const char *job_name, struct arena *arena,
+                 struct places *places, struct error *err)
 {
     char prefix[CHECKPOINT_NAME_MAX];
     struct name_list names;
@@ -226,19 +215,62 @@ static void skip_add(struct manifest_skipped *skipped, struct arena *arena, cons
     skipped->lines = lines;
 }
 
-bool manifest_latest(struct checkpoint_store *store, const char *job_name, struct arena *arena,
-                     struct manifest **out, struct manifest_skipped *skipped, struct error *err)
+/* Leaves out what was given up: runs write on for a moment after another one has begun from an
+ * earlier checkpoint of theirs, or were set back by hand. */
+static bool places_leave(struct checkpoint_store *store, const char *job_name, struct arena *arena,
+                         struct places *places, struct error *err)
+{
+    struct place base = {0};
+    const char *from;
+    uint32_t epoch, kept = 0;
+
+    if (!epoch_begin(store, job_name, arena, &epoch, &from, err))
+        return false;
+    if (epoch == 0 || !place_parse(from, job_name, &base))
+        return true;
+    for (uint32_t i = 0; i < places->count; i++)
+        if (places->list[i].epoch >= epoch || place_order(&places->list[i], &base) >= 0)
+            places->list[kept++] = places->list[i];
+    places->count = kept;
+    return true;
+}
+
+static bool places_good(struct checkpoint_store *store, const char *job_name, struct arena *arena,
+                        struct places *places, struct error *err)
+{
+    return places_list(store, job_name, arena, places, err) &&
+           places_leave(store, job_name, arena, places, err);
+}
+
+bool manifest_count(struct checkpoint_store *store, const char *job_name, uint32_t *count,
+                    char *newest, struct error *err)
+{
+    struct arena *arena = arena_create(4096);
+    struct places places = {0};
+    bool good = places_good(store, job_name, arena, &places, err);
+
+    *count = places.count;
+    (void)snprintf(newest, CHECKPOINT_NAME_MAX, "%s", places.count > 0 ? places.list[0].name : "");
+    arena_close(arena);
+    return good;
+}
+
+bool manifest_latest(struct checkpoint_store *store, const char *job_name, uint32_t epoch,
+                     struct arena *arena, struct manifest **out, struct manifest_skipped *skipped,
+                     struct error *err)
 {
     struct places places;
 
     *out = NULL;
     if (skipped)
         *skipped = (struct manifest_skipped){0};
-    if (!places_list(store, job_name, arena, &places, err))
+    if (!places_good(store, job_name, arena, &places, err))
         return false;
     for (uint32_t i = 0; i < places.count; i++) {
         struct error why = {0};
 
+        if (epoch != 0 && places.list[i].epoch != epoch)
+            continue;
         *out = manifest_read(store, places.list[i].name, arena, &why);
         if (*out)
             return true;
@@ -248,22 +280,6 @@ bool manifest_latest(struct checkpoint_store *store, const char *job_name, struc
 }
 
 /* ---- writing ---- */
-
-bool manifest_epoch_next(struct checkpoint_store *store, const char *job_name, uint32_t *epoch,
-                         struct error *err)
-{
-    struct arena *arena = arena_create(4096);
-    struct places places;
-    bool ok = places_list(store, job_name, arena, &places, err);
-
-    if (ok && places.count && places.list[0].epoch == UINT32_MAX)
-        ok = error_set(err, ERROR_LIMIT, store->place, "use another folder",
-                       "the epochs of job \"%s\" are used up", job_name);
-    if (ok)
-        *epoch = places.count ? places.list[0].epoch + 1 : 1;
-    arena_close(arena);
-    return ok;
-}
 
 static bool fenced(struct error *err, const char *name, const char *by)
 {
@@ -293,7 +309,8 @@ bool manifest_write(struct checkpoint_store *store, const struct manifest *manif
     bool ok = false;
 
     manifest_name(manifest, name);
-    if (!places_list(store, manifest->job_name, arena, &places, err))
+    if (!manifest_epoch_check(store, manifest->job_name, manifest->epoch, err) ||
+        !places_list(store, manifest->job_name, arena, &places, err))
         goto out;
     if (places.count &&
         (places.list[0].epoch > manifest->epoch ||
@@ -312,6 +329,9 @@ bool manifest_write(struct checkpoint_store *store, const struct manifest *manif
     case PUT_FAILED:
         break;
     }
+    /* A newer run that has claimed its epoch since then may have looked for the newest checkpoint
+     * before this one: it does not count. One that claims from here on sees it. */
+    ok = ok && manifest_epoch_check(store, manifest->job_name, manifest->epoch, err);
 out:
     bytes_clear(&text);
     arena_close(arena);
@@ -370,7 +390,7 @@ static bool open_newest(char *folder, struct arena *arena, struct checkpoint_sto
     if (!job)
         return no_checkpoint(err, given);
     *store = checkpoint_store_dir(folder[0] ? folder : "/", err);
-    if (!*store || !manifest_latest(*store, job, arena, out, skipped, err))
+    if (!*store || !manifest_latest(*store, job, 0, arena, out, skipped, err))
         return false;
     if (*out)
         return true;
@@ -419,6 +439,7 @@ bool manifest_open(const char *path, struct arena *arena, struct checkpoint_stor
 struct retention {
     struct checkpoint_store *store;
     const char *job_name;
+    uint32_t epoch; /* 0: of all */
     struct arena *arena;
     struct places places;
     bool *keep; /* by place */
@@ -457,9 +478,12 @@ static bool retention_remove(const struct retention *retention, struct error *er
     char name[CHECKPOINT_NAME_MAX];
     bool ok = true;
 
+    /* Looked at again before each: a newer run may have begun from one of them. */
     for (uint32_t i = retention->places.count; ok && i-- > 0;)
         if (!retention->keep[i])
-            ok = checkpoint_remove(retention->store, retention->places.list[i].name, err);
+            ok = manifest_epoch_check(retention->store, retention->job_name, retention->epoch,
+                                      err) &&
+                 checkpoint_remove(retention->store, retention->places.list[i].name, err);
     for (uint32_t i = 0; ok && !retention->blind && i < retention->gone.count; i++) {
         const struct store_file *file = retention->gone.list[i];
 
@@ -472,13 +496,29 @@ static bool retention_remove(const struct retention *retention, struct error *er
     return ok;
 }
 
-bool manifest_retain(struct checkpoint_store *store, const char *job_name, uint32_t retain,
-                     const char *keep, struct error *err)
+/* The own ones and the one that the run began from: files of others are in neither, but for those
+ * of the latter. */
+static void retention_own(struct retention *retention, const char *keep)
+{
+    struct places *places = &retention->places;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < places->count; i++)
+        if (places->list[i].epoch == retention->epoch ||
+            (keep && strcmp(keep, places->list[i].name) == 0))
+            places->list[kept++] = places->list[i];
+    places->count = kept;
+}
+
+bool manifest_retain(struct checkpoint_store *store, const char *job_name, uint32_t epoch,
+                     uint32_t retain, const char *keep, struct error *err)
 {
     struct retention retention = {
-        .store = store, .job_name = job_name, .arena = arena_create(16384)};
+        .store = store, .job_name = job_name, .epoch = epoch, .arena = arena_create(16384)};
     bool ok = places_list(store, job_name, retention.arena, &retention.places, err);
 
+    if (ok)
+        retention_own(&retention, keep);
     if (ok && retention.places.count > retain) {
         retention_choose(&retention, retain, keep);
         ok = retention_remove(&retention, err);

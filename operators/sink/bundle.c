@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUNDLE_FIRST "millrace sink/file 1"
+#define BUNDLE_FIRST "millrace sink/file 2"
 #define BUNDLE_FILES_MAX (1u << 20)
 
 void bundle_write(const struct bundle *bundle, struct bytes *out)
@@ -67,7 +67,8 @@ static bool read_text(char **into, const char *value)
 static bool read_line(struct bundle *bundle, char *line)
 {
     char *value = strchr(line, ' ');
-    uint32_t subtask, attempt;
+    uint32_t subtask;
+    uint64_t attempt;
     if (!value)
         return false;
     *value++ = '\0';
@@ -119,17 +120,22 @@ bool bundle_read(struct bundle *bundle, const uint8_t *data, size_t size, struct
                      "is damaged, or of another version of millrace");
 }
 
-bool subtask_parse(const char *text, uint32_t *subtask, uint32_t *attempt)
+bool subtask_parse(const char *text, uint32_t *subtask, uint64_t *attempt)
 {
-    char *end;
-    if (text[0] < '0' || text[0] > '9')
-        return false;
+    unsigned long numbers[3];
+    char *end = (char *)(uintptr_t)text;
+
     errno = 0;
-    unsigned long first = strtoul(text, &end, 10);
-    if (*end != '-' || end[1] < '0' || end[1] > '9')
-        return false;
-    unsigned long second = strtoul(end + 1, &end, 10);
-    *subtask = (uint32_t)first;
-    *attempt = (uint32_t)second;
-    return errno == 0 && *end == '\0' && first <= UINT32_MAX && second <= UINT32_MAX;
+    for (int i = 0; i < 3; i++) {
+        if (i > 0 && *end++ != '-')
+            return false;
+        if (*end < '0' || *end > '9')
+            return false;
+        numbers[i] = strtoul(end, &end, 10);
+        if (errno != 0 || numbers[i] > UINT32_MAX)
+            return false;
+    }
+    *subtask = (uint32_t)numbers[0];
+    *attempt = (uint64_t)numbers[1] << 32 | numbers[2];
+    return *end == '\0';
 }

@@ -1,9 +1,9 @@
 /* bundle: what a sink/file subtask puts into a checkpoint, as lines of text:
  *
- *   millrace sink/file 1
+ *   millrace sink/file 2
  *   dir PATH
  *   checkpoint 7
- *   subtask 2-1
+ *   subtask 2-7-1
  *   suffix .jsonl
  *   rolled N CHECKPOINT LENGTH      any number
  *   open N LENGTH                   none or one
@@ -36,7 +36,8 @@ bool bundle_read(struct bundle *bundle, const uint8_t *data, size_t size,
                  struct error *err) NODISCARD;
 void bundle_clear(struct bundle *bundle);
 
-/* SUBTASK is `subtask-attempt`: two decimal numbers. */
-bool subtask_parse(const char *text, uint32_t *subtask, uint32_t *attempt) NODISCARD;
+/* SUBTASK is `subtask-epoch-attempt`: three decimal numbers. `attempt` is epoch << 32 | attempt: it
+ * grows over all attempts of all runs in a checkpoint folder. */
+bool subtask_parse(const char *text, uint32_t *subtask, uint64_t *attempt) NODISCARD;
 
 #endif

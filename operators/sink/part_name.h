@@ -19,7 +19,8 @@ enum part_kind {
 
 struct part_name {
     enum part_kind kind;
-    uint32_t subtask, attempt;
+    uint32_t subtask;
+    uint64_t attempt;    /* as in subtask_parse: grows from run to run */
     uint64_t checkpoint; /* visible ones */
     uint64_t number;
 };

@@ -3,7 +3,7 @@
  *   .part-SUBTASK-N.jsonl.inprogress     being written, or rolled and not committed yet
  *   part-SUBTASK-CHECKPOINT-N.jsonl      visible: complete, never changed again
  *
- * SUBTASK is `subtask-attempt`, N counts the files of a subtask, CHECKPOINT is the first checkpoint
+ * SUBTASK is `subtask-epoch-attempt`, N counts the files of a subtask, CHECKPOINT is the first checkpoint
  * that the file is part of. A bundle names the rolled files with their names to be, and the file in
  * progress with its committed length. What makes it exact:
  *  - prepare makes bytes and directory entries durable before the bundle leaves;
@@ -24,7 +24,7 @@
 
 struct parts_options {
     const char *dir;
-    const char *subtask; /* `2-1`: subtask 2 of attempt 1 */
+    const char *subtask; /* `2-7-1`: subtask 2 of attempt 1 of the coordinator's epoch 7 */
     const char *suffix;  /* `.jsonl` */
     const char *header;  /* bytes at the beginning of each file, or NULL */
     enum compression compression;

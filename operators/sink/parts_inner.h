@@ -14,7 +14,8 @@ struct pending_part { /* rolled, not known to be committed */
 
 struct parts {
     struct parts_options options;
-    uint32_t subtask, attempt;
+    uint32_t subtask;
+    uint64_t attempt;
     int dir;
     bool directory_changed; /* since the last fsync of it */
     struct bytes buffer;

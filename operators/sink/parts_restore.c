@@ -195,7 +195,8 @@ struct undo {
     struct parts *parts;
     int dir;
     const struct bundle *bundle;
-    uint32_t subtask, attempt; /* of the bundle */
+    uint32_t subtask; /* of the bundle */
+    uint64_t attempt;
 };
 
 static bool is_undone(const struct undo *undo, const struct part_name *name)
@@ -205,7 +206,7 @@ static bool is_undone(const struct undo *undo, const struct part_name *name)
     if (name->kind == PART_VISIBLE)
         return name->checkpoint > undo->bundle->checkpoint && !others_care;
     if (undo->attempt >= undo->parts->attempt)
-        return false; /* attempts have begun anew: it may be in use */
+        return false; /* epochs have begun anew, in another checkpoint folder: it may be in use */
     return name->attempt < undo->parts->attempt && !others_care;
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/control/owner.h"
 #include "runtime/worker/restore.h"
 
 #include <errno.h>
@@ -33,6 +34,8 @@ struct checkpoints {
     struct arena *arena;
     struct manifest *restored; /* NULL: the run began from nothing */
     char restored_name[CHECKPOINT_NAME_MAX];
+    uint32_t earlier; /* checkpoints of earlier runs that a run from nothing has found */
+    char earlier_name[CHECKPOINT_NAME_MAX];
     char job_dir[PATH_SIZE_MAX], work_dir[PATH_SIZE_MAX], spill_dir[PATH_SIZE_MAX];
 };
 
@@ -73,6 +76,11 @@ static void piece_add(struct checkpoints *checkpoints, struct piece *piece, uv_w
 }
 
 /* ---- opening ---- */
+static const char *job_name(const struct checkpoints *checkpoints)
+{
+    return checkpoints->plan->settings.job.name;
+}
+
 static bool check_fits(const struct plan *plan, const struct manifest *manifest, const char *path,
                        bool allow_missing, struct error *err)
 {
@@ -114,13 +122,84 @@ static bool open_restored(struct checkpoints *checkpoints, const char *path, boo
                        &skipped, err))
         return false;
     log_skipped(&skipped);
-    if (!checkpoints->restored)
-        return error_set(err, ERROR_CONFIG, path,
-                         "give a checkpoint folder, its manifest or the "
-                         "folder of a job",
-                         "no complete checkpoint is here");
     manifest_name(checkpoints->restored, checkpoints->restored_name);
     return check_fits(checkpoints->plan, checkpoints->restored, path, allow_missing, err);
+}
+
+/* Whether the run that holds the folder lives on this machine. False also when it cannot be seen. */
+static bool held(struct checkpoints *checkpoints, int64_t *pid)
+{
+    const char *owner;
+    uint32_t epoch;
+
+    return manifest_epoch_newest(checkpoints->store, job_name(checkpoints), checkpoints->arena,
+                                 &epoch, &owner, NULL) &&
+           epoch > 0 && owner_lives(owner, pid);
+}
+
+static bool claim(struct checkpoints *checkpoints, struct error *err)
+{
+    char owner[OWNER_TEXT_MAX];
+    int64_t pid;
+
+    if (held(checkpoints, &pid))
+        log_line(LOG_WARN, "takes the job over from a process that still lives", "pid=%" PRId64,
+                 pid);
+    owner_text(owner, sizeof(owner));
+    return manifest_epoch_claim(checkpoints->store, job_name(checkpoints), owner,
+                                &checkpoints->epoch, err);
+}
+
+/* From a checkpoint. The epoch is claimed once it is known to fit, so that a wrong command fences
+ * nobody; were a checkpoint completed meanwhile by the run before, it is looked for again. */
+static bool open_again(struct checkpoints *checkpoints, const char *path, bool allow_missing,
+                       struct error *err)
+{
+    char before[CHECKPOINT_NAME_MAX], newest[CHECKPOINT_NAME_MAX];
+    struct checkpoint_store *store;
+    uint32_t count;
+
+    if (!open_restored(checkpoints, path, allow_missing, err) ||
+        !manifest_count(checkpoints->store, job_name(checkpoints), &count, before, err) ||
+        !claim(checkpoints, err) ||
+        !manifest_count(checkpoints->store, job_name(checkpoints), &count, newest, err))
+        return false;
+    store = checkpoints->store;
+    if (strcmp(before, newest) != 0) {
+        checkpoints->store = NULL;
+        checkpoint_store_close(store);
+        if (!open_restored(checkpoints, path, allow_missing, err))
+            return false;
+    }
+    return manifest_epoch_begun(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
+                                checkpoints->restored_name, err);
+}
+
+/* Two runs of one job are not begun side by side in one folder. */
+static bool check_alone(struct checkpoints *checkpoints, struct error *err)
+{
+    int64_t pid;
+
+    if (!held(checkpoints, &pid))
+        return true;
+    return error_set(err, ERROR_CONFIG, checkpoints->store->place,
+                     "wait for it or stop it; or set another job.name or checkpoint.dir; or take "
+                     "over from its last checkpoint with -s",
+                     "a job `%s` is running with this checkpoint folder (process %" PRId64 ")",
+                     job_name(checkpoints), pid);
+}
+
+/* From nothing. */
+static bool open_fresh(struct checkpoints *checkpoints, struct error *err)
+{
+    const char *job = job_name(checkpoints);
+
+    checkpoints->store = checkpoint_store_dir(checkpoints->plan->settings.checkpoint.dir, err);
+    return checkpoints->store && check_alone(checkpoints, err) &&
+           manifest_count(checkpoints->store, job, &checkpoints->earlier, checkpoints->earlier_name,
+                          err) &&
+           claim(checkpoints, err) &&
+           manifest_epoch_begun(checkpoints->store, job, checkpoints->epoch, NULL, err);
 }
 
 static bool make_folders(const char *path, struct error *err)
@@ -139,11 +218,9 @@ static bool make_folders(const char *path, struct error *err)
 
 static bool open_folders(struct checkpoints *checkpoints, struct error *err)
 {
-    const char *job = checkpoints->plan->settings.job.name;
+    const char *job = job_name(checkpoints);
     const char *spill = checkpoints->plan->settings.state.spill_dir;
 
-    if (!manifest_epoch_next(checkpoints->store, job, &checkpoints->epoch, err))
-        return false;
     (void)snprintf(checkpoints->job_dir, PATH_SIZE_MAX, "%s/%s", checkpoints->store->place, job);
     (void)snprintf(checkpoints->work_dir, PATH_SIZE_MAX, "%s/%s/shared", checkpoints->store->place,
                    job);
@@ -163,14 +240,9 @@ struct checkpoints *checkpoints_open(uv_loop_t *loop, const struct plan *plan,
     checkpoints->loop = loop;
     checkpoints->plan = plan;
     checkpoints->arena = arena_create(1u << 16);
-    if (restore_path) {
-        good = open_restored(checkpoints, restore_path, allow_missing, err);
-    } else {
-        checkpoints->store = checkpoint_store_dir(plan->settings.checkpoint.dir, err);
-        good = checkpoints->store != NULL;
-    }
-    good = good && open_folders(checkpoints, err);
-    if (good)
+    good = restore_path ? open_again(checkpoints, restore_path, allow_missing, err)
+                        : open_fresh(checkpoints, err);
+    if (good && open_folders(checkpoints, err))
         return checkpoints;
     checkpoints_close(checkpoints);
     return NULL;
@@ -194,6 +266,15 @@ uint32_t checkpoints_epoch(const struct checkpoints *checkpoints)
 uint64_t checkpoints_restored(const struct checkpoints *checkpoints)
 {
     return checkpoints->restored ? checkpoints->restored->checkpoint : 0;
+}
+
+uint32_t checkpoints_earlier(const struct checkpoints *checkpoints, char *path, size_t size)
+{
+    const char *name = checkpoints->earlier_name, *end = strrchr(name, '/');
+
+    (void)snprintf(path, size, "%s/%.*s", checkpoints->store->place, end ? (int)(end - name) : 0,
+                   name);
+    return checkpoints->earlier;
 }
 
 const char *checkpoints_job_dir(const struct checkpoints *checkpoints)
@@ -231,15 +312,23 @@ static void find_work(uv_work_t *work)
     struct manifest *manifest = NULL;
     char name[CHECKPOINT_NAME_MAX];
 
-    find->good = manifest_latest(checkpoints->store, checkpoints->plan->settings.job.name,
+    /* What an earlier run left is not ours; a later one must not be disturbed. */
+    find->good = manifest_epoch_check(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
+                                      &find->err) &&
+                 manifest_latest(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
                                  find->arena, &manifest, &skipped, &find->err);
     if (!find->good)
         return;
     log_skipped(&skipped);
-    if (!manifest || manifest->epoch != checkpoints->epoch)
-        manifest = checkpoints->restored; /* what an earlier run left is not ours */
     if (!manifest)
+        manifest = checkpoints->restored;
+    if (!manifest) {
+        /* Its sinks have committed: it must not begin anew. */
+        find->good =
+            skipped.count == 0 || error_set(&find->err, ERROR_STATE, checkpoints->job_dir, NULL,
+                                            "no checkpoint of this run is whole any more");
         return;
+    }
     manifest_name(manifest, name);
     (void)snprintf(find->path, sizeof(find->path), "%s/%s", checkpoints->store->place, name);
 }
@@ -286,9 +375,10 @@ static void write_work(uv_work_t *work)
 
     write->good = manifest_write(checkpoints->store, &write->manifest, &write->err);
     if (write->good &&
-        !manifest_retain(checkpoints->store, write->manifest.job_name,
+        !manifest_retain(checkpoints->store, write->manifest.job_name, checkpoints->epoch,
                          (uint32_t)checkpoints->plan->settings.checkpoint.retain,
-                         checkpoints->restored ? checkpoints->restored_name : NULL, &err))
+                         checkpoints->restored ? checkpoints->restored_name : NULL, &err) &&
+        err.code != ERROR_FENCED) /* that is told by the next manifest */
         log_line(LOG_WARN, "old checkpoints could not be removed", "why=\"%s\"",
                  error_text(&err, text, sizeof(text)));
 }

@@ -181,6 +181,11 @@ static void expel(struct driver *driver, uint32_t seat)
 }
 
 /* ---- actions ---- */
+static bool is_fenced(const struct error *err)
+{
+    return err && err->code == ERROR_FENCED;
+}
+
 static void on_found(void *owner, uint32_t attempt, const char *manifest_path,
                      const struct error *err)
 {
@@ -189,6 +194,11 @@ static void on_found(void *owner, uint32_t attempt, const char *manifest_path,
     struct report failed = {.kind = REPORT_FAILED};
     struct exchange_peer *peers;
 
+    if (is_fenced(err)) {
+        coordinator_fenced(driver->coordinator, err);
+        act(driver);
+        return;
+    }
     if (attempt != coordinator_attempt(driver->coordinator))
         return; /* that attempt failed meanwhile; another look-up is for its successor */
     peers = memory_array(driver->config.workers, sizeof(*peers));
@@ -229,7 +239,9 @@ static void on_manifest(void *owner, uint64_t checkpoint, const struct error *er
 {
     struct driver *driver = owner;
 
-    if (err)
+    if (is_fenced(err))
+        coordinator_fenced(driver->coordinator, err);
+    else if (err)
         log_line(LOG_WARN, "a manifest could not be written", "checkpoint=%" PRIu64 " why=\"%s\"",
                  checkpoint, err->what);
     coordinator_manifest(driver->coordinator, checkpoint, !err, err, now_ms(driver));
@@ -515,6 +527,27 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     act(driver);
 }
 
+/* A newer run has taken over; the folder, and a summary's path that both may have, are its. */
+static bool fenced(const struct driver *driver)
+{
+    return coordinator_state(driver->coordinator) == COORDINATOR_FAILED &&
+           is_fenced(coordinator_failure(driver->coordinator));
+}
+
+static void say_earlier(const struct driver *driver)
+{
+    char path[PATH_SIZE_MAX];
+    uint32_t count = checkpoints_earlier(driver->checkpoints, path, sizeof(path));
+
+    if (count > 0)
+        (void)fprintf(
+            stderr,
+            "millrace: %s has %u checkpoint%s of earlier runs; this run begins from "
+            "nothing and leaves them there; to resume the newest: millrace run %s -s %s\n",
+            checkpoints_job_dir(driver->checkpoints), count, count == 1 ? "" : "s",
+            driver->config.request->path, path);
+}
+
 static void say_end(const struct driver *driver)
 {
     const struct error *failure = coordinator_failure(driver->coordinator);
@@ -524,6 +557,11 @@ static void say_end(const struct driver *driver)
     coordinator_figures(driver->coordinator, &figures);
     if (driver->line_open)
         (void)fputc('\n', stderr);
+    if (fenced(driver)) {
+        (void)fprintf(stderr, "millrace: this run ends: %s\n",
+                      error_text(failure, text, sizeof(text)));
+        return; /* to resume it is for its successor */
+    }
     if (coordinator_state(driver->coordinator) == COORDINATOR_FAILED && failure)
         (void)fprintf(stderr, "millrace: the job has failed: %s\n",
                       error_text(failure, text, sizeof(text)));
@@ -642,12 +680,14 @@ int driver_run(const struct driver_config *config)
         driver_discard(&driver);
         return err.code == ERROR_CONFIG || err.code == ERROR_STATE ? 2 : 1;
     }
+    say_earlier(&driver);
     act(&driver);
     uv_run(&driver.loop, UV_RUN_DEFAULT); /* until act() stops it */
     good = coordinator_state(driver.coordinator) == COORDINATOR_DONE;
     driver_view(&driver, &view);
     say_end(&driver);
-    if (config->summary_path && !summary_write(&view, config->summary_path, &err)) {
+    if (config->summary_path && !fenced(&driver) &&
+        !summary_write(&view, config->summary_path, &err)) {
         (void)fprintf(stderr, "millrace: %s\n", error_text(&err, text, sizeof(text)));
         good = false;
     }

@@ -463,6 +463,16 @@ void coordinator_manifest(struct coordinator *coordinator, uint64_t number, bool
         checkpoint_next(coordinator, now_ms);
 }
 
+void coordinator_fenced(struct coordinator *coordinator, const struct error *err)
+{
+    if (coordinator->state == COORDINATOR_DONE || coordinator->state == COORDINATOR_FAILED)
+        return;
+    coordinator->failure = *err;
+    coordinator->has_failure = true;
+    checkpoint_clear(coordinator);
+    finish(coordinator, COORDINATOR_FAILED);
+}
+
 /* Names who has not reported yet. */
 static void time_out(struct coordinator *coordinator, int64_t now_ms)
 {

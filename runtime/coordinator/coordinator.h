@@ -80,6 +80,8 @@ void coordinator_report(struct coordinator *coordinator, uint32_t worker, uint32
 /* The manifest is durable, or not (then the checkpoint fails; three in a row fail the attempt). */
 void coordinator_manifest(struct coordinator *coordinator, uint64_t checkpoint, bool written,
                           const struct error *err, int64_t now_ms);
+/* A newer coordinator has taken over: ends at once, without another attempt. */
+void coordinator_fenced(struct coordinator *coordinator, const struct error *err);
 void coordinator_tick(struct coordinator *coordinator, int64_t now_ms);
 /* Ctrl-C: no more input, a last checkpoint, then the end. Twice: without waiting. */
 void coordinator_stop(struct coordinator *coordinator, int64_t now_ms);

@@ -75,7 +75,7 @@ struct op {
     const struct plan_op *plan;
     const struct operator_def *def; /* plan->def, or that of a publisher */
     const char *id;
-    char subtask_name[32];
+    char subtask_name[36];
     uint64_t seed;
     struct arena *arena; /* the operator's own memory */
     void *scratch;

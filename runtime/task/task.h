@@ -78,12 +78,12 @@ struct task_host {
     const struct plan *plan;
     const struct clock *clock;
     struct executor *executor;
-    uint32_t attempt;
-    const char *work_dir;  /* state files are written here */
-    const char *spill_dir; /* own to this process */
-    uint64_t memory_bytes; /* budget of one subtask's store; 0: none */
-    uint64_t chaos;        /* debug.chaos; 0: off */
-    uint32_t sim_bug;      /* bit 1: do not align; only built with -Dsim_bug */
+    uint32_t epoch, attempt; /* of the coordinator, and within it: in the names of all files */
+    const char *work_dir;    /* state files are written here */
+    const char *spill_dir;   /* own to this process */
+    uint64_t memory_bytes;   /* budget of one subtask's store; 0: none */
+    uint64_t chaos;          /* debug.chaos; 0: off */
+    uint32_t sim_bug;        /* bit 1: do not align; only built with -Dsim_bug */
     /* Channels are the host's and outlive the subtask. */
     struct channel *(*edge_channel)(struct task_host *host, uint32_t edge, uint32_t from,
                                     uint32_t to);

@@ -238,6 +238,7 @@ struct deployment *deployment_create(const struct deployment_config *config)
         .plan = config->plan,
         .clock = config->clock,
         .executor = config->executor,
+        .epoch = config->epoch,
         .attempt = config->attempt,
         .work_dir = config->work_dir,
         .spill_dir = config->spill_dir,

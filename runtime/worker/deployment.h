@@ -11,7 +11,7 @@ struct deployment;
 
 struct deployment_config {
     const struct plan *plan;
-    uint32_t worker, workers, attempt;
+    uint32_t worker, workers, epoch, attempt;
     const struct clock *clock;
     struct executor *executor;
     const char *work_dir, *spill_dir; /* borrowed */

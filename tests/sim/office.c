@@ -36,7 +36,7 @@ static void spawn(struct world *world, uint32_t seat)
 
     world->processes =
         memory_grow(world->processes, world->process_count, sizeof(*world->processes));
-    world->processes[number] = process_create(number, seat, world->plan_count, &world->shared);
+    world->processes[number] = process_create(number, seat, world->epoch, &world->shared);
     world->processes[number]->pace = world->slow && chance(world, 3) ? 12 : 1;
     world->seats[seat] = number;
     post_in_order(world, MESSAGE_JOIN, world->processes[number], 20);
@@ -100,6 +100,7 @@ void office_write(struct world *world, const struct message *message)
 {
     struct arena *arena = arena_create(1u << 16);
     struct message *written = post(world, MESSAGE_WRITTEN, 10);
+    char name[CHECKPOINT_NAME_MAX];
     struct error err = {0};
     struct manifest *manifest =
         manifest_decode(message->text.data, message->text.size, arena, &err);
@@ -116,7 +117,10 @@ void office_write(struct world *world, const struct message *message)
     written->report.error = err;
     if (written->good) {
         ledger_durable(world->ledger, message->checkpoint);
-        CHECK(manifest_retain(world->store, "sim", world->retain, NULL, &err));
+        if (world->restored)
+            manifest_name(world->restored, name);
+        CHECK(manifest_retain(world->store, "sim", world->epoch, world->retain,
+                              world->restored ? name : NULL, &err));
     }
     arena_close(arena);
 }
@@ -134,10 +138,11 @@ void office_find(struct world *world, const struct message *message)
         post(world, MESSAGE_FIND, 10)->attempt = message->attempt;
         return;
     }
-    CHECK(manifest_latest(world->store, "sim", world->arena, &manifest, &skipped, &err));
+    CHECK(manifest_latest(world->store, "sim", world->epoch, world->arena, &manifest, &skipped,
+                          &err));
     CHECK(skipped.count == 0);
     found = post(world, MESSAGE_FOUND, 10);
-    if (!manifest || manifest->epoch != world->epoch)
+    if (!manifest)
         manifest = world->restored;
     found->attempt = message->attempt;
     found->from = manifest;
@@ -290,11 +295,16 @@ static void add_plan(struct world *world)
 void office_open(struct world *world)
 {
     struct manifest_skipped skipped = {0};
+    char name[CHECKPOINT_NAME_MAX];
     struct error err = {0};
     uint64_t restored;
 
-    CHECK(manifest_epoch_next(world->store, "sim", &world->epoch, &err));
-    CHECK(manifest_latest(world->store, "sim", world->arena, &world->restored, &skipped, &err));
+    CHECK(manifest_epoch_claim(world->store, "sim", "sim", &world->epoch, &err));
+    CHECK(manifest_latest(world->store, "sim", 0, world->arena, &world->restored, &skipped, &err));
+    if (world->restored)
+        manifest_name(world->restored, name);
+    CHECK(manifest_epoch_begun(world->store, "sim", world->epoch, world->restored ? name : NULL,
+                               &err));
     restored = world->restored ? world->restored->checkpoint : 0;
     add_plan(world);
     world->coordinator =

@@ -92,14 +92,14 @@ static void remote_wake(struct waker *waker)
     (void)waker; /* the world looks at all channels */
 }
 
-struct process *process_create(uint32_t number, uint32_t seat, uint32_t generation,
+struct process *process_create(uint32_t number, uint32_t seat, uint32_t epoch,
                                struct process_shared *shared)
 {
     struct process *process = memory_new(sizeof(*process));
 
     process->number = number;
     process->seat = seat;
-    process->generation = generation;
+    process->epoch = epoch;
     process->shared = shared;
     process->clock.clock.now_ns = process_now_ns;
     process->clock.process = process;
@@ -178,6 +178,7 @@ static void deployment_make(struct process *process, const struct plan *plan,
         .plan = plan,
         .worker = process->seat,
         .workers = PROCESS_WORKERS,
+        .epoch = process->epoch,
         .attempt = process->attempt,
         .clock = &process->clock.clock,
         .executor = &process->late.executor,
@@ -279,7 +280,7 @@ void process_step(struct process *process)
 /* ---- data ---- */
 bool process_linked(const struct process *from, const struct process *to)
 {
-    return from->running && to->running && from->generation == to->generation &&
+    return from->running && to->running && from->epoch == to->epoch &&
            from->attempt == to->attempt && !(from->broken & 1u << to->seat) &&
            !(to->broken & 1u << from->seat) && from->state == PROCESS_ALIVE &&
            to->state == PROCESS_ALIVE;

@@ -57,7 +57,7 @@ struct process_shared { /* the world's; outlives its processes */
 };
 
 struct process {
-    uint32_t number, seat, generation; /* of the coordinator that it belongs to */
+    uint32_t number, seat, epoch; /* of the coordinator that it belongs to */
     struct process_shared *shared;
     enum process_state state;
     bool joined, running, expelled;
@@ -74,7 +74,7 @@ struct process {
     char spill_dir[160];
 };
 
-struct process *process_create(uint32_t number, uint32_t seat, uint32_t generation,
+struct process *process_create(uint32_t number, uint32_t seat, uint32_t epoch,
                                struct process_shared *shared);
 void process_close(struct process *process); /* NULL is fine */
 /* False: it has reported a failure. */

@@ -232,20 +232,20 @@ static void test_latest(void **state)
     uint32_t epoch;
 
     (void)state;
-    must(manifest_latest(store, "video", arena, &latest, &skipped, &err), &err);
+    must(manifest_latest(store, "video", 0, arena, &latest, &skipped, &err), &err);
     assert_null(latest);
-    must(manifest_epoch_next(store, "video", &epoch, &err), &err);
-    assert_int_equal(epoch, 1);
     put_sample(store, 9, 1, 0);
     put_sample(store, 10, 1, 0);
     put_sample(store, 2, 2, 0);
     put_sample(store, 3, 2, 1);
-    must(manifest_latest(store, "video", arena, &latest, &skipped, &err), &err);
+    must(manifest_latest(store, "video", 0, arena, &latest, &skipped, &err), &err);
     assert_int_equal(latest->epoch * 100 + latest->checkpoint, 203);
     assert_int_equal(skipped.count, 0);
-    must(manifest_epoch_next(store, "video", &epoch, &err), &err);
-    assert_int_equal(epoch, 3);
-    must(manifest_latest(store, "vide", arena, &latest, &skipped, &err), &err);
+    must(manifest_latest(store, "video", 1, arena, &latest, &skipped, &err), &err);
+    assert_int_equal(latest->epoch * 100 + latest->checkpoint, 110);
+    must(manifest_epoch_claim(store, "video", "me", &epoch, &err), &err);
+    assert_int_equal(epoch, 3); /* above all manifests */
+    must(manifest_latest(store, "vide", 0, arena, &latest, &skipped, &err), &err);
     assert_null(latest);
     checkpoint_store_close(store);
     arena_close(arena);
@@ -314,7 +314,7 @@ static void test_damage(void **state)
             overwrite(path, cases[i].text);
         else
             assert_int_equal(unlink(path), 0);
-        must(manifest_latest(store, "video", arena, &latest, &skipped, &err), &err);
+        must(manifest_latest(store, "video", 0, arena, &latest, &skipped, &err), &err);
         assert_int_equal(latest->checkpoint, 1);
         assert_int_equal(skipped.count, 1);
         if (!strstr(skipped.lines[0], cases[i].said))
@@ -361,7 +361,7 @@ static void test_retain(void **state)
     for (uint64_t i = 2; i <= 6; i++)
         put_own(store, i, i == 3);
     put_text(store, "unnamed", "of the next checkpoint");
-    must(manifest_retain(store, "video", 2, "video/chk-000002-e1-a0/manifest.json", &err), &err);
+    must(manifest_retain(store, "video", 1, 2, "video/chk-000002-e1-a0/manifest.json", &err), &err);
     assert_false(has(store, "video/chk-000001-e1-a0/manifest.json"));
     assert_true(has(store, "video/chk-000002-e1-a0/manifest.json"));
     assert_true(has(store, "video/chk-000003-e1-a0/manifest.json"));
@@ -392,14 +392,14 @@ static void test_retain_blind(void **state)
     put_own(store, 2, false);
     must(checkpoint_put(store, "video/chk-000003-e1-a0/manifest.json", "{", 1, &err) == PUT_DONE,
          &err);
-    must(manifest_retain(store, "video", 1, NULL, &err), &err);
+    must(manifest_retain(store, "video", 1, 1, NULL, &err), &err);
     assert_false(has(store, "video/chk-000001-e1-a0/manifest.json"));
     assert_true(has(store, "video/chk-000003-e1-a0/manifest.json"));
     assert_true(has(store, "video/shared/own-1"));
     must(manifest_sweep(store, "video", &err), &err);
     assert_true(has(store, "video/shared/own-1"));
     put_own(store, 4, false);
-    must(manifest_retain(store, "video", 1, NULL, &err), &err);
+    must(manifest_retain(store, "video", 1, 1, NULL, &err), &err);
     assert_false(has(store, "video/chk-000003-e1-a0/manifest.json"));
     assert_false(has(store, "video/shared/own-2"));
     assert_true(has(store, "video/shared/own-4"));
@@ -430,7 +430,7 @@ static void test_retain_failing(void **state)
         for (uint64_t i = 1; i <= 4; i++)
             put_own(store, i, false);
         left = nth;
-        (void)!manifest_retain(store, "video", 2, NULL, &err);
+        (void)!manifest_retain(store, "video", 1, 2, NULL, &err);
         left = -1;
         for (uint64_t i = 3; i <= 4; i++) {
             char name[64];
@@ -439,12 +439,141 @@ static void test_retain_failing(void **state)
             latest = manifest_read(store, name, arena, &err);
             must(latest != NULL, &err);
         }
-        must(manifest_retain(store, "video", 2, NULL, &err), &err);
+        must(manifest_retain(store, "video", 1, 2, NULL, &err), &err);
         must(manifest_sweep(store, "video", &err), &err);
         assert_false(has(store, "video/shared/own-1"));
         checkpoint_store_close(store);
         arena_close(arena);
     }
+}
+
+/* Claims only grow, whoever makes them; the highest fences the others. */
+static void test_epochs(void **state)
+{
+    struct checkpoint_store *store = checkpoint_store_memory(NULL, NULL);
+    struct arena *arena = arena_create(4096);
+    struct error err = {0};
+    const char *owner;
+    uint32_t first, second, newest;
+
+    (void)state;
+    must(manifest_epoch_newest(store, "video", arena, &newest, &owner, &err), &err);
+    assert_int_equal(newest, 0);
+    assert_string_equal(owner, "");
+    must(manifest_epoch_claim(store, "video", "a", &first, &err), &err);
+    must(manifest_epoch_begun(store, "video", first, NULL, &err), &err);
+    must(manifest_epoch_check(store, "video", first, &err), &err);
+    must(manifest_epoch_claim(store, "video", "b", &second, &err), &err);
+    assert_int_equal(first, 1); /* it has written nothing, and is fenced all the same */
+    assert_int_equal(second, 2);
+    assert_false(manifest_epoch_check(store, "video", first, &err));
+    assert_int_equal(err.code, ERROR_FENCED);
+    must(manifest_epoch_check(store, "video", second, &err), &err);
+    must(manifest_epoch_check(store, "vide", first, &err), &err); /* another job's folder */
+    must(manifest_epoch_newest(store, "video", arena, &newest, &owner, &err), &err);
+    assert_int_equal(newest, 2);
+    assert_string_equal(owner, "b");
+    assert_true(has(store, "video/epochs/00000001"));
+    must(manifest_epoch_begun(store, "video", second, NULL, &err), &err);
+    assert_false(has(store, "video/epochs/00000001"));
+    assert_true(has(store, "video/epochs/00000002"));
+    must(manifest_epoch_claim(store, "video", "c", &second, &err), &err);
+    assert_int_equal(second, 3);
+    checkpoint_store_close(store);
+    arena_close(arena);
+}
+
+struct rival { /* claims an epoch just before or after another's manifest is put */
+    struct checkpoint_store *store;
+    bool before, done;
+};
+
+static bool rival_comes(void *context, const char *verb, const char *name)
+{
+    struct rival *rival = context;
+    struct error err = {0};
+    uint32_t epoch;
+
+    if (!rival->store || rival->done || !strstr(name, rival->before ? "/chk-" : "/epochs/") ||
+        strcmp(verb, rival->before ? "put" : "list") != 0)
+        return false;
+    if (!rival->before && !has(rival->store, "video/chk-000002-e1-a1/manifest.json"))
+        return false;
+    rival->done = true;
+    must(manifest_epoch_claim(rival->store, "video", "rival", &epoch, &err), &err);
+    return false;
+}
+
+/* Whenever the successor comes, a manifest that it may not have seen is refused, and not taken for
+ * the newest by the one after it. */
+static void test_epoch_race(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 2; before++) {
+        struct rival rival = {.before = before == 1};
+        struct checkpoint_store *store = checkpoint_store_memory(rival_comes, &rival);
+        struct arena *arena = arena_create(4096);
+        struct manifest *latest;
+        struct sample sample;
+        struct error err = {0};
+        uint32_t epoch;
+
+        must(manifest_epoch_claim(store, "video", "first", &epoch, &err), &err);
+        put_sample(store, 1, 1, 1);
+        sample_fill(&sample, 2, 1, 1);
+        rival.store = store;
+        assert_false(manifest_write(store, &sample.manifest, &err));
+        assert_int_equal(err.code, ERROR_FENCED);
+        assert_true(rival.done);
+        must(manifest_epoch_begun(store, "video", 2, "video/chk-000001-e1-a1/manifest.json", &err),
+             &err);
+        must(manifest_latest(store, "video", 0, arena, &latest, NULL, &err), &err);
+        assert_int_equal(latest->checkpoint, 1);
+        must(manifest_epoch_claim(store, "video", "third", &epoch, &err), &err);
+        must(manifest_epoch_begun(store, "video", 3, NULL, &err), &err);
+        must(manifest_latest(store, "video", 0, arena, &latest, NULL, &err), &err);
+        assert_int_equal(latest->checkpoint, 1);
+        assert_false(manifest_retain(store, "video", 1, 1, NULL, &err)); /* nor may it remove */
+        assert_int_equal(err.code, ERROR_FENCED);
+        assert_true(has(store, "video/chk-000001-e1-a1/manifest.json"));
+        put_sample(store, 2, 3, 1);
+        must(manifest_latest(store, "video", 0, arena, &latest, NULL, &err), &err);
+        assert_int_equal(latest->epoch, 3);
+        checkpoint_store_close(store);
+        arena_close(arena);
+    }
+}
+
+/* What other runs have written stays, however much of it there is. */
+static void test_retain_own(void **state)
+{
+    struct checkpoint_store *store = checkpoint_store_memory(NULL, NULL);
+    char newest[CHECKPOINT_NAME_MAX];
+    struct error err = {0};
+    uint32_t count;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 4; i++)
+        put_own(store, i, false);
+    for (uint64_t i = 1; i <= 3; i++)
+        put_sample(store, i, 2, 1);
+    must(manifest_retain(store, "video", 2, 1, NULL, &err), &err);
+    for (int i = 1; i <= 4; i++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "video/chk-%06d-e1-a0/manifest.json", i);
+        assert_true(has(store, name));
+        (void)snprintf(name, sizeof(name), "video/shared/own-%d", i);
+        assert_true(has(store, name));
+    }
+    assert_false(has(store, "video/chk-000002-e2-a1/manifest.json"));
+    must(manifest_count(store, "video", &count, newest, &err), &err);
+    assert_int_equal(count, 5);
+    assert_string_equal(newest, "video/chk-000003-e2-a1/manifest.json");
+    must(manifest_count(store, "other", &count, newest, &err), &err);
+    assert_int_equal(count, 0);
+    assert_string_equal(newest, "");
+    checkpoint_store_close(store);
 }
 
 static void check_open(const char *path, uint64_t checkpoint)
@@ -508,6 +637,8 @@ int main(void)
         cmocka_unit_test(test_fencing),        cmocka_unit_test(test_damage),
         cmocka_unit_test(test_retain),         cmocka_unit_test(test_retain_blind),
         cmocka_unit_test(test_retain_failing), cmocka_unit_test(test_open),
+        cmocka_unit_test(test_epochs),         cmocka_unit_test(test_epoch_race),
+        cmocka_unit_test(test_retain_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,7 +157,7 @@ static void put_row(struct parts *parts, uint32_t row)
 static void test_commit(void **state)
 {
     const char *dir = *state;
-    struct parts_options options = options_of(dir, "3-2");
+    struct parts_options options = options_of(dir, "3-4-2");
     struct bytes first = {0}, second = {0};
     struct error err;
     uint8_t counts[ROWS_MAX];
@@ -175,7 +175,7 @@ static void test_commit(void **state)
     count_rows(dir, counts);
     assert_int_equal(counts[1], 1);
     assert_int_equal(counts[2], 1);
-    assert_int_equal(count_files(dir, "part-3-2-6-0.jsonl"), 1);
+    assert_int_equal(count_files(dir, "part-3-4-2-6-0.jsonl"), 1);
     assert_int_equal(count_files(dir, ".part"), 0);
     parts_close(parts);
     bytes_clear(&first);
@@ -184,7 +184,7 @@ static void test_commit(void **state)
 
 static void test_nothing(void **state)
 {
-    struct parts_options options = options_of(*state, "0-1");
+    struct parts_options options = options_of(*state, "0-1-1");
     struct bytes bundle = {0};
     struct error err;
     struct parts *parts = parts_open(&options, &err);
@@ -199,7 +199,7 @@ static void test_nothing(void **state)
 /* A file that is committed late is told by each bundle until then, under one name. */
 static void test_late_commit(void **state)
 {
-    struct parts_options options = options_of(*state, "0-1");
+    struct parts_options options = options_of(*state, "0-1-1");
     struct bytes first = {0}, second = {0}, third = {0};
     struct error err;
     options.roll_size = 1;
@@ -217,8 +217,8 @@ static void test_late_commit(void **state)
     assert_int_equal(bundle.files[0].checkpoint, 2);
     assert_true(parts_commit(parts, third.data, third.size, &err));
     assert_true(parts_commit(parts, second.data, second.size, &err));
-    assert_int_equal(count_files(*state, "part-0-1-1-0.jsonl"), 1);
-    assert_int_equal(count_files(*state, "part-0-1-2-1.jsonl"), 1);
+    assert_int_equal(count_files(*state, "part-0-1-1-1-0.jsonl"), 1);
+    assert_int_equal(count_files(*state, "part-0-1-1-2-1.jsonl"), 1);
     bundle_clear(&bundle);
     parts_close(parts);
     bytes_clear(&first);
@@ -229,7 +229,7 @@ static void test_late_commit(void **state)
 static void test_fresh(void **state)
 {
     const char *dir = *state;
-    struct parts_options options = options_of(dir, "0-1");
+    struct parts_options options = options_of(dir, "0-1-1");
     struct bytes bundle = {0};
     struct error err;
     struct parts *parts = parts_open(&options, &err);
@@ -248,7 +248,7 @@ static void test_fresh(void **state)
     parts_close(parts);
     options.restored = false;
     options.overwrite = true;
-    options.subtask = "1-2";
+    options.subtask = "1-1-2";
     parts = parts_open(&options, &err);
     assert_non_null(parts);
     parts_close(parts);
@@ -261,7 +261,7 @@ static void test_fresh(void **state)
 static void test_zombie(void **state)
 {
     const char *dir = *state;
-    struct parts_options options = options_of(dir, "0-1");
+    struct parts_options options = options_of(dir, "0-1-1");
     struct bytes bundle = {0}, later = {0};
     struct error err;
     uint8_t counts[ROWS_MAX];
@@ -270,7 +270,7 @@ static void test_zombie(void **state)
     assert_true(parts_prepare(zombie, 1, 0, false, &bundle, &err));
     put_row(zombie, 2);
     assert_true(parts_prepare(zombie, 2, 0, false, &later, &err)); /* never complete */
-    options.subtask = "0-2";
+    options.subtask = "0-1-2";
     options.restored = true;
     struct parts *parts = parts_open(&options, &err);
     assert_true(parts_restore(parts, bundle.data, bundle.size, &err));
@@ -291,7 +291,7 @@ static void test_zombie(void **state)
 static void test_lost(void **state)
 {
     const char *dir = *state;
-    struct parts_options options = options_of(dir, "0-1");
+    struct parts_options options = options_of(dir, "0-1-1");
     struct bytes bundle = {0};
     struct error err;
     struct parts *parts = parts_open(&options, &err);
@@ -315,7 +315,7 @@ static void test_fork(void **state)
 {
     const char *dir = *state;
     char other[80];
-    struct parts_options options = options_of(dir, "0-1");
+    struct parts_options options = options_of(dir, "0-1-1");
     struct bytes bundle = {0}, later = {0};
     struct error err;
     uint8_t counts[ROWS_MAX];
@@ -348,15 +348,15 @@ static void test_names(void **state)
         const char *text;
         enum part_kind kind;
     } cases[] = {
-        {"part-0-1-2-3.jsonl", PART_VISIBLE},
-        {".part-0-1-3.jsonl.inprogress", PART_PROGRESS},
-        {".part-0-1-3.jsonl.copy", PART_COPY},
-        {"part-0-1-2-3.csv", PART_OTHER},
-        {"part-0-1-2.jsonl", PART_OTHER},
-        {"part-00-1-2-3.jsonl", PART_OTHER},
-        {"part-0-1-2-3.jsonl.gz", PART_OTHER},
-        {".part-0-1-3.jsonl", PART_OTHER},
-        {"part-0-1-2-3.jsonl.inprogress", PART_OTHER},
+        {"part-0-7-1-2-3.jsonl", PART_VISIBLE},
+        {".part-0-7-1-3.jsonl.inprogress", PART_PROGRESS},
+        {".part-0-7-1-3.jsonl.copy", PART_COPY},
+        {"part-0-7-1-2-3.csv", PART_OTHER},
+        {"part-0-7-1-2.jsonl", PART_OTHER},
+        {"part-00-7-1-2-3.jsonl", PART_OTHER},
+        {"part-0-7-1-2-3.jsonl.gz", PART_OTHER},
+        {".part-0-7-1-3.jsonl", PART_OTHER},
+        {"part-0-7-1-2-3.jsonl.inprogress", PART_OTHER},
         {"readme", PART_OTHER},
         {"", PART_OTHER},
     };
@@ -463,7 +463,9 @@ static void open_all(const struct attempt *attempt, const struct manifest *from,
     static char names[SUBTASKS_MAX][32];
     struct error err;
     for (uint32_t k = 0; k < attempt->parallelism; k++) {
-        snprintf(names[k], sizeof(names[k]), "%u-%u", k, attempt->number);
+        /* every third is a restart within a run, the others are runs of their own */
+        snprintf(names[k], sizeof(names[k]), "%u-%u-%u", k, attempt->number - attempt->number % 3,
+                 1 + attempt->number % 3);
         struct parts_options options = options_of(attempt->dir, names[k]);
         options.compression = attempt->compression;
         options.suffix = attempt->compression == COMPRESSION_NONE ? ".jsonl" : ".jsonl.gz";
