@@ -98,11 +98,14 @@ static bool check_fits(const struct plan *plan, const struct manifest *manifest,
                              "this checkpoint has %u key groups, the job file has %" PRId64,
                              manifest->operators[o].key_groups, plan->settings.job.key_groups);
     restore_missing(plan, manifest, &names);
-    if (names.size > 0 && !allow_missing)
+    if (names.size > 0 && allow_missing)
+        log_line(LOG_WARN, "state is dropped, for the job has it no more", "what=\"%.*s\"",
+                 (int)names.size, (const char *)names.data);
+    else if (names.size > 0)
         good = error_set(err, ERROR_CONFIG, path,
-                         "give -n (--allowNonRestoredState) to drop their state",
-                         "this checkpoint has operators that the job does not: %.*s",
-                         (int)names.size, (const char *)names.data);
+                         "give them back, or drop their state with -n (--allowNonRestoredState)",
+                         "this checkpoint has state that the job has not: %.*s", (int)names.size,
+                         (const char *)names.data);
     bytes_clear(&names);
     return good;
 }

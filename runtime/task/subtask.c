@@ -243,7 +243,8 @@ static bool open_store(struct subtask *subtask, struct error *err)
                 arena_format(subtask->arena, "%.48s-e%u-a%u-%s-%u", plan->settings.job.name,
                              subtask->host->epoch, subtask->host->attempt, head, subtask->number),
             .merge_ratio = plan->settings.checkpoint.merge_ratio,
-            .allow_dropped = true, /* the states of operators that are in other chains now */
+            /* Of operators that are in other chains now; others are the coordinator's to refuse. */
+            .allow_dropped = true,
             .executor = subtask->host->executor,
             .waker = subtask->waker,
             .clock = subtask->host->clock,

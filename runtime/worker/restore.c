@@ -4,6 +4,8 @@
 #include "runtime/base/check.h"
 #include "runtime/batch/key.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct manifest_blob *blob_find(const struct manifest_subtask *subtask,
@@ -15,12 +17,13 @@ static const struct manifest_blob *blob_find(const struct manifest_subtask *subt
     return NULL;
 }
 
-/* Calls `each` for every operator id in the subtask's `ops` blob (one a line) until it is true. */
-static bool ops_any(const struct manifest_subtask *subtask,
-                    bool (*each)(const void *context, const char *id, size_t size),
-                    const void *context)
+/* Calls `each` for every line of a blob of the subtask, `ops` (ids of operators) or `states` (their
+ * states' names), until it is true. */
+static bool lines_any(const struct manifest_subtask *subtask, const char *name,
+                      bool (*each)(const void *context, const char *id, size_t size),
+                      const void *context)
 {
-    const struct manifest_blob *blob = blob_find(subtask, "ops");
+    const struct manifest_blob *blob = blob_find(subtask, name);
     size_t begin = 0;
 
     for (size_t at = 0; blob && at < blob->size; at++) {
@@ -83,7 +86,7 @@ void restore_chain(const struct plan *plan, uint32_t chain, const struct manifes
     formers = arena_new(arena, (all + 1) * sizeof(*formers));
     for (uint32_t o = 0; o < manifest->operator_count; o++)
         for (uint32_t s = 0; s < manifest->operators[o].subtask_count; s++)
-            if (ops_any(&manifest->operators[o].subtasks[s], in_chain, &of))
+            if (lines_any(&manifest->operators[o].subtasks[s], "ops", in_chain, &of))
                 former_fill(&manifest->operators[o], &manifest->operators[o].subtasks[s], dir,
                             arena, &formers[count++]);
     out->count = count;
@@ -91,20 +94,41 @@ void restore_chain(const struct plan *plan, uint32_t chain, const struct manifes
 }
 
 /* ---- writing ---- */
+static bool any_keyed(const struct plan_op *op)
+{
+    for (uint32_t i = 0; i < op->input_count; i++)
+        if (op->inputs[i].keyed)
+            return true;
+    return false;
+}
+
+static struct manifest_blob lines_blob(const char *name, struct bytes *lines, struct arena *arena)
+{
+    struct manifest_blob blob = {name, (const uint8_t *)arena_copy(arena, lines->data, lines->size),
+                                 lines->size};
+
+    bytes_clear(lines);
+    return blob;
+}
+
 static void subtask_fill(const struct plan *plan, const struct subtask_snapshot *snapshot,
                          struct arena *arena, struct manifest_subtask *out)
 {
     const struct plan_chain *chain = &plan->chains[snapshot->chain];
     uint32_t groups = (uint32_t)plan->settings.job.key_groups;
-    struct manifest_blob *blobs = arena_new(arena, 2 * sizeof(*blobs));
-    struct bytes ops = {0};
+    struct manifest_blob *blobs = arena_new(arena, 3 * sizeof(*blobs));
+    struct bytes ops = {0}, states = {0};
 
-    for (uint32_t i = 0; i < chain->op_count; i++)
-        bytes_format(&ops, "%s\n", plan->ops[chain->ops[i]].id);
+    for (uint32_t i = 0; i < chain->op_count; i++) {
+        const struct plan_op *op = &plan->ops[chain->ops[i]];
+
+        bytes_format(&ops, "%s\n", op->id);
+        for (uint32_t s = 0; s < op->state_count && any_keyed(op); s++)
+            bytes_format(&states, "%s\n", op->states[s].name);
+    }
     blobs[0] = (struct manifest_blob){"meta", snapshot->meta.data, snapshot->meta.size};
-    blobs[1] = (struct manifest_blob){"ops", (const uint8_t *)arena_copy(arena, ops.data, ops.size),
-                                      ops.size};
-    bytes_clear(&ops);
+    blobs[1] = lines_blob("ops", &ops, arena);
+    blobs[2] = lines_blob("states", &states, arena);
     *out = (struct manifest_subtask){
         .index = snapshot->subtask,
         .group_begin = key_group_begin(snapshot->subtask, groups, chain->parallelism),
@@ -112,7 +136,7 @@ static void subtask_fill(const struct plan *plan, const struct subtask_snapshot 
         .watermark_ms = INT64_MIN,
         .file_count = snapshot->file_count,
         .files = snapshot->files,
-        .blob_count = 2,
+        .blob_count = 3,
         .blobs = blobs,
     };
 }
@@ -146,7 +170,21 @@ struct missing {
     struct bytes *names;
 };
 
-static bool note_missing(const void *context, const char *id, size_t size)
+static void note(const struct missing *missing, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void note(const struct missing *missing, const char *format, ...)
+{
+    char text[4 * NAME_SIZE_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    bytes_format(missing->names, "%s%s", missing->names->size ? "; " : "", text);
+}
+
+static bool note_operator(const void *context, const char *id, size_t size)
 {
     const struct missing *missing = context;
     char name[NAME_SIZE_MAX];
@@ -156,7 +194,35 @@ static bool note_missing(const void *context, const char *id, size_t size)
     memcpy(name, id, size);
     name[size] = '\0';
     if (plan_find_op(missing->plan, name) == FIELD_NONE)
-        bytes_format(missing->names, "%s%s", missing->names->size ? ", " : "", name);
+        note(missing, "operator `%s`", name);
+    return false;
+}
+
+/* `operator.state` of an operator that is there; of others all is missing. */
+static bool note_state(const void *context, const char *id, size_t size)
+{
+    const struct missing *missing = context;
+    char name[2 * NAME_SIZE_MAX], *dot;
+    const struct plan_op *op;
+    uint32_t index;
+
+    if (size >= sizeof(name))
+        return false;
+    memcpy(name, id, size);
+    name[size] = '\0';
+    dot = strchr(name, '.');
+    if (!dot)
+        return false;
+    *dot = '\0';
+    index = plan_find_op(missing->plan, name);
+    if (index == FIELD_NONE)
+        return false;
+    *dot = '.';
+    op = &missing->plan->ops[index];
+    for (uint32_t s = 0; s < op->state_count && any_keyed(op); s++)
+        if (strcmp(op->states[s].name, name) == 0)
+            return false;
+    note(missing, "operator `%s`, state `%s`", op->id, dot + 1);
     return false;
 }
 
@@ -165,6 +231,8 @@ void restore_missing(const struct plan *plan, const struct manifest *manifest, s
     const struct missing missing = {plan, names};
 
     for (uint32_t o = 0; o < manifest->operator_count; o++)
-        if (manifest->operators[o].subtask_count > 0)
-            ops_any(&manifest->operators[o].subtasks[0], note_missing, &missing);
+        if (manifest->operators[o].subtask_count > 0) {
+            lines_any(&manifest->operators[o].subtasks[0], "ops", note_operator, &missing);
+            lines_any(&manifest->operators[o].subtasks[0], "states", note_state, &missing);
+        }
 }

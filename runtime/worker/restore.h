@@ -17,8 +17,8 @@ void restore_chain(const struct plan *plan, uint32_t chain, const struct manifes
 void restore_manifest(const struct plan *plan, const struct subtask_snapshot *snapshots,
                       uint32_t count, struct arena *arena, struct manifest *manifest);
 
-/* Operators with state in the manifest that the plan does not have, joined by `, ` in `names`
- * (empty: none). */
+/* Operators of the manifest that the plan does not have, and states of those that it has, such as
+ * "operator `trends`; operator `clean`, state `seen`" (empty: none). */
 void restore_missing(const struct plan *plan, const struct manifest *manifest, struct bytes *names);
 
 #endif
