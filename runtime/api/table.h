@@ -28,6 +28,10 @@ bool op_table_given(const struct op *op, uint32_t table);
 int64_t op_table_version(const struct op *op, uint32_t table);
 /* The row of a key by the hash of its canonical key (key_ids gives it for a column), or NULL. */
 const struct table_row *op_table_find(const struct op *op, uint32_t table, uint64_t hash);
+/* The same for many keys at once, NULL where there is no row: several times faster where rows are
+ * not in the CPU's cache, since the look-ups overlap. The rows' first bytes are on their way. */
+void op_table_find_many(const struct op *op, uint32_t table, const uint64_t *hashes, uint32_t count,
+                        const struct table_row **rows);
 /* The ranked rows, largest first, ties by key bytes. */
 const struct table_row *const *op_table_top(const struct op *op, uint32_t table, uint32_t *count);
 

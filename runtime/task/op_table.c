@@ -28,6 +28,19 @@ const struct table_row *op_table_find(const struct op *op, uint32_t table, uint6
     return own->reader ? replica_find(own->reader, hash) : NULL;
 }
 
+void op_table_find_many(const struct op *op, uint32_t table, const uint64_t *hashes, uint32_t count,
+                        const struct table_row **rows)
+{
+    const struct op_table *own = table_of(op, table);
+
+    if (own->reader) {
+        replica_find_many(own->reader, hashes, count, rows);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        rows[i] = NULL;
+}
+
 const struct table_row *const *op_table_top(const struct op *op, uint32_t table, uint32_t *count)
 {
     const struct op_table *own = table_of(op, table);

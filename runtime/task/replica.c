@@ -1,10 +1,10 @@
 /* One worker's copy of a versioned table; see replica.h.
  *
- * A hash directory of entries, each a list of row versions, oldest first. The writer appends and
- * publishes with release stores; readers find the newest version that they may see by bisection,
- * since in replay a table may be thousands of versions ahead of a reader. What the writer unlinks
- * (old versions, outgrown lists, an outgrown directory) is freed once every reader has pinned or
- * rested since (epochs as in Fraser 2004). */
+ * A hash directory (open addressing, at most half full) of lists of row versions, oldest first. The
+ * writer appends and publishes with release stores; readers find the newest version that they may
+ * see by bisection, since in replay a table may be thousands of versions ahead of a reader. What the
+ * writer unlinks (old versions, outgrown lists, an outgrown directory) is freed once every reader has
+ * pinned or rested since (epochs as in Fraser 2004). */
 #include "runtime/task/replica.h"
 
 #include "runtime/base/check.h"
@@ -17,6 +17,7 @@
 #define READERS_MAX 1024u
 #define DIRECTORY_MIN 256u
 #define VERSIONS_MIN 4u
+#define FIND_GROUP 32u   /* look-ups whose cache misses overlap */
 #define STEP_ELEMENTS 16 /* elements taken from one channel in a step */
 #define EPOCH_RESTING UINT64_MAX
 
@@ -31,16 +32,15 @@ struct versions {
     } items[];                        /* ascending */
 };
 
-struct entry { /* one key */
-    uint64_t hash;
-    struct versions *_Atomic versions;
-    struct entry *_Atomic next; /* in its bucket */
+struct entry { /* one key; published by `versions` */
+    _Atomic uint64_t hash;
+    struct versions *_Atomic versions; /* NULL: free */
 };
 
 struct directory {
     struct retired retired; /* first */
     uint32_t mask;
-    struct entry *_Atomic buckets[];
+    struct entry entries[];
 };
 
 struct top {                /* the ranked rows of one version */
@@ -100,12 +100,12 @@ const struct schema *table_delta_schema(void)
 enum { DELTA_ROW = 3 };
 
 /* ---- life ---- */
-static struct directory *directory_create(uint32_t buckets)
+static struct directory *directory_create(uint32_t entries)
 {
     struct directory *directory =
-        memory_new(sizeof(*directory) + buckets * sizeof(directory->buckets[0]));
+        memory_new(sizeof(*directory) + entries * sizeof(directory->entries[0]));
 
-    directory->mask = buckets - 1;
+    directory->mask = entries - 1;
     return directory;
 }
 
@@ -140,19 +140,6 @@ static void versions_free(struct versions *versions)
     memory_free(versions);
 }
 
-static void directory_free(struct retired *retired)
-{
-    struct directory *directory = (struct directory *)retired;
-
-    for (uint32_t b = 0; b <= directory->mask; b++)
-        for (struct entry *entry = atomic_load(&directory->buckets[b]), *next; entry;
-             entry = next) {
-            next = atomic_load(&entry->next);
-            memory_free(entry);
-        }
-    memory_free(directory);
-}
-
 static void retire(struct replica *replica, struct retired *retired,
                    void (*release)(struct retired *))
 {
@@ -185,11 +172,9 @@ void replica_close(struct replica *replica)
     if (!replica)
         return;
     directory = atomic_load(&replica->directory);
-    for (uint32_t b = 0; b <= directory->mask; b++)
-        for (struct entry *entry = atomic_load(&directory->buckets[b]); entry;
-             entry = atomic_load(&entry->next))
-            versions_free(atomic_load(&entry->versions));
-    directory_free(&directory->retired);
+    for (uint32_t i = 0; i <= directory->mask; i++)
+        versions_free(atomic_load(&directory->entries[i].versions));
+    memory_free(directory);
     for (uint32_t r = 0; r < replica->table->ranking_count; r++)
         versions_free(atomic_load(&replica->tops[r]));
     retired_free(replica, UINT64_MAX);
@@ -202,56 +187,50 @@ void replica_close(struct replica *replica)
 }
 
 /* ---- the directory ---- */
-static struct entry *entry_find(const struct replica *replica, uint64_t hash)
+/* The entry of a hash, or the free one where it would be. */
+static struct entry *entry_place(struct directory *directory, uint64_t hash)
 {
-    const struct directory *directory =
-        atomic_load_explicit(&replica->directory, memory_order_acquire);
-    struct entry *entry =
-        atomic_load_explicit(&directory->buckets[hash & directory->mask], memory_order_acquire);
+    uint64_t at = hash & directory->mask;
 
-    while (entry && entry->hash != hash)
-        entry = atomic_load_explicit(&entry->next, memory_order_acquire);
-    return entry;
+    while (atomic_load_explicit(&directory->entries[at].versions, memory_order_relaxed) &&
+           atomic_load_explicit(&directory->entries[at].hash, memory_order_relaxed) != hash)
+        at = (at + 1) & directory->mask;
+    return &directory->entries[at];
 }
 
-/* Entries move by their bucket links, which readers may be walking: the bigger directory gets
- * copies of the entries, and the old ones go with the old directory. */
+/* Readers that are under way go on in the old directory, which stays as it was. */
 static void directory_grow(struct replica *replica)
 {
     struct directory *old = atomic_load(&replica->directory);
     struct directory *grown = directory_create((old->mask + 1) * 4);
 
-    for (uint32_t b = 0; b <= old->mask; b++)
-        for (struct entry *entry = atomic_load(&old->buckets[b]); entry;
-             entry = atomic_load(&entry->next)) {
-            struct entry *copy = memory_new(sizeof(*copy));
-            uint32_t to = (uint32_t)entry->hash & grown->mask;
+    for (uint32_t i = 0; i <= old->mask; i++) {
+        struct versions *versions = atomic_load(&old->entries[i].versions);
+        struct entry *entry;
 
-            copy->hash = entry->hash;
-            atomic_init(&copy->versions, atomic_load(&entry->versions));
-            atomic_init(&copy->next, atomic_load(&grown->buckets[to]));
-            atomic_store(&grown->buckets[to], copy);
-        }
+        if (!versions)
+            continue;
+        entry = entry_place(grown, atomic_load(&old->entries[i].hash));
+        atomic_store(&entry->hash, atomic_load(&old->entries[i].hash));
+        atomic_store(&entry->versions, versions);
+    }
     atomic_store_explicit(&replica->directory, grown, memory_order_release);
-    retire(replica, &old->retired, directory_free);
+    retire(replica, &old->retired, simple_free);
 }
 
+/* A new entry is free until it gets its first version. */
 static struct entry *entry_make(struct replica *replica, uint64_t hash)
 {
-    struct entry *entry = entry_find(replica, hash);
-    struct directory *directory;
+    struct directory *directory = atomic_load(&replica->directory);
+    struct entry *entry = entry_place(directory, hash);
 
-    if (entry)
+    if (atomic_load(&entry->versions))
         return entry;
-    directory = atomic_load(&replica->directory);
-    if (replica->entry_count > directory->mask) {
+    if (replica->entry_count > directory->mask / 2) {
         directory_grow(replica);
-        directory = atomic_load(&replica->directory);
+        entry = entry_place(atomic_load(&replica->directory), hash);
     }
-    entry = memory_new(sizeof(*entry));
-    entry->hash = hash;
-    atomic_init(&entry->next, atomic_load(&directory->buckets[hash & directory->mask]));
-    atomic_store_explicit(&directory->buckets[hash & directory->mask], entry, memory_order_release);
+    atomic_store_explicit(&entry->hash, hash, memory_order_relaxed);
     replica->entry_count++;
     return entry;
 }
@@ -406,9 +385,8 @@ static void ranked_add(struct ranked *list, uint32_t *count, const struct table_
 
 static const struct table_row *newest_of(const struct replica *replica, uint64_t hash)
 {
-    struct entry *entry = entry_find(replica, hash);
-
-    return entry ? versions_newest(atomic_load(&entry->versions)) : NULL;
+    return versions_newest(
+        atomic_load(&entry_place(atomic_load(&replica->directory), hash)->versions));
 }
 
 /* Rows of the former ranking that stand unchanged. False when one that changed fell behind the
@@ -445,14 +423,12 @@ static struct ranked *rank_all(const struct replica *replica, uint32_t column, u
     struct ranked *list = memory_array(replica->entry_count, sizeof(*list));
 
     *count = 0;
-    for (uint32_t b = 0; b <= directory->mask; b++)
-        for (struct entry *entry = atomic_load(&directory->buckets[b]); entry;
-             entry = atomic_load(&entry->next)) {
-            const struct table_row *row = versions_newest(atomic_load(&entry->versions));
+    for (uint32_t i = 0; i <= directory->mask; i++) {
+        const struct table_row *row = versions_newest(atomic_load(&directory->entries[i].versions));
 
-            if (row)
-                ranked_add(list, count, row, column);
-        }
+        if (row)
+            ranked_add(list, count, row, column);
+    }
     return list;
 }
 
@@ -718,13 +694,57 @@ static const void *versions_at(const struct replica_reader *reader, const struct
     return atomic_load_explicit(&versions->items[at].item, memory_order_acquire);
 }
 
+static const struct versions *versions_of(const struct directory *directory, uint64_t hash)
+{
+    for (uint64_t at = hash & directory->mask;; at = (at + 1) & directory->mask) {
+        const struct entry *entry = &directory->entries[at];
+        const struct versions *versions =
+            atomic_load_explicit(&entry->versions, memory_order_acquire);
+
+        if (!versions || atomic_load_explicit(&entry->hash, memory_order_relaxed) == hash)
+            return versions;
+    }
+}
+
 const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash)
 {
-    const struct entry *entry = entry_find(reader->replica, hash);
+    const struct directory *directory =
+        atomic_load_explicit(&reader->replica->directory, memory_order_acquire);
 
-    if (!entry)
-        return NULL;
-    return versions_at(reader, atomic_load_explicit(&entry->versions, memory_order_acquire));
+    return versions_at(reader, versions_of(directory, hash));
+}
+
+/* Each step of a look-up is taken for the whole group before the next, so that the group's cache
+ * misses overlap. */
+static void find_group(const struct replica_reader *reader, const struct directory *directory,
+                       const uint64_t *hashes, uint32_t count, const struct table_row **rows)
+{
+    const struct versions *versions[FIND_GROUP];
+
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(&directory->entries[hashes[i] & directory->mask]);
+    for (uint32_t i = 0; i < count; i++) {
+        versions[i] = versions_of(directory, hashes[i]);
+        __builtin_prefetch(versions[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = versions_at(reader, versions[i]);
+        if (!rows[i])
+            continue;
+        __builtin_prefetch(rows[i]->packed);
+        __builtin_prefetch(rows[i]->packed + 64);
+    }
+}
+
+void replica_find_many(const struct replica_reader *reader, const uint64_t *hashes, uint32_t count,
+                       const struct table_row **rows)
+{
+    const struct directory *directory =
+        atomic_load_explicit(&reader->replica->directory, memory_order_acquire);
+
+    for (uint32_t at = 0; at < count; at += FIND_GROUP)
+        find_group(reader, directory, hashes + at,
+                   count - at < FIND_GROUP ? count - at : FIND_GROUP, rows + at);
 }
 
 const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,

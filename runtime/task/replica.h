@@ -48,6 +48,8 @@ void replica_pin(struct replica_reader *reader, int64_t version);
  * below `version` again. */
 void replica_rest(struct replica_reader *reader, int64_t version);
 const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash);
+void replica_find_many(const struct replica_reader *reader, const uint64_t *hashes, uint32_t count,
+                       const struct table_row **rows); /* NULL where there is none */
 /* The first `limit` at most. */
 const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,
                                            uint32_t limit, uint32_t *count);

@@ -310,6 +310,47 @@ static void check_top(struct bench *bench, const struct model *model)
         assert_int_equal(table_row_i64(top[i], 0), order[i]);
 }
 
+static void check_rows(struct bench *bench, const struct model *model)
+{
+    const struct table_row *rows[KEYS];
+    uint64_t hashes[KEYS];
+
+    for (int k = 0; k < KEYS; k++)
+        hashes[k] = hash_of(k);
+    replica_find_many(bench->reader, hashes, KEYS, rows);
+    for (int k = 0; k < KEYS; k++) {
+        assert_ptr_equal(rows[k], replica_find(bench->reader, hashes[k]));
+        assert_true(rows[k] ? table_row_f64(rows[k], 1) == model->scores[k]
+                            : isnan(model->scores[k]));
+    }
+}
+
+/* Far more keys than the first directory has room for, some of which no row was sent for. */
+static void many_keys(void **state)
+{
+    const struct table_row *rows[5000];
+    uint64_t hashes[5000];
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    for (int k = 0; k < 5000; k++) {
+        hashes[k] = hash_of(k);
+        if (k % 5 != 0)
+            send_row(&bench, 0, k, k, 10);
+        if (k % 10 == 0)
+            settle(&bench);
+    }
+    send_watermark(&bench, 0, 9);
+    send_watermark(&bench, 1, 9);
+    settle(&bench);
+    replica_pin(bench.reader, 10);
+    replica_find_many(bench.reader, hashes, 5000, rows);
+    for (int k = 0; k < 5000; k++)
+        assert_true(k % 5 == 0 ? rows[k] == NULL : rows[k] && table_row_i64(rows[k], 0) == k);
+    bench_close(&bench);
+}
+
 static void rankings_like_a_model(void **state)
 {
     (void)state;
@@ -336,12 +377,7 @@ static void rankings_like_a_model(void **state)
                 continue;
             replica_pin(bench.reader, v * 10);
             check_top(&bench, &models[v]);
-            for (int k = 0; k < KEYS; k++) {
-                const struct table_row *row = replica_find(bench.reader, hash_of(k));
-
-                assert_true(row ? table_row_f64(row, 1) == models[v].scores[k]
-                                : isnan(models[v].scores[k]));
-            }
+            check_rows(&bench, &models[v]);
         }
         bench_close(&bench);
     }
@@ -458,6 +494,7 @@ int main(void)
         cmocka_unit_test(version_of_a_time),
         cmocka_unit_test(a_windows_row_holds_for_its_version_alone),
         cmocka_unit_test(rankings_like_a_model),
+        cmocka_unit_test(many_keys),
         cmocka_unit_test(a_barrier_is_one_cut),
         cmocka_unit_test(a_newer_barrier_supersedes),
         cmocka_unit_test(readers_on_threads),
