@@ -14,12 +14,10 @@
 #include "runtime/batch/expr.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TOP_MAX 1000
-#define POPULAR_MAX 200 /* rows that the table's ranking has */
 
 struct request_config {
     const char *when;
@@ -95,7 +93,7 @@ static const struct option score_options[] = {
      FIELD(struct score_config, popular),
      .def.i64 = 50,
      .min.i64 = 0,
-     .max.i64 = POPULAR_MAX,
+     .max.i64 = FUSE_POPULAR_MAX,
      .help = "Items that are candidates because they are popular now."},
     {.name = "candidates",
      .type = OPT_I64,
@@ -148,7 +146,7 @@ static const struct column_def popularity_columns[] = {{"item", TYPE_KEY},    {"
 static const struct table_use score_tables[] = {
     {"neighbours", "Co-visits of feature/covisitation.", .columns = neighbours_columns},
     {"popularity", "Counts of feature/popularity.", .columns = popularity_columns,
-     .rank_by = "rank", .rank_limit = POPULAR_MAX},
+     .rank_by = "rank", .rank_limit = FUSE_POPULAR_MAX},
     {0},
 };
 static const char *const score_counters[] = {"requests", "held_back", NULL};
@@ -279,6 +277,11 @@ struct score_scratch {
     uint32_t popular_count, decayed, hour;                   /* columns of `popularity` */
     uint64_t ids[BATCH_ROWS_MAX];
     uint32_t asking[BATCH_ROWS_MAX];
+    /* of the request */
+    int64_t now_hour;
+    uint32_t recent_count;
+    uint32_t recent[FUSE_RECENT_MAX];
+    const struct table_row *rows[FUSE_RECENT_MAX]; /* in `neighbours`, of those with no line yet */
 };
 
 static void find_input(struct op *op, struct score_scratch *scratch)
@@ -319,8 +322,7 @@ static bool score_open(struct op *op, struct error *err)
     uint32_t limit = (uint32_t)config->candidates;
 
     op_set_scratch(op, scratch);
-    fuse_init(&scratch->fuse, limit, op_memory(op, fuse_slots_size(limit)),
-              op_memory(op, fuse_candidates_size(limit)));
+    fuse_init(&scratch->fuse, limit, op_memory(op, fuse_size(limit)));
     decay_init(&scratch->decay);
     find_input(op, scratch);
     find_tables(op, scratch);
@@ -339,90 +341,170 @@ static void score_close(struct op *op)
 
 /* ---- candidates ---- */
 
-/* The candidate that this item is, or NULL where it is the user's own, has no row in `popularity`
- * (so there is no name for it), or comes past the limit. */
-static struct candidate *meet(struct op *op, struct score_scratch *scratch, uint64_t id,
-                              int64_t hour)
+/* Reads what `popularity` says of items for which that was not done in this batch. What has no row
+ * there is never offered: there is no name for it. */
+static void ask(struct op *op, struct score_scratch *scratch, const uint32_t *items, uint32_t count)
 {
     struct fuse *fuse = &scratch->fuse;
-    const struct table_row *row;
-    struct candidate *candidate;
-    bool fresh;
-    struct fuse_slot *slot = fuse_find(fuse, id, &fresh);
+    const struct table_row *rows[FUSE_PIECE];
+    uint64_t hashes[FUSE_PIECE];
+    uint32_t wanted[FUSE_PIECE], n = 0;
 
-    if (!slot)
-        return NULL;
-    if (!fresh)
-        return slot->place == FUSE_NONE ? NULL : &fuse->candidates[slot->place];
-    row = op_table_find(op, POPULARITY, id);
-    candidate = row ? fuse_offer(fuse, slot) : NULL;
-    if (!candidate)
-        return NULL;
-    candidate->popularity = row;
-    candidate->count = table_row_i64(row, scratch->popular_count);
-    candidate->popular = decay_read(&scratch->decay, table_row_f64(row, scratch->decayed),
-                                    table_row_i64(row, scratch->hour), hour);
-    return candidate;
+    CHECK(count <= FUSE_PIECE);
+    for (uint32_t i = 0; i < count; i++) {
+        if (fuse->items[items[i]].asked)
+            continue;
+        fuse->items[items[i]].asked = true;
+        hashes[n] = fuse->facts[items[i]].id;
+        wanted[n++] = items[i];
+    }
+    if (n == 0)
+        return;
+    op_table_find_many(op, POPULARITY, hashes, n, rows);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!rows[i])
+            continue;
+        fuse->items[wanted[i]].row = rows[i];
+        fuse->items[wanted[i]].count = (double)table_row_i64(rows[i], scratch->popular_count);
+        fuse->facts[wanted[i]].decayed = table_row_f64(rows[i], scratch->decayed);
+        fuse->facts[wanted[i]].hour = table_row_i64(rows[i], scratch->hour);
+    }
 }
 
-static void gather_popular(struct op *op, struct score_scratch *scratch, int64_t hour)
+static void meet(struct score_scratch *scratch, const uint32_t *items, uint32_t count)
+{
+    struct fuse *fuse = &scratch->fuse;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (fuse_meet(fuse, items[i]))
+            fuse->items[items[i]].popular =
+                decay_read(&scratch->decay, fuse->facts[items[i]].decayed,
+                           fuse->facts[items[i]].hour, scratch->now_hour);
+}
+
+static void gather_popular(struct op *op, struct score_scratch *scratch)
 {
     const struct score_config *config = op_config(op);
-    uint32_t count;
+    uint64_t ids[FUSE_POPULAR_MAX];
+    uint32_t items[FUSE_POPULAR_MAX], count;
     const struct table_row *const *top = op_table_top(op, POPULARITY, &count);
 
-    for (uint32_t i = 0; i < count && i < (uint32_t)config->popular; i++)
-        (void)meet(op, scratch, table_row_key(top[i]).hash, hour);
+    count = count < (uint32_t)config->popular ? count : (uint32_t)config->popular;
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = table_row_key(top[i]).hash;
+    fuse_know(&scratch->fuse, ids, count, items);
+    ask(op, scratch, items, count);
+    meet(scratch, items, count);
 }
 
-static bool find_row(struct op *op, const struct score_scratch *scratch, int64_t item,
-                     struct fuse_row *row)
+/* The user's latest items, and the rows of those whose line is not made yet. */
+static void gather_recent(struct op *op, struct score_scratch *scratch, const struct batch *in,
+                          uint32_t row)
 {
-    uint8_t key[KEY_SIZE_MAX];
-    uint32_t size = key_from_i64(item, key);
-    const struct table_row *found = op_table_find(op, NEIGHBOURS, hash_bytes(key, size));
+    const struct score_config *config = op_config(op);
+    struct fuse *fuse = &scratch->fuse;
+    const struct column *history = batch_column(in, scratch->history);
+    const int64_t *items = batch_column(history->child, scratch->history_item)->values;
+    uint32_t begin = (uint32_t)history->offsets[row], wanted[FUSE_RECENT_MAX], n = 0;
+    uint32_t count = (uint32_t)history->offsets[row + 1] - begin;
+    const struct table_row *rows[FUSE_RECENT_MAX];
+    uint64_t hashes[FUSE_RECENT_MAX];
 
-    if (!found)
-        return false;
-    *row = (struct fuse_row){
-        .count = table_row_i64(found, scratch->count),
-        .forward = table_row_i64(found, scratch->forward),
-        .backward = table_row_i64(found, scratch->backward),
-        .entries = table_row_list(found, scratch->entries),
-        .others = table_row_list_i64(found, scratch->entries, scratch->other),
-        .together = table_row_list_i64(found, scratch->entries, scratch->together),
-        .entry_forward = table_row_list_i64(found, scratch->entries, scratch->entry_forward),
-        .entry_backward = table_row_list_i64(found, scratch->entries, scratch->entry_backward),
-    };
-    return true;
-}
-
-static void gather_neighbours(struct op *op, struct score_scratch *scratch,
-                              const struct fuse_row *row, uint32_t distance, int64_t hour)
-{
-    for (uint32_t entry = 0; entry < row->entries; entry++) {
-        struct candidate *candidate = meet(op, scratch, (uint64_t)row->others[entry], hour);
-        if (candidate)
-            fuse_add(&scratch->fuse, candidate, row, entry, distance,
-                     sqrt((double)(row->count * candidate->count)));
+    count = count < (uint32_t)config->recent ? count : (uint32_t)config->recent;
+    scratch->recent_count = count;
+    fuse_know(fuse, (const uint64_t *)items + begin, count, scratch->recent);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t key[KEY_SIZE_MAX];
+        scratch->rows[i] = NULL;
+        if (fuse->facts[scratch->recent[i]].line != FUSE_ASK_LINE)
+            continue;
+        hashes[n] = hash_bytes(key, key_from_i64(items[begin + i], key));
+        wanted[n++] = i;
     }
+    if (n == 0)
+        return;
+    op_table_find_many(op, NEIGHBOURS, hashes, n, rows);
+    for (uint32_t i = 0; i < n; i++)
+        scratch->rows[wanted[i]] = rows[i];
+}
+
+/* Entries [at, at + line->entries) of a row. */
+static void fill_line(struct op *op, struct score_scratch *scratch, const struct table_row *row,
+                      uint32_t at, struct fuse_line *line)
+{
+    struct fuse *fuse = &scratch->fuse;
+    uint32_t list = scratch->entries, begin = line->begin;
+    const int64_t *others = table_row_list_i64(row, list, scratch->other) + at;
+    const int64_t *together = table_row_list_i64(row, list, scratch->together) + at;
+    const int64_t *forward = table_row_list_i64(row, list, scratch->entry_forward) + at;
+    const int64_t *backward = table_row_list_i64(row, list, scratch->entry_backward) + at;
+
+    line->count = (double)table_row_i64(row, scratch->count);
+    line->forward = (double)(table_row_i64(row, scratch->forward) + 5 * 65536);
+    line->backward = (double)(table_row_i64(row, scratch->backward) + 5 * 65536);
+    fuse_know(fuse, (const uint64_t *)others, line->entries, fuse->entry_items + begin);
+    for (uint32_t i = 0; i < line->entries; i += FUSE_PIECE)
+        ask(op, scratch, fuse->entry_items + begin + i,
+            line->entries - i < FUSE_PIECE ? line->entries - i : FUSE_PIECE);
+    for (uint32_t i = 0; i < line->entries; i++) {
+        fuse->entry_together[begin + i] = (double)together[i];
+        fuse->entry_forward[begin + i] = (double)forward[i];
+        fuse->entry_backward[begin + i] = (double)backward[i];
+    }
+    fuse_line_filled(fuse, line);
+}
+
+static void add_line(struct score_scratch *scratch, const struct fuse_line *line, uint32_t distance)
+{
+    meet(scratch, scratch->fuse.entry_items + line->begin, line->entries);
+    fuse_add(&scratch->fuse, line, distance);
+}
+
+/* A row that is not kept as a line. */
+static void add_pieces(struct op *op, struct score_scratch *scratch, const struct table_row *row,
+                       uint32_t distance)
+{
+    uint32_t entries = table_row_list(row, scratch->entries);
+    struct fuse_line piece;
+
+    for (uint32_t at = 0; at < entries; at += FUSE_PIECE) {
+        fuse_piece(&piece, entries - at < FUSE_PIECE ? entries - at : FUSE_PIECE);
+        fill_line(op, scratch, row, at, &piece);
+        add_line(scratch, &piece, distance);
+    }
+}
+
+static void add_recent(struct op *op, struct score_scratch *scratch, uint32_t distance)
+{
+    struct fuse *fuse = &scratch->fuse;
+    const struct table_row *row = scratch->rows[distance];
+    uint32_t *place = &fuse->facts[scratch->recent[distance]].line;
+    struct fuse_line *line;
+
+    if (*place == FUSE_ASK_LINE && !row)
+        *place = FUSE_NO_LINE;
+    if (*place == FUSE_NO_LINE)
+        return;
+    if (*place == FUSE_ASK_LINE) {
+        line = fuse_line(fuse, table_row_list(row, scratch->entries));
+        if (!line) {
+            add_pieces(op, scratch, row, distance);
+            return;
+        }
+        *place = (uint32_t)(line - fuse->lines);
+        fill_line(op, scratch, row, 0, line);
+    }
+    add_line(scratch, &fuse->lines[*place], distance);
 }
 
 static void gather(struct op *op, struct score_scratch *scratch, const struct batch *in,
                    uint32_t row)
 {
-    const struct score_config *config = op_config(op);
-    const struct column *history = batch_column(in, scratch->history);
-    const int64_t *items = batch_column(history->child, scratch->history_item)->values;
-    int64_t hour = decay_hour(batch_time(in)[row]);
-    int32_t begin = history->offsets[row], end = history->offsets[row + 1];
-
-    gather_popular(op, scratch, hour);
-    for (int32_t i = begin; i < end && i - begin < config->recent; i++) {
-        struct fuse_row neighbours;
-        if (find_row(op, scratch, items[i], &neighbours))
-            gather_neighbours(op, scratch, &neighbours, (uint32_t)(i - begin), hour);
-    }
+    scratch->now_hour = decay_hour(batch_time(in)[row]);
+    gather_recent(op, scratch, in, row);
+    gather_popular(op, scratch);
+    for (uint32_t i = 0; i < scratch->recent_count; i++)
+        add_recent(op, scratch, i);
 }
 
 /* ---- rows ---- */
@@ -435,17 +517,17 @@ static void put_version(struct op *op, struct builder *out, uint32_t column, uin
         builder_i64(out, column, version);
 }
 
-static void put_items(struct builder *out, uint32_t column, const struct candidate *candidates,
-                      uint32_t count)
+static void put_items(struct builder *out, uint32_t column, const struct fuse *fuse, uint32_t count)
 {
     struct builder *list = builder_list(out, column);
 
     for (uint32_t i = 0; i < count; i++) {
-        struct key key = table_row_key(candidates[i].popularity);
+        const struct fuse_ranked *ranked = &fuse->ranked[i];
+        struct key key = table_row_key(fuse->items[ranked->item].row);
         builder_child_row(list);
         builder_key(list, LIST_ITEM, &key);
-        builder_f64(list, LIST_SCORE, candidates[i].score);
-        builder_f64(list, LIST_REASON, candidates[i].score);
+        builder_f64(list, LIST_SCORE, ranked->score);
+        builder_f64(list, LIST_REASON, ranked->score);
     }
     builder_list_end(out, column);
 }
@@ -467,7 +549,7 @@ static void answer(struct op *op, const struct batch *in, uint32_t row, const st
     builder_i64(out, column++, batch_time(in)[row]);
     snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
     builder_text(out, column++, id, 16);
-    put_items(out, column++, scratch->fuse.candidates, count);
+    put_items(out, column++, &scratch->fuse, count);
     put_version(op, out, column++, NEIGHBOURS);
     put_version(op, out, column, POPULARITY);
 }
@@ -523,6 +605,7 @@ static bool score_process(struct op *op, uint32_t port, const struct batch *in, 
     (void)port;
     (void)err; /* cannot fail */
     CHECK(rows <= BATCH_ROWS_MAX);
+    fuse_forget(&scratch->fuse);
     key_ids(item, rows, scratch->ids);
     asking = choose_asking(scratch, in);
     for (uint32_t row = 0; row < rows; row++) {
