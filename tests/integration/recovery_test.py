@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Nothing lost, nothing doubled: kills, stops, restores, damaged checkpoints, Ctrl-C."""
+import json
 import os
+import random
+import shutil
 import signal
 import time
 import unittest
@@ -11,6 +14,12 @@ SLOW = ["-D", "checkpoint.interval=200ms", "-D", "debug.sink-delay=10ms", "-D",
         "restart.delay=10ms"]
 
 EVENTS = 20000
+
+
+def files_of(manifest):
+    """Names of the state files of a checkpoint."""
+    return {file["name"] for operator in json.loads(manifest.read_text())["operators"]
+            for subtask in operator["subtasks"] for file in subtask.get("files", [])}
 
 
 class Recovery(harness.Case):
@@ -83,6 +92,44 @@ class Recovery(harness.Case):
             for subtask in process.get("subtasks", []):
                 self.assertIn("pause_max_ms", subtask)
         self.assertEqual(self.checksum(run), self.expected)
+
+
+class Damage(harness.Case):
+    def flip(self, path):
+        data = bytearray(path.read_bytes())
+        at = random.Random(str(path.name)).randrange(len(data) * 8)
+        data[at // 8] ^= 1 << at % 8
+        path.write_bytes(bytes(data))
+
+    def test_damage_in_any_file(self):
+        """One bit, in each file of the newest checkpoint in turn: the newest checkpoint that does not
+        have the file is used; where all have it, it is named and nothing is touched."""
+        flags = harness.video_flags(harness.make_ratings(self.folder / "in", events=6000))
+        expected = self.checksum(self.run_job(*flags))
+        run = self.start(*flags, *SLOW, "-D", "checkpoint.interval=50ms", "-D",
+                         f"debug.hold-after-rows={3000 // harness.SCALE}")
+        self.assertTrue(run.wait_checkpoints(3))
+        run.process.send_signal(signal.SIGINT)
+        run.finish()
+        newest = run.manifests()[-1]
+        files = [files_of(manifest) for manifest in run.manifests()]
+        self.assertGreater(len(files[-1] - files[-2]), 3)
+        for name in ["manifest.json", *sorted(files[-1])]:
+            copy = self.folder / "copy"
+            shutil.copytree(run.folder, copy)
+            path = copy / "checkpoints" / "video" / "shared" / name
+            shared = all(name in there for there in files)
+            self.flip(path if path.exists() else copy / newest.relative_to(run.folder))
+            again = self.run_job(*flags, "-s", "checkpoints/video", place=copy,
+                                 status=2 if shared else 0)
+            self.assertIn(f"{newest.parent.name}/manifest.json: ", again.stderr_text)
+            self.assertIn(f"{name}: damaged", again.stderr_text)
+            if shared:
+                self.assertIn("no checkpoint is whole", again.stderr_text)
+                self.assertEqual(self.lines(again), self.lines(run))
+            else:
+                self.assertEqual(self.checksum(again), expected, name)
+            shutil.rmtree(copy)
 
 
 class Refused(harness.Case):
