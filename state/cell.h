@@ -165,8 +165,10 @@ static inline bool cell_is(const struct cell *cell, const struct shape *shape,
     if (cell_key_size(cell) != probe->key_size ||
         !bytes_equal(cell->bytes, probe->key, probe->key_size))
         return false;
-    return !shape->map ||
-           (cell->aux == probe->entry_size &&
+    if (!shape->map)
+        return true;
+    return cell->aux == probe->entry_size &&
+           (probe->entry_size == 0 || /* its bytes may be nowhere */
             memcmp(cell->bytes + probe->key_size, probe->entry, probe->entry_size) == 0);
 }
 

@@ -338,7 +338,7 @@ void sst_reader_close(struct sst_reader *reader)
 static enum sst_result block_next(struct sst_reader *reader, struct block *block, struct error *err)
 {
     const uint8_t *at = block->data + block->at, *end = block->data + block->size;
-    uint64_t shared, rest, size;
+    uint64_t shared = 0, rest = 0, size = 0; /* varint leaves them where the bytes end too soon */
 
     if (at == end)
         return SST_END;

@@ -474,6 +474,7 @@ enum store_result store_resolve_keys(struct store *store, uint32_t state, const 
 {
     struct rows rows = {.keys = keys, .times = times, .count = count};
 
+    CHECK(keys);
     return resolve(store, state, &rows, cells, err);
 }
 

@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef error_set
+#undef error_errno
+#undef error_wrap
+
 /* Ends `text` after at most size - 1 bytes, not within a UTF-8 character. */
 static void cut(char *text, size_t size)
 {

@@ -43,4 +43,10 @@ const char *error_text(const struct error *err, char *text, size_t size);
 
 #define ERROR_TEXT_MAX 1400
 
+#ifdef __clang_analyzer__ /* it looks into no other file, and would think that they may be true */
+#define error_set(...) (error_set(__VA_ARGS__), false)
+#define error_errno(...) (error_errno(__VA_ARGS__), false)
+#define error_wrap(...) (error_wrap(__VA_ARGS__), false)
+#endif
+
 #endif

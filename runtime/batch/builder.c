@@ -216,6 +216,7 @@ void builder_split_order(struct builder *builder)
     builder->order_apart = true;
     if (!order->values)
         column_grow(order, 0, builder->capacity);
+    CHECK(order->values || builder->rows == 0);
     if (builder->rows > 0)
         memcpy(order->values, builder->columns[HIDDEN_ORIGIN].values,
                builder->rows * sizeof(uint64_t));

@@ -126,11 +126,11 @@ static char *put_text(char *to, const char *text, size_t size)
     if (at < end) { /* the last bytes, filled up with plain ones */
         memset(&word, 'x', sizeof(word));
         memcpy(&word, at, (size_t)(end - at));
-    }
-    if (at < end && !is_special(word)) {
-        memcpy(to, &word, sizeof(word)); /* the room is there */
-        to += end - at;
-        at = end;
+        if (!is_special(word)) {
+            memcpy(to, &word, sizeof(word)); /* the room is there */
+            to += end - at;
+            at = end;
+        }
     }
     while (at < end)
         to = put_character(to, &at, end);

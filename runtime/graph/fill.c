@@ -48,17 +48,21 @@ static uint32_t option_count(const struct option *options)
     return count;
 }
 
+static uint32_t add_names(const char **names, uint32_t count, const struct option *options)
+{
+    for (; options && options->name; options++)
+        names[count++] = options->name;
+    return count;
+}
+
 static void tell_unknown(const struct fill *fill, const struct yaml_node *node,
                          const struct option *options, const struct option *also)
 {
-    uint32_t count = option_count(options), more = option_count(also);
-    const char **names = memory_array(count + more + 1, sizeof(*names));
+    const char **names =
+        memory_array(option_count(options) + option_count(also) + 1, sizeof(*names));
+    uint32_t count = add_names(names, add_names(names, 0, options), also);
 
-    for (uint32_t i = 0; i < count; i++)
-        names[i] = options[i].name;
-    for (uint32_t i = 0; i < more; i++)
-        names[count + i] = also[i].name;
-    mistake_key(fill->mistakes, node, mistake_known(fill->arena, names, count + more, node->key),
+    mistake_key(fill->mistakes, node, mistake_known(fill->arena, names, count, node->key),
                 "there is no field \"%s\" here", node->key);
     memory_free(names);
 }

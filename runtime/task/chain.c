@@ -111,6 +111,7 @@ static void timers_take(struct op *op, int64_t until_ms)
     struct due *due = op->due;
     size_t at = 0;
 
+    CHECK(due); /* whoever has timers has room for those that are due */
     due->rows = store_timer_take(op->subtask->store, op->timer_state, until_ms, due->keys,
                                  due->times, BATCH_ROWS_MAX);
     due->bytes.size = 0;

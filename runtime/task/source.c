@@ -389,6 +389,7 @@ static int64_t lowest(const struct source *source)
 {
     int64_t low_ms = INT64_MAX, now_ns;
 
+    CHECK(source->splits || source->heap_count == 0);
     if (source->heap_count > 0)
         low_ms = source->splits[source->heap[0]].progress.watermark_ms;
     if (source->waiting > 0) {

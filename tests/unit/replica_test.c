@@ -433,17 +433,18 @@ static void *read_many(void *data)
     struct reading *reading = data;
 
     while (!atomic_load(reading->stop)) {
-        int64_t progress = replica_progress(reading->bench->replica);
+        int64_t version, progress = replica_progress(reading->bench->replica);
         uint32_t count;
 
         if (progress < 10)
             continue;
-        replica_pin(reading->reader, progress / 10 * 10);
+        version = progress / 10 * 10;
+        replica_pin(reading->reader, version);
         for (int k = 0; k < KEYS; k++) {
             const struct table_row *row = replica_find(reading->reader, hash_of(k));
 
             /* Every key has a row of every version: score is the version. */
-            if (!row || table_row_f64(row, 1) != (double)(progress / 10 * 10))
+            if (!row || table_row_f64(row, 1) != (double)version)
                 atomic_fetch_add(reading->failures, 1);
         }
         if (!replica_top(reading->reader, 0, LIMIT, &count) || count != LIMIT)

@@ -89,7 +89,7 @@ static void test_lives(void **state)
     for (int life = 0; life < 5; life++) {
         for (int part = 0; part < 3; part++) {
             add(&solo, 1, 50, 1);
-            add(&solo, (uint64_t)(10 + life), 50, 1);
+            add(&solo, 10 + (uint64_t)life, 50, 1);
             count += 2;
             solo_barrier(&solo, INT64_MIN);
         }
