@@ -48,7 +48,7 @@ enum order {
 enum read_result {
     READ_FAILED, /* `err` filled */
     READ_MORE,   /* rows may have been appended; call again */
-    READ_WAIT,   /* nothing now; call again later */
+    READ_WAIT,   /* nothing now; called again after some milliseconds, or op_wake */
     READ_END,    /* this split has ended for good */
 };
 
@@ -171,6 +171,8 @@ bool error_option(struct error *err, const struct op *op, const char *option, co
 struct builder *op_reserve(struct op *op, uint32_t port, uint32_t rows);
 void op_emit(struct op *op, uint32_t port, struct batch **batch);
 void op_count(struct op *op, uint32_t counter, uint64_t more);
+/* Sources: splits that answered READ_WAIT may have more. Any thread, until the splits are closed. */
+void op_wake(struct op *op);
 
 /* State of the batch in `process` (one cell a row), or of the due timers in `on_timer` (one a due
  * key). Rows of one key share a cell. Pointers hold until the call ends or op_cell_resize.

@@ -2,6 +2,7 @@
 #include "runtime/task/op.h"
 
 #include "runtime/base/check.h"
+#include "runtime/task/source.h"
 #include "runtime/task/subtask.h"
 
 #include <stdio.h>
@@ -161,6 +162,12 @@ void op_emit(struct op *op, uint32_t port, struct batch **batch)
     op_send_port(op, port);
     output_send(op, port, *batch);
     batch_release(batch);
+}
+
+void op_wake(struct op *op)
+{
+    CHECK(op->subtask->source);
+    source_wake(op->subtask->source);
 }
 
 void op_count(struct op *op, uint32_t counter, uint64_t more)

@@ -3,9 +3,10 @@
 
 #include "runtime/base/check.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-#define POLL_EVERY 16u /* reads between two looks at a split that waits */
+#define POLL_NS 10000000 /* between two looks at the splits that wait, unless told of more */
 
 struct split_run {
     struct split_progress progress;
@@ -31,7 +32,9 @@ struct source {
     uint32_t heap_count, *heap; /* ready splits, the lowest watermark first */
     uint32_t fresh;             /* splits before it are not new */
     uint32_t done, waiting, open;
-    uint32_t reads, poll; /* since a waiting split was looked at; which was */
+    uint32_t poll, poll_left; /* the waiting split looked at last; left of this round of looks */
+    int64_t poll_due_ns;      /* the next round */
+    atomic_bool woken;        /* there may be more: begin a round now */
     int64_t watermark_ms;
     bool stopped;
     int64_t hold_rows; /* may still be sent; INT64_MAX: no hold */
@@ -266,7 +269,8 @@ static void split_wait(struct source *source, struct split_run *run)
         return;
     run->waits = true;
     run->waits_ns = clock_now_ns(source->subtask->host->clock);
-    source->waiting++;
+    if (source->waiting++ == 0)
+        source->poll_due_ns = run->waits_ns + POLL_NS;
 }
 
 /* One read. Afterwards the split has rows, has ended, waits, or is to be read again. */
@@ -427,8 +431,44 @@ static void split_begin(struct source *source, struct split_run *run)
     run->progress.watermark_ms = behind(source, first_ms);
 }
 
-/* The next split to read: new ones first, now and then one that waits, else the one with the lowest
- * watermark; NULL: none. */
+bool source_polls(const struct source *source)
+{
+    if (source->waiting == 0 || source->stopped || source->hold_rows == 0)
+        return false;
+    return source->poll_left > 0 || atomic_load(&source->woken) ||
+           clock_now_ns(source->subtask->host->clock) >= source->poll_due_ns;
+}
+
+int64_t source_due_ns(const struct source *source)
+{
+    if (source->waiting == 0 || source->stopped || source->hold_rows == 0)
+        return INT64_MAX;
+    return source->poll_left > 0 || atomic_load(&source->woken) ? INT64_MIN : source->poll_due_ns;
+}
+
+void source_wake(struct source *source)
+{
+    atomic_store(&source->woken, true);
+    waker_wake(source->subtask->waker);
+}
+
+/* Splits that wait are looked at in rounds, each once. */
+static struct split_run *split_poll(struct source *source)
+{
+    if (source->poll_left == 0) {
+        atomic_store(&source->woken, false);
+        source->poll_left = source->waiting;
+        source->poll_due_ns = clock_now_ns(source->subtask->host->clock) + POLL_NS;
+    }
+    source->poll_left--;
+    do
+        source->poll = (source->poll + 1) % source->split_count;
+    while (!source->splits[source->poll].waits);
+    return &source->splits[source->poll];
+}
+
+/* The next split to read: new ones first, then those that wait if it is time, else the one with the
+ * lowest watermark; NULL: none. */
 static struct split_run *split_choose(struct source *source)
 {
     while (source->fresh < source->split_count &&
@@ -437,13 +477,8 @@ static struct split_run *split_choose(struct source *source)
         source->fresh++;
     if (source->fresh < source->split_count)
         return &source->splits[source->fresh];
-    if (source->waiting > 0 && (source->heap_count == 0 || ++source->reads >= POLL_EVERY)) {
-        source->reads = 0;
-        do
-            source->poll = (source->poll + 1) % source->split_count;
-        while (!source->splits[source->poll].waits);
-        return &source->splits[source->poll];
-    }
+    if (source_polls(source))
+        return split_poll(source);
     return source->heap_count > 0 ? &source->splits[source->heap[0]] : NULL;
 }
 
@@ -458,11 +493,6 @@ static void split_place(struct source *source, struct split_run *run, bool in_he
         heap_pop(source);
     else if (belongs)
         heap_push(source, (uint32_t)(run - source->splits));
-}
-
-bool source_polls(const struct source *source)
-{
-    return source->waiting > 0 && !source->stopped;
 }
 
 enum progress source_step(struct subtask *subtask)
@@ -489,7 +519,7 @@ enum progress source_step(struct subtask *subtask)
         split_send(source, run);
     split_place(source, run, in_heap);
     pass_watermark(source);
-    return in_heap && run->waits ? PROGRESS_NONE : PROGRESS_DONE;
+    return PROGRESS_DONE;
 }
 
 /* ---- snapshots ---- */

@@ -36,7 +36,10 @@ void source_time(struct source *source, int64_t out_of_orderness_ms, int64_t idl
 
 /* Reads one batch. PROGRESS_NONE: all is read, or it waits. */
 enum progress source_step(struct subtask *subtask);
-bool source_polls(const struct source *source); /* a split waits for more: step again */
+bool source_polls(
+    const struct source *source); /* splits that wait are to be looked at: step again */
+int64_t source_due_ns(const struct source *source); /* when they are; INT64_MAX: none waits */
+void source_wake(struct source *source);            /* any thread: there may be more for them */
 bool source_drained(const struct source *source);
 int64_t source_watermark(const struct source *source);
 void source_stop(struct source *source);    /* nothing is read any more */

@@ -396,3 +396,8 @@ void subtask_close(struct subtask *subtask)
     arena_close(subtask->arena);
     memory_free(subtask);
 }
+
+int64_t subtask_due_ns(const struct subtask *subtask)
+{
+    return subtask->source ? source_due_ns(subtask->source) : INT64_MAX;
+}

@@ -110,6 +110,10 @@ enum step_result {
 };
 enum step_result subtask_step(struct subtask *subtask);
 
+/* When it is to be stepped at the latest though nobody wakes it, by the host's clock; INT64_MAX: it
+ * sleeps until woken. Slot's thread. */
+int64_t subtask_due_ns(const struct subtask *subtask);
+
 /* Commands; any thread, take effect at a later step. */
 void subtask_trigger(struct subtask *subtask, uint64_t checkpoint, bool final); /* sources only */
 void subtask_complete(struct subtask *subtask, uint64_t checkpoint); /* the manifest is written */

@@ -343,6 +343,21 @@ bool deployment_slot_step(struct deployment *deployment, uint32_t slot, struct r
     return busy;
 }
 
+int64_t deployment_slot_due_ns(const struct deployment *deployment, uint32_t slot)
+{
+    int64_t due_ns = INT64_MAX;
+
+    for (uint32_t i = 0; i < deployment->entry_count; i++) {
+        const struct entry *entry = &deployment->entries[i];
+        int64_t own_ns = entry->subtask == slot && entry->task && !entry->failed
+                             ? subtask_due_ns(entry->task)
+                             : INT64_MAX;
+
+        due_ns = own_ns < due_ns ? own_ns : due_ns;
+    }
+    return due_ns;
+}
+
 void deployment_slot_close(struct deployment *deployment, uint32_t slot)
 {
     for (uint32_t i = 0; i < deployment->entry_count; i++) {

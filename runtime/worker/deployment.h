@@ -47,6 +47,8 @@ bool deployment_slot_open(struct deployment *deployment, uint32_t slot, struct e
 /* One round over the slot's tasklets; `random` (may be NULL) shuffles them. True: something was
  * done. */
 bool deployment_slot_step(struct deployment *deployment, uint32_t slot, struct random *random);
+/* When the next round is to be at the latest, by the clock; INT64_MAX: when woken. */
+int64_t deployment_slot_due_ns(const struct deployment *deployment, uint32_t slot);
 void deployment_slot_close(struct deployment *deployment, uint32_t slot);
 
 /* Commands to all subtasks of this worker; any thread, between slot_open and slot_close. */

@@ -6,8 +6,10 @@
 #include "runtime/base/random.h"
 #include "runtime/worker/deployment.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 struct slot {
     struct waker waker; /* first: wake gets back to the slot */
@@ -37,12 +39,16 @@ static void slot_wake(struct waker *waker)
 struct slot *slot_create(uint32_t number, const struct slot_events *events)
 {
     struct slot *slot = memory_new(sizeof(*slot));
+    pthread_condattr_t attributes;
 
     slot->waker.wake = slot_wake;
     slot->number = number;
     slot->events = *events;
     pthread_mutex_init(&slot->lock, NULL);
-    pthread_cond_init(&slot->wake, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* of the deployment's clock */
+    pthread_cond_init(&slot->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
     return slot;
 }
 
@@ -51,11 +57,15 @@ struct waker *slot_waker_of(struct slot *slot)
     return &slot->waker;
 }
 
-static void slot_wait(struct slot *slot)
+static void slot_wait(struct slot *slot, int64_t due_ns)
 {
+    const struct timespec due = {.tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000};
+    int status = 0;
+
     pthread_mutex_lock(&slot->lock);
-    while (!atomic_load(&slot->pending))
-        pthread_cond_wait(&slot->wake, &slot->lock);
+    while (!atomic_load(&slot->pending) && status != ETIMEDOUT)
+        status = due_ns == INT64_MAX ? pthread_cond_wait(&slot->wake, &slot->lock)
+                                     : pthread_cond_timedwait(&slot->wake, &slot->lock, &due);
     pthread_mutex_unlock(&slot->lock);
 }
 
@@ -64,12 +74,17 @@ static void slot_loop(struct slot *slot)
     struct random *random = slot->chaos ? &slot->random : NULL;
 
     while (!atomic_load(&slot->stop)) {
+        bool run;
+        int64_t due_ns;
+
         /* Cleared before the round: a wake during it makes another round. */
         atomic_store(&slot->pending, false);
-        if (!atomic_load(&slot->run) ||
-            !deployment_slot_step(slot->deployment, slot->number, random))
-            if (!atomic_load(&slot->stop))
-                slot_wait(slot);
+        run = atomic_load(&slot->run);
+        if (run && deployment_slot_step(slot->deployment, slot->number, random))
+            continue;
+        due_ns = run ? deployment_slot_due_ns(slot->deployment, slot->number) : INT64_MAX;
+        if (!atomic_load(&slot->stop) && due_ns > 0)
+            slot_wait(slot, due_ns);
     }
 }
 

@@ -37,6 +37,7 @@ static bool source_open(struct op *op, struct error *err)
 
 struct sim_reader {
     uint32_t split, row;
+    uint32_t waited; /* rows that were there when it said that there were no more yet */
 };
 
 static void *source_split_open(struct op *op, const struct split *split,
@@ -64,6 +65,10 @@ static enum read_result source_split_read(struct op *op, void *data, struct buil
     (void)err;
     if (reader->row == rows)
         return READ_END;
+    if (reader->row % (5 * SIM_BATCH) == 3 * SIM_BATCH && reader->waited != reader->row) {
+        reader->waited = reader->row;
+        return READ_WAIT;
+    }
     for (uint32_t i = 0; i < SIM_BATCH && reader->row < rows; i++, reader->row++) {
         struct sim_event event = sim_event(ledger_seed(sim_ledger), reader->split, reader->row);
         uint64_t origin = origin_make(reader->split, reader->row);

@@ -253,16 +253,24 @@ void process_obey(struct process *process, const struct action *action)
 static void slot_step(struct process *process, uint32_t slot)
 {
     bool woken = process->slots[slot].pending;
+    int64_t due_ns = deployment_slot_due_ns(process->deployment, slot_number(process, slot));
 
     process->slots[slot].pending = false;
     if (!deployment_slot_step(process->deployment, slot_number(process, slot),
                               process->chaos ? process->shared->random : NULL))
         return;
     process->slots[slot].pending = true;
-    if (!woken)
+    if (!woken && due_ns > clock_now_ns(&process->clock.clock))
         ledger_violate(sim_ledger,
                        "no lost wake-up: slot %u of process %u slept beside work, attempt %u",
                        slot_number(process, slot), process->number, process->attempt);
+}
+
+static bool slot_due(struct process *process, uint32_t slot)
+{
+    return process->slots[slot].pending ||
+           deployment_slot_due_ns(process->deployment, slot_number(process, slot)) <=
+               clock_now_ns(&process->clock.clock);
 }
 
 /* A slot that nobody woke is looked at now and then: it must have nothing to do. */
@@ -273,7 +281,7 @@ void process_step(struct process *process)
     for (uint64_t works = random_below(random, LATE_MAX + 1); works > 0; works--)
         late_some(process);
     for (uint32_t i = 0; i < process->slot_count && process->deployment && process->running; i++)
-        if (random_below(random, 12) < (process->slots[i].pending ? 8 : 1))
+        if (random_below(random, 12) < (slot_due(process, i) ? 8 : 1))
             slot_step(process, i);
 }
 
