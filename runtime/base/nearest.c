@@ -1,8 +1,8 @@
-/* nearest: which known name was meant. Edit distance with neighbours swapped (optimal string
- * alignment; Damerau 1964), blind to case and to `-` against `_`. `profile` is near to
- * `feature/profile`. At equal distance the first of the list wins. */
+/* See nearest.h. Edit distance with neighbours swapped (optimal string alignment; Damerau 1964),
+ * blind to case and to `-` against `_`. */
+#include "runtime/base/nearest.h"
+
 #include "runtime/base/limits.h"
-#include "runtime/base/option.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -68,17 +68,6 @@ static void consider(struct best *best, const char *candidate, const char *name)
         apart = least(apart, distance(slash + 1, name) + 1);
     if (apart <= reach(strlen(name)) && (!best->name || apart < best->distance))
         *best = (struct best){candidate, apart};
-}
-
-const char *option_nearest(const struct option *options, const char *name)
-{
-    struct best best = {0};
-
-    if (strlen(name) >= NAME_SIZE_MAX)
-        return NULL;
-    for (const struct option *option = options; option->name; option++)
-        consider(&best, option->name, name);
-    return best.name;
 }
 
 const char *text_nearest(const char *const *names, uint32_t count, const char *name)

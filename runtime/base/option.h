@@ -7,6 +7,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/nearest.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,12 +88,6 @@ bool option_parse(const struct option *option, const char *text, void *config, s
                   struct error *err) NODISCARD;
 
 const struct option *option_find(const struct option *options, const char *name);
-
-/* The nearest of the table's names to `name` by edit distance, or NULL when none is near.
- * `profile` is near to `feature/profile`. */
-const char *option_nearest(const struct option *options, const char *name);
-/* The same over any list. */
-const char *text_nearest(const char *const *names, uint32_t count, const char *name);
 
 /* `a number and ms, s, m, h or d, such as 90s`: what a type accepts, for messages and manuals. */
 const char *option_type_help(enum option_type type);

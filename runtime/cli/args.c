@@ -1,9 +1,13 @@
 /* See args.h. */
 #include "runtime/cli/args.h"
 
+#include "runtime/base/limits.h"
+#include "runtime/base/nearest.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LONG_ONLY 256 /* values of flags without a letter begin here */
 
@@ -40,6 +44,36 @@ static void fill(const struct flag *flags, struct option *longs, char *letters)
     *letters = '\0';
 }
 
+static const char *nearest_flag(const struct flag *flags, const char *name)
+{
+    const char *names[FLAGS_MAX];
+    uint32_t count = 0;
+
+    for (; flags[count].name; count++)
+        names[count] = flags[count].name;
+    return text_nearest(names, count, name);
+}
+
+/* getopt_long gave `value` for a letter, or for a long name with dashes and perhaps a value. */
+static void complain(char **argv, const struct flag *flags, int value)
+{
+    bool letter = optopt > 0 && optopt < LONG_ONLY, known = flag_of(flags, optopt) >= 0;
+    const char *what = "is not a flag of it", *near = NULL;
+    char name[NAME_SIZE_MAX];
+
+    if (letter && (value == ':' || !known))
+        (void)snprintf(name, sizeof(name), "-%c", optopt);
+    else
+        (void)snprintf(name, sizeof(name), "%s", argv[optind - 1]);
+    name[strcspn(name, "=")] = '\0';
+    if (known)
+        what = value == ':' ? "needs a value" : "takes no value";
+    else if (!letter && strncmp(name, "--", 2) == 0)
+        near = nearest_flag(flags, name + 2);
+    (void)fprintf(stderr, "millrace %s: %s %s%s%s; see millrace %s --help\n", argv[0], name, what,
+                  near ? "; did you mean --" : "", near ? near : "", argv[0]);
+}
+
 bool args_parse(int argc, char **argv, const struct flag *flags,
                 bool (*take)(void *context, int flag, const char *value), void *context)
 {
@@ -54,9 +88,7 @@ bool args_parse(int argc, char **argv, const struct flag *flags,
     optind = 1;
     while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         if (value == ':' || value == '?') {
-            (void)fprintf(stderr, "millrace %s: %s %s; see millrace %s --help\n", argv[0],
-                          argv[optind - 1], value == ':' ? "needs a value" : "is not a flag of it",
-                          argv[0]);
+            complain(argv, flags, value);
             return false;
         }
         if (!take(context, value == 1 ? -1 : flag_of(flags, value), optarg))

@@ -108,8 +108,10 @@ static bool run_take(void *context, int flag, const char *value)
         args->help = true;
         return true;
     default:
-        if (args->job)
-            return bad_value("", value, "is a second job file; give one");
+        if (args->job) {
+            (void)fprintf(stderr, "millrace run: \"%s\" is a second job file; give one\n", value);
+            return false;
+        }
         args->job = value;
         return true;
     }

@@ -1,6 +1,6 @@
 /* nearest: which name is meant, and when none is. */
 #include "runtime/base/limits.h"
-#include "runtime/base/option.h"
+#include "runtime/base/nearest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,24 +74,12 @@ static void test_longest_name(void **state)
     assert_null(text_nearest(list, 2, longer));
 }
 
-static void test_options(void **state)
-{
-    static const struct option options[] = {
-        {.name = "after", .type = OPT_TEXT}, {.name = "within", .type = OPT_TEXT}, {0}};
-
-    (void)state;
-    assert_string_equal(option_nearest(options, "witin"), "within");
-    assert_null(option_nearest(options, "schema"));
-    assert_null(option_nearest(&options[2], "within"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_first_of_equals),
         cmocka_unit_test(test_longest_name),
-        cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests_name("nearest", tests, NULL, NULL);
 }
