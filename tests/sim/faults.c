@@ -90,12 +90,15 @@ static void stall(struct world *world, struct process *process)
     post(world, MESSAGE_HEAL, 3 * timeout_ms(world))->process = process->number;
 }
 
-/* Nothing that was on its way to it, or in its pool, arrives; its workers see closed sockets. */
+/* Nothing that was on its way to it, or in its pool, arrives; its workers see closed sockets. Or it
+ * is stopped, and its pool writes when it has a successor. */
 static void crash_coordinator(struct world *world)
 {
+    bool lives = chance(world, 2);
+
     world->counts.coordinator_crashes++;
-    say(world, "the coordinator crashes");
-    office_close(world);
+    say(world, lives ? "the coordinator stops" : "the coordinator crashes");
+    office_close(world, lives);
     office_open(world);
 }
 

@@ -61,8 +61,9 @@ static void message_free(struct message *message)
 bool messages_writing(const struct world *world)
 {
     for (uint32_t i = 0; i < world->message_count; i++)
-        if (world->messages[i]->kind == MESSAGE_WRITE ||
-            world->messages[i]->kind == MESSAGE_WRITTEN)
+        if ((world->messages[i]->kind == MESSAGE_WRITE ||
+             world->messages[i]->kind == MESSAGE_WRITTEN) &&
+            world->messages[i]->epoch == world->epoch)
             return true;
     return false;
 }
@@ -77,14 +78,15 @@ bool messages_tense(const struct world *world)
     return false;
 }
 
-void messages_forget_coordinator(struct world *world)
+void messages_forget_coordinator(struct world *world, bool lives)
 {
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < world->message_count; i++) {
         struct message *message = world->messages[i];
 
-        if (to_process(message) || message->kind == MESSAGE_WAKE || message->kind == MESSAGE_HEAL)
+        if (to_process(message) || message->kind == MESSAGE_WAKE || message->kind == MESSAGE_HEAL ||
+            (lives && message->kind == MESSAGE_WRITE))
             world->messages[kept++] = message;
         else
             message_free(message);

@@ -96,7 +96,7 @@ static void begin_write(struct world *world, uint64_t checkpoint)
     arena_close(arena);
 }
 
-void office_write(struct world *world, const struct message *message)
+static void write_own(struct world *world, const struct message *message)
 {
     struct arena *arena = arena_create(1u << 16);
     struct message *written = post(world, MESSAGE_WRITTEN, 10);
@@ -123,6 +123,33 @@ void office_write(struct world *world, const struct message *message)
                               world->restored ? name : NULL, &err));
     }
     arena_close(arena);
+}
+
+/* By a coordinator that was overtaken: nothing of it may be taken, and nothing may go. */
+static void write_overtaken(struct world *world, const struct message *message)
+{
+    struct arena *arena = arena_create(1u << 16);
+    struct error err = {0};
+    struct manifest *manifest =
+        manifest_decode(message->text.data, message->text.size, arena, &err);
+
+    CHECK(manifest);
+    world->counts.overtaken++;
+    say(world, "the manifest of checkpoint %" PRIu64 ", epoch %u, comes too late",
+        message->checkpoint, message->epoch);
+    if (manifest_write(world->store, manifest, &err) || err.code != ERROR_FENCED)
+        ledger_violate(world->ledger, "fencing: epoch %u writes checkpoint %" PRIu64 " in epoch %u",
+                       message->epoch, message->checkpoint, world->epoch);
+    (void)!manifest_retain(world->store, "sim", message->epoch, 1, NULL, &err);
+    arena_close(arena);
+}
+
+void office_write(struct world *world, const struct message *message)
+{
+    if (message->epoch != world->epoch)
+        write_overtaken(world, message);
+    else
+        write_own(world, message);
 }
 
 /* Not while a manifest is being written: were an older one restored, and this one came to be the
@@ -318,9 +345,9 @@ void office_open(struct world *world)
     office_act(world);
 }
 
-void office_close(struct world *world)
+void office_close(struct world *world, bool lives)
 {
-    messages_forget_coordinator(world);
+    messages_forget_coordinator(world, lives);
     for (uint32_t seat = 0; seat < WORKERS; seat++)
         expel(world, seat);
     coordinator_close(world->coordinator);

@@ -79,6 +79,7 @@ static void print_counts(const struct world_counts *counts)
                  counts->crashes, counts->hangs, counts->cuts, counts->breaks, counts->stalls,
                  counts->coordinator_crashes, counts->stops, counts->manifest_failures,
                  counts->write_failures);
+    (void)printf("%" PRIu64 " manifests of an overtaken coordinator, ", counts->overtaken);
     (void)printf("%" PRIu64 " zombies, %" PRIu64 " late commits, %" PRIu64 " worlds with chaos, "
                  "%" PRIu64 " with spill, %" PRIu64 " with backpressure\n",
                  counts->zombies, counts->late_completes, counts->chaos, counts->spilled,
@@ -90,8 +91,8 @@ static bool met_all(const struct world_counts *counts)
     return counts->crashes && counts->hangs && counts->cuts && counts->breaks && counts->stalls &&
            counts->coordinator_crashes && counts->stops && counts->manifest_failures &&
            counts->write_failures && counts->restores && counts->checkpoints && counts->aborts &&
-           counts->zombies && counts->late_completes && counts->chaos && counts->spilled &&
-           counts->backpressured;
+           counts->overtaken && counts->zombies && counts->late_completes && counts->chaos &&
+           counts->spilled && counts->backpressured;
 }
 
 struct options {

@@ -144,7 +144,7 @@ bool world_step(struct world *world)
     move_data(world);
     if (world->finished && office_stopped(world)) {
         say(world, "the job was stopped and goes on from its last checkpoint");
-        office_close(world);
+        office_close(world, false);
         world->finished = false;
         office_open(world);
     }
@@ -201,6 +201,7 @@ void world_count(const struct world *world, struct world_counts *counts)
     counts->restores += own->restores;
     counts->checkpoints += ledger_checkpoints(world->ledger);
     counts->aborts += own->aborts;
+    counts->overtaken += own->overtaken;
     counts->late_completes += own->late_completes;
     counts->chaos += own->chaos;
     counts->backpressured += world->shared.figures.backpressured_ns > 0;

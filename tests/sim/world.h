@@ -10,6 +10,7 @@
 struct world_counts { /* what happened, to know that a sweep over seeds has met everything */
     uint64_t steps, crashes, hangs, zombies, cuts, breaks, stalls, coordinator_crashes, stops;
     uint64_t manifest_failures, write_failures, attempts, restores, checkpoints, aborts;
+    uint64_t overtaken;                     /* manifests of coordinators that had a successor */
     uint64_t late_completes;                /* COMPLETE reached a process that had been replaced */
     uint64_t chaos, spilled, backpressured; /* worlds with debug.chaos; that wrote cells to leave
                                                memory; where a subtask waited for room */

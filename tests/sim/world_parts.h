@@ -97,14 +97,16 @@ bool messages_writing(const struct world *world); /* a manifest is under way */
 /* A message is under way after which everything is different: a source has drained, a sink has
  * committed, a manifest is durable. */
 bool messages_tense(const struct world *world);
-/* All that was on its way to the coordinator or in its pool. */
-void messages_forget_coordinator(struct world *world);
+/* All that was on its way to the coordinator or in its pool; of one that lives, and was only stopped,
+ * the pool still writes. */
+void messages_forget_coordinator(struct world *world, bool lives);
 void messages_close(struct world *world);
 
 /* ---- office.c ---- */
 /* A coordinator of a new epoch, from the newest checkpoint, with workers of its own. */
 void office_open(struct world *world);
-void office_close(struct world *world);         /* its workers see closed sockets */
+/* Its workers see closed sockets. `lives`: it was stopped, and wakes when another has taken over. */
+void office_close(struct world *world, bool lives);
 bool office_stopped(const struct world *world); /* the job ended, but not its input */
 void office_act(struct world *world);           /* carries out what the state machine asks for */
 struct plan *office_plan(const struct world *world);
