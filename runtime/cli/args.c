@@ -61,7 +61,8 @@ static void complain(char **argv, const struct flag *flags, int value)
     const char *what = "is not a flag of it", *near = NULL;
     char name[NAME_SIZE_MAX];
 
-    if (letter && (value == ':' || !known))
+    /* The last of the words is the one that lacks a value; another may still be read. */
+    if (value == ':' ? argv[optind - 1][1] != '-' : letter && !known)
         (void)snprintf(name, sizeof(name), "-%c", optopt);
     else
         (void)snprintf(name, sizeof(name), "%s", argv[optind - 1]);
