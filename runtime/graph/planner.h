@@ -13,7 +13,7 @@ struct op_facts {
     uint32_t edges_in;
     const struct schema *outputs[PORTS_MAX];        /* told by describe; NULL: not */
     const struct text_list *output_keys[PORTS_MAX]; /* the same */
-    bool told_reads[PORTS_MAX]; /* of inputs; false: all columns are read */
+    bool told_reads[PORTS_MAX];                     /* of inputs; false: all columns are read */
     bool reads[PORTS_MAX][COLUMNS_MAX];
     uint32_t passes[PORTS_MAX]; /* outputs, as bits */
     /* Rows of an output stand in the subtask that owns their key at the operator's own
