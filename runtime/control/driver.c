@@ -534,18 +534,51 @@ static bool fenced(const struct driver *driver)
            is_fenced(coordinator_failure(driver->coordinator));
 }
 
+/* As a shell reads it. */
+static void say_word(const char *word)
+{
+    if (word[0] && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789%+,-./:=@_")]) {
+        (void)fprintf(stderr, " %s", word);
+        return;
+    }
+    (void)fprintf(stderr, " '");
+    for (; *word; word++)
+        if (*word == '\'')
+            (void)fprintf(stderr, "'\\''");
+        else
+            (void)fputc(*word, stderr);
+    (void)fprintf(stderr, "'");
+}
+
+/* The line that goes on from a checkpoint, with what was given over the job file. */
+static void say_resume(const struct driver *driver, const char *path)
+{
+    const struct plan_request *request = driver->config.request;
+
+    (void)fprintf(stderr, "millrace run");
+    say_word(request->path);
+    (void)fprintf(stderr, " -s");
+    say_word(path);
+    for (uint32_t i = 0; i < request->override_count; i++) {
+        (void)fprintf(stderr, " -D");
+        say_word(request->overrides[i]);
+    }
+    (void)fprintf(stderr, "\n");
+}
+
 static void say_earlier(const struct driver *driver)
 {
     char path[PATH_SIZE_MAX];
     uint32_t count = checkpoints_earlier(driver->checkpoints, path, sizeof(path));
 
-    if (count > 0)
-        (void)fprintf(
-            stderr,
-            "millrace: %s has %u checkpoint%s of earlier runs; this run begins from "
-            "nothing and leaves them there; to resume the newest: millrace run %s -s %s\n",
-            checkpoints_job_dir(driver->checkpoints), count, count == 1 ? "" : "s",
-            driver->config.request->path, path);
+    if (count == 0)
+        return;
+    (void)fprintf(stderr,
+                  "millrace: %s has %u checkpoint%s of earlier runs; this run begins from "
+                  "nothing and leaves them there; to resume the newest: ",
+                  checkpoints_job_dir(driver->checkpoints), count, count == 1 ? "" : "s");
+    say_resume(driver, path);
 }
 
 static void say_end(const struct driver *driver)
@@ -567,9 +600,10 @@ static void say_end(const struct driver *driver)
                       error_text(failure, text, sizeof(text)));
     else if (!figures.stopped)
         return;
-    if (figures.last_checkpoint > 0)
-        (void)fprintf(stderr, "resume with: millrace run %s -s %s\n", driver->config.request->path,
-                      checkpoints_job_dir(driver->checkpoints));
+    if (figures.last_checkpoint == 0)
+        return;
+    (void)fprintf(stderr, "resume with: ");
+    say_resume(driver, checkpoints_job_dir(driver->checkpoints));
 }
 
 /* ---- life ---- */

@@ -61,7 +61,7 @@ class Recovery(harness.Case):
         run = self.slow_run()
         run.process.send_signal(signal.SIGINT)
         text = run.finish()
-        self.assertIn("resume with: millrace run ", text)
+        self.assertRegex(text, r"resume with: millrace run \S+ -s \S+/video -D 'events.path=")
         self.assertEqual(run.summary()["state"], "stopped")
         return run
 
