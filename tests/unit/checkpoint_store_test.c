@@ -1,5 +1,5 @@
 /* Both kinds of checkpoint store keep one contract. */
-#include "tests/unit/store_world.h"
+#include "tests/unit/state_rig.h"
 
 #include "runtime/base/hash.h"
 #include "state/checkpoint_store.h"

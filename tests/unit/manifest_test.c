@@ -1,5 +1,5 @@
 /* Manifests: the JSON, and what is done with it in both kinds of checkpoint store. */
-#include "tests/unit/store_world.h"
+#include "tests/unit/state_rig.h"
 
 #include "runtime/base/hash.h"
 #include "state/manifest.h"

@@ -1,6 +1,7 @@
 /* Sorted files: what RocksDB writes is read back; damage is told, and does no harm. */
-#include "tests/unit/store_world.h"
+#include "tests/unit/state_rig.h"
 
+#include "runtime/base/hash.h"
 #include "state/sst.h"
 
 #include <fcntl.h>

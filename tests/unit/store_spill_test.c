@@ -1,4 +1,5 @@
 /* The store with budgets so small that nearly everything leaves memory, against a naive model. */
+#include "tests/unit/store_operations.h"
 #include "tests/unit/store_solo.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* The store: against a naive model (store_world.h), and step by step. */
+/* The store: against a naive model (store_operations.h), and step by step. */
+#include "tests/unit/store_operations.h"
 #include "tests/unit/store_solo.h"
 
 #include "runtime/batch/builder.h"
