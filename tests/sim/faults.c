@@ -94,7 +94,7 @@ static void stall(struct world *world, struct process *process)
  * is stopped, and its pool writes when it has a successor. */
 static void crash_coordinator(struct world *world)
 {
-    bool lives = chance(world, 2);
+    bool lives = messages_writing(world) ? !chance(world, 4) : chance(world, 2);
 
     world->counts.coordinator_crashes++;
     say(world, lives ? "the coordinator stops" : "the coordinator crashes");
@@ -140,6 +140,14 @@ static bool strike(struct world *world, struct process *process)
     return true;
 }
 
+/* More often while a manifest is being written. */
+static uint32_t coordinator_odds(const struct world *world)
+{
+    uint32_t odds = world->faults.coordinator * 4;
+
+    return messages_writing(world) ? odds / 32 + 1 : odds;
+}
+
 void faults_strike(struct world *world)
 {
     struct process *process = in_seat(world, draw(world, WORKERS));
@@ -153,7 +161,7 @@ void faults_strike(struct world *world)
         }
         return;
     }
-    if (world->faults.coordinator && chance(world, world->faults.coordinator * 4)) {
+    if (world->faults.coordinator && chance(world, coordinator_odds(world))) {
         world->faults.left--;
         crash_coordinator(world);
     } else if (world->faults.stop && chance(world, world->faults.stop * 4)) {
