@@ -12,16 +12,18 @@
  * Baseline: items by their live counts, all that were seen before, less the user's own. Of items
  * with equal counts the order is drawn: the expected hit counts. An item never seen before is a
  * miss: as the only one of its kind it could be told by its age. The rank takes no scan: it is the
- * number of items with a higher count (kept by count) less the user's own among them. */
+ * number of items with a higher count (kept by count) less the user's own among them, whose counts
+ * are looked up once for all of a user's rows that follow each other in a batch. */
 #include "operators/model/ids.h"
 #include "runtime/api/operator.h"
 
 #include <math.h>
 #include <string.h>
 
-#define LIST_MAX 100 /* k */
-#define RESULTS 64u  /* rows of a chunk */
-#define MET 63u      /* items of a chunk */
+#define LIST_MAX 100  /* k */
+#define RESULTS 64u   /* rows of a chunk */
+#define MET 63u       /* items of a chunk */
+#define OWN_MAX 8192u /* of a user's items that are looked up once */
 
 struct evaluate_config {
     const char *user, *item;
@@ -174,6 +176,11 @@ struct evaluate_scratch {
     uint32_t user, item, list, listed; /* columns; of the list */
     uint64_t users[BATCH_ROWS_MAX], items[BATCH_ROWS_MAX];
     uint64_t ids[LIST_MAX + IDS_SPARE];
+    /* what the first `own_count` items of this user are: entries hold until the call ends */
+    uint64_t own_user;
+    uint32_t own_count;
+    struct seen *own[OWN_MAX];
+    uint64_t own_ids[OWN_MAX];
 };
 
 static bool evaluate_open(struct op *op, struct error *err)
@@ -227,22 +234,55 @@ struct standing { /* what the user has among the items as popular as the taken o
     bool met; /* the user has the taken item already */
 };
 
+static void compare(struct standing *standing, const struct seen *own, uint64_t id, uint64_t item,
+                    int64_t count)
+{
+    standing->met = standing->met || id == item;
+    standing->greater += own->count > count;
+    standing->equal += own->count == count;
+}
+
+/* Of the items that were looked up for this user before; returns how many these are. */
+static uint64_t stand_known(const struct evaluate_scratch *scratch, uint64_t user, uint64_t item,
+                            int64_t count, struct standing *standing)
+{
+    if (scratch->own_user != user)
+        return 0;
+    for (uint32_t i = 0; i < scratch->own_count; i++)
+        compare(standing, scratch->own[i], scratch->own_ids[i], item, count);
+    return scratch->own_count;
+}
+
+static void remember(struct evaluate_scratch *scratch, uint64_t user, uint64_t place,
+                     struct seen *own, uint64_t id)
+{
+    if (place == 0)
+        scratch->own_count = 0;
+    scratch->own_user = user;
+    if (place != scratch->own_count || place == OWN_MAX)
+        return;
+    scratch->own[place] = own;
+    scratch->own_ids[place] = id;
+    scratch->own_count++;
+}
+
 static bool stand(struct op *op, uint32_t row, uint64_t user, uint64_t item, int64_t count,
                   struct standing *standing)
 {
+    struct evaluate_scratch *scratch = op_scratch(op);
     const struct met *chunk = met_of(op, row, user, 0);
     uint64_t all = chunk ? chunk->count : 0;
+    uint64_t known = stand_known(scratch, user, item, count, standing);
 
-    for (uint64_t i = 0; chunk && i < all; i++) {
-        const struct seen *own;
-        if (i > 0 && i % MET == 0)
+    for (uint64_t i = known; chunk && i < all; i++) {
+        struct seen *own;
+        if (i == known || i % MET == 0)
             chunk = met_of(op, row, user, i / MET);
         own = chunk ? seen_of(op, row, chunk->items[i % MET]) : NULL;
         if (!own)
             return false;
-        standing->met = standing->met || chunk->items[i % MET] == item;
-        standing->greater += own->count > count;
-        standing->equal += own->count == count;
+        compare(standing, own, chunk->items[i % MET], item, count);
+        remember(scratch, user, i, own, chunk->items[i % MET]);
     }
     return chunk != NULL;
 }
@@ -362,6 +402,7 @@ static bool evaluate_process(struct op *op, uint32_t port, const struct batch *i
     (void)port;
     (void)err; /* what op_entry could not read is the engine's error */
     CHECK(rows <= BATCH_ROWS_MAX);
+    scratch->own_count = 0;
     key_ids(user, rows, scratch->users);
     key_ids(item, rows, scratch->items);
     for (uint32_t row = 0; row < rows; row++) {
