@@ -2,13 +2,16 @@
  *
  * A hash directory (open addressing, at most half full) of lists of row versions, oldest first. The
  * writer appends and publishes with release stores; readers find the newest version that they may
- * see by bisection, since in replay a table may be thousands of versions ahead of a reader. What the
- * writer unlinks (old versions, outgrown lists, an outgrown directory) is freed once every reader has
- * pinned or rested since (epochs as in Fraser 2004). */
+ * see by bisection, since in replay a table may be thousands of versions ahead of a reader.
+ *
+ * An item that a later one follows is unlinked as soon as no reader can ask for it: these stand in a
+ * queue by the version of the later one. What is unlinked (old items, outgrown lists, an outgrown
+ * directory) is freed once every reader has pinned or rested since (epochs as in Fraser 2004). */
 #include "runtime/task/replica.h"
 
 #include "runtime/base/check.h"
 #include "runtime/task/row.h"
+#include "runtime/task/versions.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,21 +19,10 @@
 
 #define READERS_MAX 1024u
 #define DIRECTORY_MIN 256u
-#define VERSIONS_MIN 4u
 #define FIND_GROUP 32u   /* look-ups whose cache misses overlap */
 #define STEP_ELEMENTS 16 /* elements taken from one channel in a step */
 #define EPOCH_RESTING UINT64_MAX
-
-/* What a key, or a ranking, was from which version on. Replaced by a bigger one when it is full. */
-struct versions {
-    struct retired retired; /* first */
-    uint32_t capacity;
-    _Atomic uint32_t count;
-    struct versioned {
-        int64_t version;
-        struct retired *_Atomic item; /* a row or a ranking */
-    } items[];                        /* ascending */
-};
+#define RANKING_NONE UINT32_MAX
 
 struct entry { /* one key; published by `versions` */
     _Atomic uint64_t hash;
@@ -41,6 +33,17 @@ struct directory {
     struct retired retired; /* first */
     uint32_t mask;
     struct entry entries[];
+};
+
+struct aged { /* a list whose item before `version` is done with when all readers ask for later */
+    int64_t version;
+    uint64_t hash;    /* of a key, or */
+    uint32_t ranking; /* RANKING_NONE */
+};
+
+struct aged_queue { /* a ring; capacity is 0 or a power of two */
+    struct aged *ring;
+    uint64_t head, count, capacity;
 };
 
 struct top {                /* the ranked rows of one version */
@@ -79,7 +82,8 @@ struct replica {
     _Atomic uint64_t barrier;
     uint64_t target; /* the barrier that is being gathered */
     _Atomic uint64_t epoch;
-    struct retired *retired; /* newest first */
+    struct aged_queue aged;
+    struct retired *retired, **retired_end; /* oldest first */
     _Atomic uint32_t reader_count;
     struct replica_reader readers[READERS_MAX];
 };
@@ -125,6 +129,7 @@ struct replica *replica_create(const struct plan *plan, uint32_t table,
     replica->tops = memory_array(replica->table->ranking_count, sizeof(*replica->tops));
     atomic_init(&replica->progress, INT64_MIN);
     atomic_init(&replica->epoch, 1);
+    replica->retired_end = &replica->retired;
     return replica;
 }
 
@@ -133,34 +138,25 @@ static void simple_free(struct retired *retired)
     memory_free(retired);
 }
 
-static void versions_free(struct versions *versions)
-{
-    for (uint32_t i = 0; versions && i < atomic_load(&versions->count); i++)
-        memory_free(atomic_load(&versions->items[i].item));
-    memory_free(versions);
-}
-
 static void retire(struct replica *replica, struct retired *retired,
                    void (*release)(struct retired *))
 {
     retired->free = release;
     retired->at = atomic_fetch_add(&replica->epoch, 1);
-    retired->next = replica->retired;
-    replica->retired = retired;
+    retired->next = NULL;
+    *replica->retired_end = retired;
+    replica->retired_end = &retired->next;
 }
 
-/* Frees what was retired before an epoch: the tail of the list. */
+/* Frees what was retired before an epoch. */
 static void retired_free(struct replica *replica, uint64_t before)
 {
-    struct retired **tail = &replica->retired;
-    struct retired *old, *next;
+    struct retired *old;
 
-    while (*tail && (*tail)->at >= before)
-        tail = &(*tail)->next;
-    old = *tail;
-    *tail = NULL;
-    for (; old; old = next) {
-        next = old->next;
+    while ((old = replica->retired) && old->at < before) {
+        replica->retired = old->next;
+        if (!old->next)
+            replica->retired_end = &replica->retired;
         old->free(old);
     }
 }
@@ -181,6 +177,7 @@ void replica_close(struct replica *replica)
     for (uint32_t i = 0; i < replica->pending_count; i++)
         memory_free(replica->pending[i]);
     memory_free(replica->pending);
+    memory_free(replica->aged.ring);
     memory_free(replica->tops);
     memory_free(replica->inputs);
     memory_free(replica);
@@ -265,93 +262,100 @@ static uint64_t lowest_epoch(const struct replica *replica)
     return lowest;
 }
 
-/* The place of the newest item at or below a version; `count` when there is none. */
-static uint32_t versions_find(const struct versions *versions, uint32_t count, int64_t version)
+/* Puts a list with room for more in place of a full one, or the first. */
+static struct versions *versions_replace(struct replica *replica, struct versions *_Atomic *place)
 {
-    uint32_t low = 0, high = count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (versions->items[middle].version <= version)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low == 0 ? count : low - 1;
-}
-
-/* A bigger list without what no reader can ask for: items before the newest at or below the
- * lowest pin. `old` may be NULL. */
-static struct versions *versions_grow(const struct versions *old, int64_t pin)
-{
-    uint32_t count = old ? atomic_load(&old->count) : 0, first = 0, kept;
-    struct versions *grown;
-
-    if (count > 0 && versions_find(old, count, pin) < count)
-        first = versions_find(old, count, pin);
-    kept = count - first;
-    grown = memory_new(sizeof(*grown) + (kept * 2 + VERSIONS_MIN) * sizeof(grown->items[0]));
-    grown->capacity = kept * 2 + VERSIONS_MIN;
-    for (uint32_t i = 0; i < kept; i++) {
-        grown->items[i].version = old->items[first + i].version;
-        atomic_init(&grown->items[i].item, atomic_load(&old->items[first + i].item));
-    }
-    atomic_init(&grown->count, kept);
-    return grown;
-}
-
-/* Puts a bigger list in place of a full one, or the first. */
-static struct versions *versions_replace(struct replica *replica, struct versions *_Atomic *place,
-                                         int64_t pin)
-{
-    struct versions *old = atomic_load(place), *grown = versions_grow(old, pin);
-    uint32_t dropped = old ? atomic_load(&old->count) - atomic_load(&grown->count) : 0;
+    struct versions *old = atomic_load(place), *grown = versions_grown(old);
 
     atomic_store_explicit(place, grown, memory_order_release);
-    for (uint32_t i = 0; i < dropped; i++)
-        retire(replica, atomic_load(&old->items[i].item), simple_free);
     if (old)
         retire(replica, &old->retired, simple_free);
     return grown;
 }
 
+/* ---- items that are done with ---- */
+static void aged_push(struct aged_queue *queue, const struct aged *aged)
+{
+    if (queue->count == queue->capacity) {
+        uint64_t capacity = queue->capacity ? queue->capacity * 2 : 64;
+        struct aged *ring = memory_array(capacity, sizeof(*ring));
+
+        for (uint64_t i = 0; i < queue->count; i++)
+            ring[i] = queue->ring[(queue->head + i) & (queue->capacity - 1)];
+        memory_free(queue->ring);
+        *queue = (struct aged_queue){ring, 0, queue->count, capacity};
+    }
+    queue->ring[(queue->head + queue->count++) & (queue->capacity - 1)] = *aged;
+}
+
+/* Unlinks items before the newest at or below a version. */
+static void versions_trim(struct replica *replica, struct versions *versions, int64_t version)
+{
+    uint32_t first = atomic_load(&versions->first), count = atomic_load(&versions->count);
+    uint32_t newest = versions_find(versions, count, version);
+
+    if (newest == count || newest == first)
+        return;
+    atomic_store(&versions->first, newest);
+    for (uint32_t i = first; i < newest; i++)
+        retire(replica, atomic_load(&versions->items[i].item), simple_free);
+}
+
+/* Unlinks what no reader can ask for any more. The queue goes by version: rows are applied so. */
+static void trim(struct replica *replica)
+{
+    struct aged_queue *queue = &replica->aged;
+    int64_t pin = queue->count > 0 ? lowest_pin(replica) : INT64_MIN;
+
+    while (queue->count > 0) {
+        const struct aged *aged = &queue->ring[queue->head & (queue->capacity - 1)];
+        struct versions *versions;
+
+        if (aged->version > pin)
+            break;
+        versions =
+            aged->ranking == RANKING_NONE
+                ? atomic_load(&entry_place(atomic_load(&replica->directory), aged->hash)->versions)
+                : atomic_load(&replica->tops[aged->ranking]);
+        versions_trim(replica, versions, aged->version);
+        queue->head++;
+        queue->count--;
+    }
+    retired_free(replica, lowest_epoch(replica));
+}
+
 /* Appends an item of a version that is not below the last; of the same version the new one
  * stands. */
-static void versions_add(struct replica *replica, struct versions *_Atomic *place, int64_t version,
-                         struct retired *item, int64_t pin)
+static void versions_add(struct replica *replica, struct versions *_Atomic *place,
+                         const struct aged *aged, struct retired *item)
 {
     struct versions *versions = atomic_load(place);
     uint32_t count = versions ? atomic_load(&versions->count) : 0;
 
-    if (count > 0 && versions->items[count - 1].version == version) {
+    if (count > 0 && versions->items[count - 1].version == aged->version) {
         retire(replica, atomic_exchange(&versions->items[count - 1].item, item), simple_free);
         return;
     }
+    if (count > 0)
+        aged_push(&replica->aged, aged);
     if (!versions || count == versions->capacity)
-        versions = versions_replace(replica, place, pin);
+        versions = versions_replace(replica, place);
     count = atomic_load(&versions->count);
-    versions->items[count].version = version;
+    versions->items[count].version = aged->version;
     atomic_init(&versions->items[count].item, item);
     atomic_store_explicit(&versions->count, count + 1, memory_order_release);
 }
 
-static const void *versions_newest(const struct versions *versions)
+static void apply_row(struct replica *replica, struct table_row *row)
 {
-    uint32_t count = versions ? atomic_load(&versions->count) : 0;
-
-    return count > 0 ? atomic_load(&versions->items[count - 1].item) : NULL;
-}
-
-static void apply_row(struct replica *replica, struct table_row *row, int64_t pin)
-{
-    struct entry *entry = entry_make(replica, table_row_key(row).hash);
+    const struct aged aged = {table_row_version(row), table_row_key(row).hash, RANKING_NONE};
+    struct entry *entry = entry_make(replica, aged.hash);
     const struct table_row *newest = versions_newest(atomic_load(&entry->versions));
 
-    if (newest && table_row_version(newest) > table_row_version(row))
+    if (newest && table_row_version(newest) > aged.version)
         retire(replica, &row->retired, simple_free);
     else
-        versions_add(replica, &entry->versions, table_row_version(row), &row->retired, pin);
+        versions_add(replica, &entry->versions, &aged, &row->retired);
 }
 
 /* ---- ranking ---- */
@@ -433,10 +437,11 @@ static struct ranked *rank_all(const struct replica *replica, uint32_t column, u
 }
 
 static void rank(struct replica *replica, uint32_t r, int64_t version,
-                 struct table_row *const *changed, uint32_t changed_count, int64_t pin)
+                 struct table_row *const *changed, uint32_t changed_count)
 {
     const struct plan_ranking *ranking = &replica->table->rankings[r];
     const struct top *former = versions_newest(atomic_load(&replica->tops[r]));
+    const struct aged aged = {version, 0, r};
     struct top *top;
     struct ranked *list = memory_array(ranking->limit + changed_count, sizeof(*list));
     uint32_t count = 0;
@@ -457,7 +462,7 @@ static void rank(struct replica *replica, uint32_t r, int64_t version,
     for (uint32_t i = 0; i < count; i++)
         top->rows[i] = list[i].row;
     memory_free(list);
-    versions_add(replica, &replica->tops[r], version, &top->retired, pin);
+    versions_add(replica, &replica->tops[r], &aged, &top->retired);
 }
 
 /* By version, then as they came. */
@@ -474,7 +479,6 @@ static int pending_compare(const void *a, const void *b)
 /* Applies all pending versions that are complete, in order. */
 static void apply_complete(struct replica *replica, int64_t progress)
 {
-    int64_t pin = lowest_pin(replica);
     uint32_t at = 0, end;
 
     if (replica->pending_count == 0)
@@ -486,15 +490,14 @@ static void apply_complete(struct replica *replica, int64_t progress)
         for (end = at;
              end < replica->pending_count && table_row_version(replica->pending[end]) == version;
              end++)
-            apply_row(replica, replica->pending[end], pin);
+            apply_row(replica, replica->pending[end]);
         for (uint32_t r = 0; r < replica->table->ranking_count; r++)
-            rank(replica, r, version, replica->pending + at, end - at, pin);
+            rank(replica, r, version, replica->pending + at, end - at);
         at = end;
     }
     replica->pending_count -= at;
     memmove(replica->pending, replica->pending + at,
             replica->pending_count * sizeof(*replica->pending));
-    retired_free(replica, lowest_epoch(replica));
 }
 
 static void wake_readers(struct replica *replica)
@@ -615,6 +618,7 @@ bool replica_step(struct replica *replica)
     for (uint32_t i = 0; i < replica->input_count; i++)
         busy = input_step(replica, &replica->inputs[i]) || busy;
     busy = advance(replica) || busy;
+    trim(replica);
     return barrier_step(replica) || busy;
 }
 

@@ -250,6 +250,39 @@ static void version_of_a_time(void **state)
     assert_int_equal(replica_version_at(&table, -10), -10);
 }
 
+/* What no reader can ask for is unlinked although its list has room, also of keys that stay as they
+ * are; what the slowest reader may still ask for is not. */
+static void old_versions_go_when_no_reader_needs_them(void **state)
+{
+    struct bench bench;
+    struct replica_reader *slow;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    slow = replica_attach(bench.replica, &waker);
+    for (int64_t version = 10; version <= 30; version += 10)
+        send_row(&bench, 0, 1, (double)version, version);
+    send_watermark(&bench, 0, 39);
+    send_watermark(&bench, 1, 39);
+    settle(&bench);
+    replica_rest(bench.reader, 40);
+    replica_rest(slow, 20);
+    settle(&bench);
+    replica_pin(slow, 20);
+    assert_true(table_row_f64(replica_find(slow, hash_of(1)), 1) == 20);
+    replica_pin(bench.reader, 10); /* which it has said it would not */
+    assert_null(replica_find(bench.reader, hash_of(1)));
+    replica_rest(bench.reader, 40);
+    replica_rest(slow, 40);
+    settle(&bench);
+    replica_pin(slow, 20);
+    assert_null(replica_find(slow, hash_of(1)));
+    replica_pin(slow, 40);
+    assert_true(table_row_f64(replica_find(slow, hash_of(1)), 1) == 30);
+    replica_detach(slow);
+    bench_close(&bench);
+}
+
 static void a_windows_row_holds_for_its_version_alone(void **state)
 {
     struct bench bench;
@@ -493,6 +526,7 @@ int main(void)
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(a_version_is_seen_once_all_publishers_are_past_it),
         cmocka_unit_test(version_of_a_time),
+        cmocka_unit_test(old_versions_go_when_no_reader_needs_them),
         cmocka_unit_test(a_windows_row_holds_for_its_version_alone),
         cmocka_unit_test(rankings_like_a_model),
         cmocka_unit_test(many_keys),

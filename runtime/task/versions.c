@@ -1,0 +1,53 @@
+/* versions: see versions.h. */
+#include "runtime/task/versions.h"
+
+#include "runtime/base/memory.h"
+
+#define VERSIONS_MIN 4u
+
+struct versions *versions_grown(const struct versions *old)
+{
+    uint32_t first = old ? atomic_load(&old->first) : 0;
+    uint32_t kept = old ? atomic_load(&old->count) - first : 0;
+    uint32_t capacity = kept + kept / 2 + VERSIONS_MIN;
+    struct versions *grown = memory_new(sizeof(*grown) + capacity * sizeof(grown->items[0]));
+
+    grown->capacity = capacity;
+    for (uint32_t i = 0; i < kept; i++) {
+        grown->items[i].version = old->items[first + i].version;
+        atomic_init(&grown->items[i].item, atomic_load(&old->items[first + i].item));
+    }
+    atomic_init(&grown->count, kept);
+    return grown;
+}
+
+void versions_free(struct versions *versions)
+{
+    for (uint32_t i = versions ? atomic_load(&versions->first) : 0;
+         versions && i < atomic_load(&versions->count); i++)
+        memory_free(atomic_load(&versions->items[i].item));
+    memory_free(versions);
+}
+
+uint32_t versions_find(const struct versions *versions, uint32_t count, int64_t version)
+{
+    uint32_t first = atomic_load_explicit(&versions->first, memory_order_relaxed);
+    uint32_t low = first, high = count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (versions->items[middle].version <= version)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == first ? count : low - 1;
+}
+
+const void *versions_newest(const struct versions *versions)
+{
+    uint32_t count = versions ? atomic_load(&versions->count) : 0;
+
+    return count > 0 ? atomic_load(&versions->items[count - 1].item) : NULL;
+}

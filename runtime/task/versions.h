@@ -1,0 +1,27 @@
+/* versions: what a key of a replica, or a ranking, was from which version on. One writer appends at
+ * the end and unlinks at the beginning; readers look without locks. A full list is replaced by
+ * another one; the writer frees what it unlinks once no reader can hold it. */
+#ifndef MILLRACE_TASK_VERSIONS_H
+#define MILLRACE_TASK_VERSIONS_H
+
+#include "runtime/task/row.h"
+
+struct versions {
+    struct retired retired; /* first */
+    uint32_t capacity;
+    _Atomic uint32_t first; /* before it, items are unlinked */
+    _Atomic uint32_t count;
+    struct versioned {
+        int64_t version;
+        struct retired *_Atomic item; /* a row or a ranking */
+    } items[];                        /* ascending */
+};
+
+/* A list of what is linked in `old` (NULL: nothing), with room for more. The items are shared. */
+struct versions *versions_grown(const struct versions *old);
+void versions_free(struct versions *versions); /* with its items; NULL is fine */
+/* The place of the newest item at or below a version; `count` when there is none. */
+uint32_t versions_find(const struct versions *versions, uint32_t count, int64_t version);
+const void *versions_newest(const struct versions *versions); /* NULL: none */
+
+#endif
