@@ -40,12 +40,16 @@ bool channel_take(struct channel *channel, struct element *element);
 bool channel_empty(const struct channel *channel); /* consumer */
 /* Producer: be woken by the next take, whether or not a put was refused. */
 void channel_watch(struct channel *channel);
+/* Producer: there would be more if there were room, as after a refused put. */
+void channel_refuse(struct channel *channel);
 /* Any thread. */
 size_t channel_bytes(const struct channel *channel);   /* queued now */
 uint64_t channel_taken(const struct channel *channel); /* taken in all, bytes */
 size_t channel_limit(const struct channel *channel);   /* the present bound */
-/* One thread, every `interval_ms`: sets the bound to what was taken in `time_ms` at the measured
- * rate, within [CHANNEL_LIMIT_MIN, bytes_max]. */
+/* One thread, every `interval_ms`: moves the bound. It doubles when the queue ran dry although the
+ * producer had more, and goes down to what is needed otherwise; always within what is taken in
+ * `time_ms` at the measured rate, and [CHANNEL_LIMIT_MIN, bytes_max]. Wakes a producer that may go
+ * on. */
 void channel_pace(struct channel *channel, int64_t interval_ms, int64_t time_ms);
 
 #endif

@@ -27,6 +27,7 @@ struct inward {
     const struct schema *schema;
     uint32_t peer;
     uint64_t granted;    /* told last */
+    uint64_t received;   /* bytes in all */
     uint32_t held_count; /* elements that found the ring full, oldest first */
     struct element *held;
 };
@@ -294,6 +295,9 @@ static bool receive_element(struct exchange *exchange, uint32_t peer, struct unp
             return false;
     }
     element.bytes = size + ELEMENT_COST;
+    exchange->inwards[id].received += element.bytes;
+    if (exchange->inwards[id].received >= exchange->inwards[id].granted)
+        channel_refuse(exchange->inwards[id].channel); /* the sender waits for credit */
     /* Before it is there: it may be taken at once, and its taking may have to give new credit. */
     channel_watch(exchange->inwards[id].channel);
     return deliver(&exchange->inwards[id], &element, err);

@@ -72,7 +72,8 @@ static uint32_t target_rows(const struct edge_out *edge, const struct target *ta
     return rows < cut ? (uint32_t)rows : cut;
 }
 
-/* Rows of a batch, in full batches as far as they go. */
+/* Rows of a batch, in full batches as far as they go. A batch that is cut counts as a full one: under
+ * a small bound watermarks come as often as batches, so that gates downstream do not fill up. */
 static void target_append(struct edge_out *edge, struct target *target, const struct batch *batch,
                           const uint32_t *rows, uint32_t count)
 {
@@ -85,8 +86,10 @@ static void target_append(struct edge_out *edge, struct target *target, const st
         room = have < room ? room - have : 1;
         some = count < room ? count : room;
         builder_append(target->builder, batch, rows, some);
-        if (some == room)
+        if (some == room) {
             target_flush(edge, target);
+            edge->rows += have + some < BATCH_ROWS_MAX ? BATCH_ROWS_MAX - have - some : 0;
+        }
         rows += some;
         count -= some;
     }
@@ -240,17 +243,29 @@ void output_send(struct op *op, uint32_t port, struct batch *batch)
 }
 
 /* ---- watermarks and barriers ---- */
-static void edge_flush(struct edge_out *edge)
+static void target_watermark(struct edge_out *edge, struct target *target)
 {
-    for (uint32_t t = 0; t < edge->target_count; t++)
-        target_flush(edge, &edge->targets[t]);
-    if (edge->watermark_ms <= edge->sent_ms)
+    if (edge->watermark_ms <= target->sent_ms)
         return;
-    for (uint32_t t = 0; t < edge->target_count; t++)
-        target_put(edge, &edge->targets[t],
-                   (struct element){.kind = ELEMENT_WATERMARK, .time_ms = edge->watermark_ms});
-    edge->sent_ms = edge->watermark_ms;
+    target_put(edge, target,
+               (struct element){.kind = ELEMENT_WATERMARK, .time_ms = edge->watermark_ms});
+    target->sent_ms = edge->watermark_ms;
     edge->rows = 0;
+}
+
+/* `all`: also of targets that wait for room. A broadcast has one builder for all targets. */
+static void edge_flush(struct edge_out *edge, bool all)
+{
+    if (edge->partition == PARTITION_BROADCAST) {
+        for (uint32_t t = 0; t < edge->target_count; t++)
+            target_flush(edge, &edge->targets[t]);
+        all = true;
+    }
+    for (uint32_t t = 0; t < edge->target_count; t++)
+        if (all || edge->targets[t].count == 0) {
+            target_flush(edge, &edge->targets[t]);
+            target_watermark(edge, &edge->targets[t]);
+        }
 }
 
 void edge_watermark(struct edge_out *edge, int64_t time_ms)
@@ -267,7 +282,7 @@ void edge_watermark(struct edge_out *edge, int64_t time_ms)
         edge->watermark_ms = time_ms;
     if (time_ms == INT64_MAX || edge->rows >= edge->target_count * BATCH_ROWS_MAX ||
         (edge->subtask->host->chaos && random_below(&edge->subtask->random, 4) == 0))
-        edge_flush(edge);
+        edge_flush(edge, true);
 }
 
 static void each_edge(struct subtask *subtask, void (*each)(struct edge_out *edge, void *context),
@@ -283,7 +298,7 @@ static void each_edge(struct subtask *subtask, void (*each)(struct edge_out *edg
 static void flush_each(struct edge_out *edge, void *context)
 {
     (void)context;
-    edge_flush(edge);
+    edge_flush(edge, false);
 }
 
 void outputs_flush(struct subtask *subtask)
@@ -295,7 +310,7 @@ static void barrier_each(struct edge_out *edge, void *context)
 {
     const struct element *barrier = context;
 
-    edge_flush(edge);
+    edge_flush(edge, true);
     for (uint32_t t = 0; t < edge->target_count; t++)
         target_put(edge, &edge->targets[t], *barrier);
 }
@@ -339,7 +354,9 @@ bool outputs_pump(struct subtask *subtask)
 void edge_open(struct edge_out *edge, uint32_t key_groups)
 {
     CHECK(edge->target_count <= PARALLELISM_MAX);
-    edge->watermark_ms = edge->sent_ms = INT64_MIN;
+    edge->watermark_ms = INT64_MIN;
+    for (uint32_t t = 0; t < edge->target_count; t++)
+        edge->targets[t].sent_ms = INT64_MIN;
     if (edge->partition != PARTITION_KEY || edge->child || edge->target_count == 0)
         return;
     edge->owners = memory_array(key_groups, sizeof(*edge->owners));

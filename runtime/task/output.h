@@ -3,7 +3,8 @@
  *
  * A batch leaves when BATCH_ROWS_MAX rows are there, before a watermark or a barrier, and when the
  * subtask has nothing else to do. What a channel does not take waits in the target, in order; while
- * anything waits, the subtask takes no more input. Watermarks are held back until about a batch a
+ * anything waits, the subtask takes no more input, and a target where something waits gathers rows
+ * on instead of cutting them into small batches. Watermarks are held back until about a batch a
  * target has passed, so that they do not cut batches short. */
 #ifndef MILLRACE_TASK_OUTPUT_H
 #define MILLRACE_TASK_OUTPUT_H
@@ -15,6 +16,7 @@ struct target {
     struct builder *builder; /* NULL until the first row */
     struct element *waiting; /* what the channel did not take; a ring */
     uint32_t head, count, capacity;
+    int64_t sent_ms; /* the last watermark that was sent */
 };
 
 struct edge_out {
@@ -32,8 +34,8 @@ struct edge_out {
     struct target *targets;
     uint32_t *owners; /* key group -> target */
     uint32_t next;    /* rebalance */
-    uint32_t rows;    /* since the last watermark that was sent */
-    int64_t watermark_ms, sent_ms;
+    uint32_t rows;    /* since a watermark was sent */
+    int64_t watermark_ms;
 };
 
 struct output {
@@ -52,7 +54,7 @@ void output_send(struct op *op, uint32_t port, struct batch *batch);
 void edge_send(struct edge_out *edge, struct batch *batch);
 void edge_watermark(struct edge_out *edge, int64_t time_ms);
 
-/* Of all edges of a subtask. */
+/* Of all edges of a subtask. A flush leaves out targets that wait for room. */
 void outputs_flush(struct subtask *subtask);
 void outputs_barrier(struct subtask *subtask, uint64_t checkpoint, bool final);
 /* False: some channel has no room. */

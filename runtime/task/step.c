@@ -441,11 +441,14 @@ static enum progress work_on(struct subtask *subtask, int64_t until_ns)
     return progress;
 }
 
-/* Nothing to do: what was built leaves now. */
+/* Nothing to do: what was built leaves now. What a flush has left out leaves in a later step, which
+ * the take that makes room for it brings about. */
 static enum step_result rest(struct subtask *subtask)
 {
+    bool room = outputs_pump(subtask);
+
     outputs_flush(subtask);
-    return outputs_pump(subtask) ? STEP_IDLE : STEP_BACKPRESSURED;
+    return room && !subtask->waiting ? STEP_IDLE : STEP_BACKPRESSURED;
 }
 
 static enum step_result step(struct subtask *subtask, int64_t begin_ns)

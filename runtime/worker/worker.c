@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define PACE_INTERVAL_MS 100
+#define PACE_INTERVAL_MS 20
 #define EXIT_CUT_OFF 3
 
 struct mail { /* from a slot's thread */

@@ -87,7 +87,10 @@ class Recovery(harness.Case):
         run = self.run_job(*self.flags, "-p", 2, "--workers", 2, "-D", "checkpoint.interval=100ms",
                            "-D", "debug.sink-delay=5ms")
         summary = run.summary()
-        self.assertGreaterEqual(summary["checkpoints"]["completed"], 2)  # one is the final one
+        # The sink sets the pace, so a barrier takes as long as the rows before it: were more of them
+        # under way than a fifth of all, fewer checkpoints would fit. One is the final one.
+        least = 5 if harness.SCALE == 1 else 2
+        self.assertGreaterEqual(summary["checkpoints"]["completed"], least)
         for process in summary["processes"]:
             for subtask in process.get("subtasks", []):
                 self.assertIn("pause_max_ms", subtask)

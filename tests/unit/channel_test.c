@@ -113,30 +113,135 @@ static void wakes_both_sides(void **state)
     channel_close(channel);
 }
 
-static void pace_follows_the_rate(void **state)
+#define PACE_MAX (10u << 20)
+
+/* Puts batches until one is refused. */
+static void fill(struct channel *channel, size_t bytes)
 {
-    struct channel *channel = channel_create(10u << 20);
+    struct element element = rows(bytes);
+
+    while (channel_put(channel, &element))
+        element = rows(bytes);
+    batch_release(&element.batch);
+}
+
+static void take_bytes(struct channel *channel, size_t bytes)
+{
+    uint64_t end = channel_taken(channel) + bytes;
     struct element element;
+
+    while (channel_taken(channel) < end && channel_take(channel, &element))
+        batch_release(&element.batch);
+}
+
+/* A consumer that takes all that is there: the bound doubles until it is no longer in the way. */
+static void pace_goes_up_when_the_queue_runs_dry(void **state)
+{
+    struct channel *channel = channel_create(PACE_MAX);
+    size_t before;
 
     (void)state;
     assert_int_equal(channel_limit(channel), CHANNEL_LIMIT_MIN); /* until the rate is known */
-    channel_pace(channel, 100, 100);
-    assert_int_equal(channel_limit(channel), 10u << 20);
-    for (int i = 0; i < 11; i++) {
-        element = rows(1u << 20);
-        (void)channel_put(channel, &element);
-        batch_release(&element.batch);
+    for (int i = 0; i < 40; i++) {
+        before = channel_limit(channel);
+        fill(channel, 1000);
+        take_bytes(channel, SIZE_MAX / 2);
+        channel_pace(channel, 20, 1000);
+        assert_true(channel_limit(channel) >= before);
     }
-    assert_true(channel_take(channel, &element)); /* 1 MiB in 100 ms, and it is full */
-    batch_release(&element.batch);
-    channel_pace(channel, 100, 100);
-    assert_int_equal(channel_limit(channel), 1u << 20);
-    channel_pace(channel, 100, 100); /* nothing more was taken */
-    assert_in_range(channel_limit(channel), CHANNEL_LIMIT_MIN, 1u << 19);
-    while (channel_take(channel, &element))
-        batch_release(&element.batch);
-    channel_pace(channel, 100, 100); /* empty: the producer is the slower side */
-    assert_int_equal(channel_limit(channel), 10u << 20);
+    assert_int_equal(channel_limit(channel), PACE_MAX);
+    channel_close(channel);
+}
+
+/* A consumer of 1 MB in 100 ms: what is queued comes down to that, and to a part of it. */
+static void pace_bounds_the_time(void **state)
+{
+    struct channel *channel = channel_create(PACE_MAX);
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        fill(channel, 1000);
+        take_bytes(channel, SIZE_MAX / 2);
+        channel_pace(channel, 20, 1000);
+    }
+    for (int i = 0; i < 60; i++) {
+        fill(channel, 1000);
+        take_bytes(channel, 200000);
+        channel_pace(channel, 20, 100);
+    }
+    assert_in_range(channel_limit(channel), 200000, 1100000);
+    assert_in_range(channel_bytes(channel), 0, 1100000);
+    for (int i = 0; i < 60; i++) { /* it stands still */
+        fill(channel, 1000);
+        channel_pace(channel, 20, 100);
+    }
+    assert_int_equal(channel_limit(channel), CHANNEL_LIMIT_MIN);
+    channel_close(channel);
+}
+
+/* A slow producer: the bound goes down slowly, so that a stall of the consumer does not fill it. */
+static void pace_goes_down_when_it_is_not_needed(void **state)
+{
+    struct channel *channel = channel_create(PACE_MAX);
+    size_t before = 0;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        fill(channel, 1000);
+        take_bytes(channel, SIZE_MAX / 2);
+        channel_pace(channel, 20, 1000);
+    }
+    for (int i = 0; i < 200; i++) {
+        struct element element = rows(1000);
+
+        before = channel_limit(channel);
+        assert_true(channel_put(channel, &element));
+        take_bytes(channel, 1000);
+        channel_pace(channel, 20, 100);
+    }
+    assert_int_equal(before, CHANNEL_LIMIT_MIN);
+    channel_close(channel);
+}
+
+static void a_higher_bound_wakes_the_producer(void **state)
+{
+    struct counting_waker producer = {.waker.wake = count_wake};
+    struct channel *channel = channel_create(PACE_MAX);
+    struct element element;
+
+    (void)state;
+    channel_set_wakers(channel, &producer.waker, NULL);
+    fill(channel, CHANNEL_LIMIT_MIN);
+    take_bytes(channel, 1);
+    assert_int_equal(producer.wakes, 1);
+    element = rows(CHANNEL_LIMIT_MIN);
+    assert_true(channel_put(channel, &element));
+    fill(channel, CHANNEL_LIMIT_MIN); /* refused again */
+    channel_pace(channel, 1, 100);    /* it had run dry: goes up */
+    assert_true(channel_limit(channel) > CHANNEL_LIMIT_MIN);
+    assert_int_equal(producer.wakes, 2);
+    channel_pace(channel, 1, 100);
+    assert_int_equal(producer.wakes, 2); /* nobody has been refused since */
+    channel_close(channel);
+}
+
+/* Between processes the producer waits for credit, not for a put. */
+static void a_producer_elsewhere_counts_as_refused(void **state)
+{
+    struct channel *channel = channel_create(PACE_MAX);
+    struct element element = rows(1000);
+
+    (void)state;
+    assert_true(channel_put(channel, &element));
+    take_bytes(channel, 1000);
+    channel_pace(channel, 1, 10);
+    assert_int_equal(channel_limit(channel), CHANNEL_LIMIT_MIN);
+    element = rows(10000);
+    assert_true(channel_put(channel, &element));
+    channel_refuse(channel);
+    take_bytes(channel, 1000);
+    channel_pace(channel, 1, 10);
+    assert_true(channel_limit(channel) > CHANNEL_LIMIT_MIN);
     channel_close(channel);
 }
 
@@ -179,9 +284,16 @@ static void two_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keeps_order),           cmocka_unit_test(bounded_by_elements),
-        cmocka_unit_test(bounded_by_bytes),      cmocka_unit_test(wakes_both_sides),
-        cmocka_unit_test(pace_follows_the_rate), cmocka_unit_test(two_threads),
+        cmocka_unit_test(keeps_order),
+        cmocka_unit_test(bounded_by_elements),
+        cmocka_unit_test(bounded_by_bytes),
+        cmocka_unit_test(wakes_both_sides),
+        cmocka_unit_test(pace_goes_up_when_the_queue_runs_dry),
+        cmocka_unit_test(pace_bounds_the_time),
+        cmocka_unit_test(pace_goes_down_when_it_is_not_needed),
+        cmocka_unit_test(a_higher_bound_wakes_the_producer),
+        cmocka_unit_test(a_producer_elsewhere_counts_as_refused),
+        cmocka_unit_test(two_threads),
     };
 
     return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
