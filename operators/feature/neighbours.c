@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define LEVELS 255u /* values of `together` that are counted each for itself */
+
 _Static_assert(sizeof(struct neighbour) == 24, "no padding in an entry");
 
 int64_t neighbours_weight(uint32_t distance)
@@ -134,10 +136,30 @@ static void select_largest(unsigned __int128 *ranks, uint32_t count, uint32_t ke
     }
 }
 
+static uint32_t level_of(const struct neighbour *entry)
+{
+    return entry->together < LEVELS ? entry->together : LEVELS;
+}
+
+/* The largest value of `together`, up to LEVELS, that at least `keep` entries reach; `*above`: so
+ * many have more. LEVELS stands for all from there on. */
+static uint32_t last_level(const struct neighbours *row, uint32_t keep, uint32_t *above)
+{
+    uint32_t counts[LEVELS + 1] = {0}, level = LEVELS;
+
+    for (uint32_t place = 0; place < row->used; place++)
+        counts[level_of(&row->entries[place])]++;
+    for (*above = 0; *above + counts[level] < keep; level--)
+        *above += counts[level];
+    return level;
+}
+
+/* Most entries of a long row are told apart by `together`; only those that are equal to the last one
+ * kept have to be ranked. */
 uint32_t neighbours_choose(const struct neighbours *row, uint32_t keep, unsigned __int128 *ranks,
                            uint32_t *chosen)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, equal = 0, above, level;
     unsigned __int128 least;
 
     CHECK(keep > 0);
@@ -146,15 +168,19 @@ uint32_t neighbours_choose(const struct neighbours *row, uint32_t keep, unsigned
             chosen[place] = place;
         return row->used;
     }
+    level = last_level(row, keep, &above);
     for (uint32_t place = 0; place < row->used; place++)
-        ranks[place] = rank_of(&row->entries[place], place);
-    select_largest(ranks, row->used, keep);
+        if (level_of(&row->entries[place]) == level)
+            ranks[equal++] = rank_of(&row->entries[place], place);
+    select_largest(ranks, equal, keep - above);
     least = ranks[0];
-    for (uint32_t i = 1; i < keep; i++)
+    for (uint32_t i = 1; i < keep - above; i++)
         least = ranks[i] < least ? ranks[i] : least;
-    for (uint32_t place = 0; place < row->used; place++)
-        if (rank_of(&row->entries[place], place) >= least)
+    for (uint32_t place = 0; place < row->used; place++) {
+        uint32_t own = level_of(&row->entries[place]);
+        if (own > level || (own == level && rank_of(&row->entries[place], place) >= least))
             chosen[count++] = place;
+    }
     CHECK(count == keep);
     return count;
 }

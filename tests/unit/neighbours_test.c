@@ -115,6 +115,38 @@ static void test_against_naive(void **state)
         run(seed);
 }
 
+/* Who is kept where most, some or none have met very often: fewer than `keep` are better. */
+static void test_often_together(void **state)
+{
+    static unsigned __int128 ranks[ENTRIES];
+    static uint32_t chosen[ENTRIES];
+    struct neighbours *row = memory_new(sizeof(*row) + ENTRIES * sizeof(row->entries[0]));
+
+    (void)state;
+    row->used = ENTRIES;
+    for (uint32_t spread = 1; spread <= 601; spread += 100) {
+        for (uint32_t i = 0; i < ENTRIES; i++)
+            row->entries[i] = (struct neighbour){
+                .other = i, .together = 1 + hash_draw(spread, i) % spread, .forward_low = i % 7};
+        for (uint32_t keep = 1; keep < ENTRIES; keep += 31) {
+            assert_int_equal(neighbours_choose(row, keep, ranks, chosen), keep);
+            for (uint32_t i = 0; i < keep; i++) {
+                const struct neighbour *a = &row->entries[chosen[i]];
+                uint32_t better = 0;
+
+                for (uint32_t k = 0; k < ENTRIES; k++) {
+                    const struct neighbour *b = &row->entries[k];
+                    better += b->together != a->together         ? b->together > a->together
+                              : b->forward_low != a->forward_low ? b->forward_low > a->forward_low
+                                                                 : b->other < a->other;
+                }
+                assert_true(better < keep);
+            }
+        }
+    }
+    memory_free(row);
+}
+
 static void test_weights(void **state)
 {
     (void)state;
@@ -147,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_naive),
+        cmocka_unit_test(test_often_together),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_large_sums),
     };
