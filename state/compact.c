@@ -74,6 +74,11 @@ static void cell_keep(struct store *store, struct group *group, uint64_t *slot,
     address = segments_append(&store->log, &group->log, kind, bytes);
     cell = segments_cell(&store->log, address);
     memcpy(cell, segments_cell(&store->log, old), bytes);
+    if (segments_open(&store->log, old)) {
+        struct cell *dead = segments_cell(&store->log, old);
+
+        dead->bits = cell_bits(cell_size(dead), cell_key_size(dead), CELL_DEAD);
+    }
     segments_forget(&store->log, old, bytes);
     slot_set(slot, address);
     if (shape->stamp) {

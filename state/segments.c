@@ -179,14 +179,17 @@ static void group_unlink(struct group_log *owner, struct segment *segment)
     segment->owner = NULL;
 }
 
+/* The others keep their order: of two copies of a cell the one that is sealed later counts. */
 static void dirty_remove(struct segments *log, const struct segment *segment)
 {
-    for (uint32_t i = log->dirty_count; i-- > 0;)
-        if (log->dirty[i] == segment) {
-            log->dirty[i] = log->dirty[--log->dirty_count];
-            return;
-        }
-    CHECK(false);
+    uint32_t at = log->dirty_count;
+
+    while (at > 0 && log->dirty[at - 1] != segment)
+        at--;
+    CHECK(at > 0);
+    memmove(log->dirty + at - 1, log->dirty + at,
+            (log->dirty_count - at) * sizeof(struct segment *));
+    log->dirty_count--;
 }
 
 void segments_free(struct segments *log, struct segment *segment)

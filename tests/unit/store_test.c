@@ -96,6 +96,46 @@ static void test_many(void **state)
     solo_clear(&solo);
 }
 
+static void list_grow_or_shrink(struct solo *solo, uint64_t *model, uint64_t key)
+{
+    uint64_t *cell = solo_cell(solo, 0, key, 0);
+
+    assert_int_equal(*cell, model[key]);
+    cell = store_resize(solo->store, 0, cell, model[key] % 2 ? 600 : 1000);
+    *cell = ++model[key];
+}
+
+/* A barrier in the midst of compaction, after some segments have gone: of the copies of a cell that
+ * were never in a file, the newest one goes into it. */
+static void test_barrier_while_compacting(void **state)
+{
+    enum { KEYS = 2500, ROUNDS = 12, STEPS_MAX = 60 };
+    static const struct store_state states[] = {
+        {.name = "op.list", .kind = STORE_LIST, .size = 8}};
+    static uint64_t model[KEYS];
+    struct random random = {.state = 7};
+    struct solo solo;
+
+    (void)state;
+    memset(model, 0, sizeof(model));
+    solo_init(&solo, states, 1, 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint64_t i = 0; i < KEYS; i++) /* cells that stay between such that die */
+            for (uint64_t k = i % 4; k < 4; k++)
+                list_grow_or_shrink(&solo, model, k ? random_below(&random, KEYS / 5) : i);
+        for (uint64_t i = random_below(&random, STEPS_MAX); i > 0; i--) {
+            solo_maintain(&solo);
+            for (uint64_t k = 0; k < 200; k++)
+                list_grow_or_shrink(&solo, model, random_below(&random, KEYS));
+        }
+        solo_barrier(&solo, INT64_MIN);
+        solo_restore(&solo);
+        for (uint64_t key = 0; key < KEYS; key++)
+            assert_int_equal(*(uint64_t *)solo_cell(&solo, 0, key, 0), model[key]);
+    }
+    solo_clear(&solo);
+}
+
 /* Expired cells leave memory and, with the next base, the files. */
 static void test_expiry(void **state)
 {
@@ -419,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_barrier_while_compacting),
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_bit_flips),
