@@ -110,8 +110,7 @@ static void list_grow_or_shrink(struct solo *solo, uint64_t *model, uint64_t key
 static void test_barrier_while_compacting(void **state)
 {
     enum { KEYS = 2500, ROUNDS = 12, STEPS_MAX = 60 };
-    static const struct store_state states[] = {
-        {.name = "op.list", .kind = STORE_LIST, .size = 8}};
+    static const struct store_state states[] = {{.name = "op.list", .kind = STORE_LIST, .size = 8}};
     static uint64_t model[KEYS];
     struct random random = {.state = 7};
     struct solo solo;
@@ -456,18 +455,12 @@ static void test_other_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),
-        cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_barrier_while_compacting),
-        cmocka_unit_test(test_expiry),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_bit_flips),
-        cmocka_unit_test(test_flip_before_merge),
-        cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_no_folder),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_other_folder),
+        cmocka_unit_test(test_model),     cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_many),      cmocka_unit_test(test_barrier_while_compacting),
+        cmocka_unit_test(test_expiry),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bit_flips), cmocka_unit_test(test_flip_before_merge),
+        cmocka_unit_test(test_layouts),   cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_other_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
