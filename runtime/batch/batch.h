@@ -75,6 +75,10 @@ struct batch *batch_project(const struct batch *batch, const uint32_t *columns, 
  * reference to the same batch. */
 struct batch *batch_dense(struct batch *batch);
 struct batch *batch_gather(const struct batch *batch, const uint32_t *rows, uint32_t count);
+/* Copies rows of several batches with the same columns, hidden ones too: row k of the result is the
+ * physical row rows[k] of batches[sources[k]]. Key columns only where all batches have them. */
+struct batch *batch_merge(struct batch *const *batches, uint32_t batch_count,
+                          const uint32_t *sources, const uint32_t *rows, uint32_t count);
 
 size_t batch_bytes(const struct batch *batch); /* of its columns' rows, shared ones too */
 /* Aborts when offsets, selection or row counts disagree. For decoders and tests. */

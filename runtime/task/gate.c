@@ -5,18 +5,24 @@
 #include "runtime/task/replica.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-struct held {        /* a batch, sorted by (time, order) */
-    int64_t time_ms; /* of the next row */
-    struct batch *batch;
-    uint32_t port, lane, at;
-    uint64_t sequence; /* of arrival */
-};
+#define DIGIT_BITS 11u /* of a time, a pass of sorting */
+#define DIGITS (1u << DIGIT_BITS)
+#define DIGIT_PASSES 3u
 
-struct ref { /* a row that is being released */
+struct ref { /* a row */
     int64_t time_ms;
     uint64_t order;
-    uint32_t port, source, row, place; /* source: index in `out`; place: in a gathered batch */
+    uint32_t port, source, row; /* source: index in `out` */
+};
+
+struct held {        /* a batch and its rows sorted by (time, order) */
+    int64_t time_ms; /* of the next row */
+    struct batch *batch;
+    struct ref *rows; /* NULL: the batch is sorted */
+    uint32_t port, lane, at;
+    uint64_t sequence; /* of arrival */
 };
 
 struct gate {
@@ -28,10 +34,10 @@ struct gate {
     uint64_t sequence, rows;
     struct held *out; /* what the present release takes rows from */
     uint32_t out_count, out_capacity;
-    uint32_t *shares, share_capacity; /* rows of each source in a gathered batch */
+    struct batch **batches; /* of a merge, and the place of each of `out` among them */
+    uint32_t *places;
     struct ref *refs, *spare;
     uint32_t ref_count, ref_capacity;
-    struct builder *builders[PORTS_MAX];
 };
 
 struct gate *gate_create(const struct plan_op *op, const struct plan_table *const *tables,
@@ -47,17 +53,22 @@ struct gate *gate_create(const struct plan_op *op, const struct plan_table *cons
     return gate;
 }
 
+static void held_close(struct held *held)
+{
+    batch_release(&held->batch);
+    memory_free(held->rows);
+}
+
 void gate_close(struct gate *gate)
 {
     if (!gate)
         return;
     for (uint32_t i = 0; i < gate->count; i++)
-        batch_release(&gate->heap[i].batch);
-    for (uint32_t i = 0; i < PORTS_MAX; i++)
-        builder_close(gate->builders[i]);
+        held_close(&gate->heap[i]);
     memory_free(gate->heap);
     memory_free(gate->out);
-    memory_free(gate->shares);
+    memory_free(gate->batches);
+    memory_free(gate->places);
     memory_free(gate->refs);
     memory_free(gate->spare);
     memory_free(gate);
@@ -118,21 +129,34 @@ static struct held heap_pop(struct gate *gate)
 }
 
 /* ---- arrival ---- */
-struct row_key {
-    int64_t time_ms;
-    uint64_t order;
-    uint32_t row;
-};
+static void refs_reserve(struct gate *gate, uint32_t more)
+{
+    if (gate->ref_count + more <= gate->ref_capacity)
+        return;
+    gate->ref_capacity = (gate->ref_count + more) * 2;
+    gate->refs = memory_grow(gate->refs, gate->ref_capacity, sizeof(*gate->refs));
+    gate->spare = memory_grow(gate->spare, gate->ref_capacity, sizeof(*gate->spare));
+}
 
 static int row_compare(const void *a, const void *b)
 {
-    const struct row_key *x = a, *y = b;
+    const struct ref *x = a, *y = b;
 
     if (x->time_ms != y->time_ms)
         return x->time_ms < y->time_ms ? -1 : 1;
     if (x->order != y->order)
         return x->order < y->order ? -1 : 1;
     return (x->row > y->row) - (x->row < y->row);
+}
+
+/* The first row that must come before the one in front of it; `count`: none. */
+static uint32_t disorder(const struct ref *rows, uint32_t begin, uint32_t count)
+{
+    uint32_t row = begin + 1;
+
+    while (row < count && row_compare(&rows[row - 1], &rows[row]) < 0)
+        row++;
+    return row;
 }
 
 static bool in_order(const struct batch *batch)
@@ -147,28 +171,68 @@ static bool in_order(const struct batch *batch)
     return true;
 }
 
-/* Dense and sorted. Takes the reference. */
-static struct batch *sorted_batch(struct batch *batch)
+/* One stable pass by DIGIT_BITS bits of the time since `first_ms` (Knuth 5.2.5). */
+static void pass_by_digit(const struct ref *from, struct ref *to, uint32_t count, int64_t first_ms,
+                          uint32_t shift)
 {
-    struct batch *dense = batch_dense(batch), *sorted;
-    struct row_key *keys;
-    uint32_t *rows;
+    uint32_t ends[DIGITS + 1] = {0};
 
-    batch_release(&batch);
-    if (in_order(dense))
-        return dense;
-    keys = memory_grow(NULL, dense->rows, sizeof(*keys));
-    rows = memory_grow(NULL, dense->rows, sizeof(*rows));
-    for (uint32_t row = 0; row < dense->rows; row++)
-        keys[row] = (struct row_key){batch_time(dense)[row], batch_order(dense)[row], row};
-    qsort(keys, dense->rows, sizeof(*keys), row_compare);
-    for (uint32_t row = 0; row < dense->rows; row++)
-        rows[row] = keys[row].row;
-    sorted = batch_gather(dense, rows, dense->rows);
-    memory_free(keys);
-    memory_free(rows);
-    batch_release(&dense);
-    return sorted;
+    for (uint32_t i = 0; i < count; i++)
+        ends[((uint64_t)(from[i].time_ms - first_ms) >> shift) % DIGITS + 1]++;
+    for (uint32_t d = 0; d < DIGITS; d++)
+        ends[d + 1] += ends[d];
+    for (uint32_t i = 0; i < count; i++)
+        to[ends[((uint64_t)(from[i].time_ms - first_ms) >> shift) % DIGITS]++] = from[i];
+}
+
+/* Times of one batch are near each other and rows of one time mostly come in order, so a few
+ * passes by time are enough; what is left is sorted by comparing. Returns `rows` or `spare`. */
+static struct ref *rows_sort(struct ref *rows, struct ref *spare, uint32_t count)
+{
+    int64_t first_ms = rows[0].time_ms, last_ms = rows[0].time_ms;
+    uint64_t span;
+
+    for (uint32_t i = 1; i < count; i++) {
+        first_ms = rows[i].time_ms < first_ms ? rows[i].time_ms : first_ms;
+        last_ms = rows[i].time_ms > last_ms ? rows[i].time_ms : last_ms;
+    }
+    span = (uint64_t)last_ms - (uint64_t)first_ms;
+    for (uint32_t shift = 0; span >> (DIGIT_BITS * DIGIT_PASSES) == 0 && span >> shift != 0;
+         shift += DIGIT_BITS) {
+        struct ref *swap = rows;
+
+        pass_by_digit(rows, spare, count, first_ms, shift);
+        rows = spare;
+        spare = swap;
+    }
+    if (disorder(rows, 0, count) < count)
+        qsort(rows, count, sizeof(*rows), row_compare);
+    return rows;
+}
+
+/* The rows of a dense batch in order; NULL: they are. */
+static struct ref *sorted_rows(struct gate *gate, const struct batch *batch, uint32_t port)
+{
+    const int64_t *time = batch_time(batch);
+    const uint64_t *order = batch_order(batch);
+    struct ref *rows, *sorted;
+
+    if (in_order(batch))
+        return NULL;
+    rows = memory_grow(NULL, batch->rows, sizeof(*rows));
+    gate->ref_count = 0;
+    refs_reserve(gate, batch->rows);
+    for (uint32_t row = 0; row < batch->rows; row++)
+        rows[row] = (struct ref){time[row], order[row], port, 0, row};
+    sorted = rows_sort(rows, gate->spare, batch->rows);
+    if (sorted != rows)
+        memcpy(rows, sorted, batch->rows * sizeof(*rows));
+    return rows;
+}
+
+static int64_t held_time(const struct held *held, uint32_t at)
+{
+    return held->rows ? held->rows[at].time_ms : batch_time(held->batch)[at];
 }
 
 void gate_put(struct gate *gate, uint32_t port, uint32_t lane, struct batch *batch)
@@ -179,8 +243,10 @@ void gate_put(struct gate *gate, uint32_t port, uint32_t lane, struct batch *bat
         batch_release(&batch);
         return;
     }
-    held.batch = sorted_batch(batch);
-    held.time_ms = batch_time(held.batch)[0];
+    held.batch = batch_dense(batch);
+    batch_release(&batch);
+    held.rows = sorted_rows(gate, held.batch, port);
+    held.time_ms = held_time(&held, 0);
     gate->rows += held.batch->rows;
     heap_push(gate, &held);
 }
@@ -235,25 +301,15 @@ static bool merge_pass(struct gate *gate)
     return false;
 }
 
-static void refs_reserve(struct gate *gate, uint32_t more)
-{
-    if (gate->ref_count + more <= gate->ref_capacity)
-        return;
-    gate->ref_capacity = (gate->ref_count + more) * 2;
-    gate->refs = memory_grow(gate->refs, gate->ref_capacity, sizeof(*gate->refs));
-    gate->spare = memory_grow(gate->spare, gate->ref_capacity, sizeof(*gate->spare));
-}
-
 /* The first row past a time. */
 static uint32_t held_end(const struct held *held, int64_t last_ms)
 {
-    const int64_t *time = batch_time(held->batch);
     uint32_t low = held->at, high = held->batch->rows;
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (time[middle] <= last_ms)
+        if (held_time(held, middle) <= last_ms)
             low = middle + 1;
         else
             high = middle;
@@ -266,11 +322,15 @@ static void refs_add(struct gate *gate, uint32_t source, uint32_t end)
     const struct held *held = &gate->out[source];
     const int64_t *time = batch_time(held->batch);
     const uint64_t *order = batch_order(held->batch);
+    struct ref *to;
 
     refs_reserve(gate, end - held->at);
-    for (uint32_t row = held->at; row < end; row++)
-        gate->refs[gate->ref_count++] =
-            (struct ref){time[row], order[row], held->port, source, row, 0};
+    to = gate->refs + gate->ref_count;
+    for (uint32_t k = held->at; k < end; k++) {
+        *to = held->rows ? held->rows[k] : (struct ref){time[k], order[k], held->port, source, k};
+        to++->source = source;
+    }
+    gate->ref_count += end - held->at;
 }
 
 /* ---- batches out of it ---- */
@@ -298,59 +358,39 @@ static int64_t same_versions(const struct gate *gate, int64_t time_ms)
     return last_ms;
 }
 
-static struct batch *gather_one(const struct gate *gate, const struct ref *refs, uint32_t count)
+static bool is_whole(const struct gate *gate, const struct ref *refs, uint32_t count)
 {
-    struct batch *batch = gate->out[refs[0].source].batch;
-    uint32_t rows[BATCH_ROWS_MAX];
-
-    if (count == batch->rows) {
-        batch_ref(batch);
-        return batch;
-    }
+    if (count != gate->out[refs[0].source].batch->rows)
+        return false;
     for (uint32_t k = 0; k < count; k++)
-        rows[k] = refs[k].row;
-    return batch_gather(batch, rows, count);
-}
-
-/* Each source's rows are appended at once, and the whole is put in order after that: far fewer
- * calls a row than copying them one by one. */
-static struct batch *gather_many(struct gate *gate, struct ref *refs, uint32_t count)
-{
-    uint32_t rows[BATCH_ROWS_MAX], places[BATCH_ROWS_MAX], port = refs[0].port, next = 0;
-    bool keyed = gate->op->inputs[port].keyed;
-    struct batch *joined, *sorted;
-
-    if (!gate->builders[port])
-        gate->builders[port] = builder_create(gate->op->inputs[port].schema, keyed);
-    for (uint32_t s = 0; s < gate->out_count; s++)
-        gate->shares[s] = 0;
-    for (uint32_t k = 0; k < count; k++)
-        gate->shares[refs[k].source]++;
-    for (uint32_t s = 0, share; s < gate->out_count; s++) { /* to where each share begins */
-        share = gate->shares[s];
-        gate->shares[s] = next;
-        next += share;
-    }
-    for (uint32_t k = 0; k < count; k++) {
-        places[k] = gate->shares[refs[k].source]++;
-        rows[places[k]] = refs[k].row;
-    }
-    for (uint32_t s = 0, begin = 0; s < gate->out_count; begin = gate->shares[s++])
-        if (gate->shares[s] > begin)
-            builder_append(gate->builders[port], gate->out[s].batch, rows + begin,
-                           gate->shares[s] - begin);
-    joined = builder_finish(gate->builders[port]);
-    sorted = batch_gather(joined, places, count);
-    batch_release(&joined);
-    return sorted;
-}
-
-static bool one_source(const struct ref *refs, uint32_t count)
-{
-    for (uint32_t k = 1; k < count; k++)
-        if (refs[k].source != refs[0].source)
+        if (refs[k].source != refs[0].source || refs[k].row != k)
             return false;
     return true;
+}
+
+/* The batch of these rows: a reference where they are a whole one. */
+static struct batch *gather(struct gate *gate, const struct ref *refs, uint32_t count)
+{
+    uint32_t rows[BATCH_ROWS_MAX], sources[BATCH_ROWS_MAX], used = 0;
+
+    if (is_whole(gate, refs, count)) {
+        batch_ref(gate->out[refs[0].source].batch);
+        return gate->out[refs[0].source].batch;
+    }
+    for (uint32_t s = 0; s < gate->out_count; s++)
+        gate->places[s] = UINT32_MAX;
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t *place = &gate->places[refs[k].source];
+
+        if (*place == UINT32_MAX) {
+            gate->batches[used] = gate->out[refs[k].source].batch;
+            *place = used++;
+        }
+        sources[k] = *place;
+        rows[k] = refs[k].row;
+    }
+    return used == 1 ? batch_gather(gate->batches[0], rows, count)
+                     : batch_merge(gate->batches, used, sources, rows, count);
 }
 
 static void refs_emit(struct gate *gate, struct items *items)
@@ -364,9 +404,7 @@ static void refs_emit(struct gate *gate, struct items *items)
         for (end = begin + 1; end < gate->ref_count && end - begin < BATCH_ROWS_MAX; end++)
             if (gate->refs[end].port != refs[0].port || gate->refs[end].time_ms > last_ms)
                 break;
-        item_add(items, refs[0].port,
-                 one_source(refs, end - begin) ? gather_one(gate, refs, end - begin)
-                                               : gather_many(gate, refs, end - begin));
+        item_add(items, refs[0].port, gather(gate, refs, end - begin));
         begin = end;
     }
 }
@@ -389,7 +427,8 @@ static void out_take(struct gate *gate, int64_t last_ms)
         if (gate->out_count == gate->out_capacity) {
             gate->out_capacity = gate->out_capacity ? gate->out_capacity * 2 : 16;
             gate->out = memory_grow(gate->out, gate->out_capacity, sizeof(*gate->out));
-            gate->shares = memory_grow(gate->shares, gate->out_capacity, sizeof(*gate->shares));
+            gate->batches = memory_grow(gate->batches, gate->out_capacity, sizeof(struct batch *));
+            gate->places = memory_grow(gate->places, gate->out_capacity, sizeof(*gate->places));
         }
         gate->out[gate->out_count++] = heap_pop(gate);
     }
@@ -403,7 +442,7 @@ bool gate_release(struct gate *gate, int64_t limit_ms, struct items *items)
 
     if (gate->count == 0 || first->time_ms > limit_ms)
         return false;
-    last_ms = batch_time(first->batch)[first->batch->rows - 1];
+    last_ms = held_time(first, first->batch->rows - 1);
     if (last_ms > limit_ms)
         last_ms = limit_ms;
     out_take(gate, last_ms);
@@ -419,16 +458,36 @@ bool gate_release(struct gate *gate, int64_t limit_ms, struct items *items)
 
         held->at = held_end(held, last_ms);
         if (held->at == held->batch->rows) {
-            batch_release(&held->batch);
+            held_close(held);
             continue;
         }
-        held->time_ms = batch_time(held->batch)[held->at];
+        held->time_ms = held_time(held, held->at);
         heap_push(gate, held);
     }
     return true;
 }
 
 /* ---- snapshots ---- */
+/* Selections are ascending: rows go in their order of arrival, and are sorted again. */
+static struct batch *rows_left(const struct held *held)
+{
+    uint32_t left = held->batch->rows - held->at;
+    uint32_t *rows = memory_array(left, sizeof(*rows)), count = 0;
+    bool *gone = memory_array(held->batch->rows, sizeof(*gone));
+    struct batch *batch;
+
+    for (uint32_t k = 0; k < held->at; k++)
+        gone[held->rows ? held->rows[k].row : k] = true;
+    for (uint32_t row = 0; row < held->batch->rows; row++)
+        if (!gone[row])
+            rows[count++] = row;
+    CHECK(count == left);
+    batch = batch_select(held->batch, rows, left);
+    memory_free(rows);
+    memory_free(gone);
+    return batch;
+}
+
 struct held_rows *gate_held(const struct gate *gate, uint32_t *count)
 {
     struct held *sorted = memory_array(gate->count, sizeof(*sorted));
@@ -438,14 +497,7 @@ struct held_rows *gate_held(const struct gate *gate, uint32_t *count)
         sorted[i] = gate->heap[i];
     qsort(sorted, gate->count, sizeof(*sorted), out_compare);
     for (uint32_t i = 0; i < gate->count; i++) {
-        const struct batch *batch = sorted[i].batch;
-        uint32_t left = batch->rows - sorted[i].at;
-        uint32_t *rows = memory_array(left, sizeof(*rows));
-
-        for (uint32_t k = 0; k < left; k++)
-            rows[k] = sorted[i].at + k;
-        held[i] = (struct held_rows){sorted[i].port, batch_select(batch, rows, left)};
-        memory_free(rows);
+        held[i] = (struct held_rows){sorted[i].port, rows_left(&sorted[i])};
     }
     memory_free(sorted);
     *count = gate->count;

@@ -68,6 +68,38 @@ static void test_select_and_gather(void **state)
     }
 }
 
+static void test_merge(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct random random = {seed};
+        struct arena *arena = arena_create(4096);
+        const struct schema *drawn = rows_schema(&random, arena, true);
+        struct rows rows = {0};
+        struct batch *batches[3], *merged;
+        uint32_t begins[3], sources[200], places[200], at[200];
+
+        for (uint32_t b = 0; b < 3; b++) {
+            begins[b] = rows.count;
+            batches[b] = rows_batch(&random, drawn, 1 + (uint32_t)random_below(&random, 60),
+                                    random_below(&random, 2) == 0, &rows);
+        }
+        for (uint32_t k = 0; k < 200; k++) {
+            sources[k] = (uint32_t)random_below(&random, 3);
+            places[k] = (uint32_t)random_below(&random, batches[sources[k]]->rows);
+            at[k] = begins[sources[k]] + places[k];
+        }
+        merged = batch_merge(batches, 3, sources, places, 200);
+        for (uint32_t b = 0; b < 3; b++)
+            batch_release(&batches[b]);
+        if (!rows_same(merged, drawn, &rows, at, 200))
+            fail_msg("seed %" PRIu64, seed);
+        batch_release(&merged);
+        rows_clear(&rows);
+        arena_close(arena);
+    }
+}
+
 static void test_dense_is_free(void **state)
 {
     struct rows rows = {0};
@@ -287,6 +319,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_select_and_gather),
+        cmocka_unit_test(test_merge),
         cmocka_unit_test(test_dense_is_free),
         cmocka_unit_test(test_nothing_selected),
         cmocka_unit_test(test_with_and_project),
