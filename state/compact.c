@@ -32,7 +32,7 @@ static bool is_expired(const struct segment *segment, int64_t watermark_ms)
 static bool is_candidate(const struct segment *segment)
 {
     return segment->owner && !segment->busy && segment->kind != SEGMENT_SETTLED &&
-           segment->owner->tails[segment->kind] != segment;
+           !segment->owner->group->scanned && segment->owner->tails[segment->kind] != segment;
 }
 
 /* The first that has expired, or, when too much is dead, the one with the least that lives. */

@@ -57,6 +57,7 @@ static uint64_t part_bytes(const struct store *store, uint32_t percent)
 static bool is_clean(const struct segment *segment)
 {
     return segment->owner && !segment->busy && segment->written == segment->used &&
+           !segment->owner->group->scanned &&
            segment->owner->group->state->def->kind != STORE_TIMER;
 }
 
@@ -248,7 +249,6 @@ static void collect_segment(struct store *store, struct leaving *leaving)
     }
     if (segment->kind == SEGMENT_SETTLED)
         segment->owner->group->settled_count -= leaving->count;
-    segment->leaving = true;
     leaving->cells = memory_grow(leaving->cells, leaving->count + 1ul, sizeof(struct cell *));
 }
 
@@ -585,22 +585,16 @@ bool evict_now(struct store *store)
     return !store->failed;
 }
 
-uint32_t eviction_cells(const struct store *store, const struct group *group, uint32_t *cursor,
-                        const struct cell *const **cells)
+bool evict_finish(struct store *store)
 {
-    const struct eviction *eviction = store->eviction;
+    while (store->eviction && !store->failed) {
+        struct job *job = &store->eviction->job;
 
-    if (!eviction || eviction->phase == PHASE_REMOVE)
-        return 0;
-    while (*cursor < eviction->count) {
-        const struct leaving *leaving = &eviction->list[(*cursor)++];
-
-        if (leaving->serial == group->serial && leaving->count) {
-            *cells = leaving->cells;
-            return leaving->count;
-        }
+        if (job->active)
+            executor_wait(store->config.executor, &job->work);
+        (void)evict_step(store);
     }
-    return 0;
+    return !store->failed;
 }
 
 void eviction_close(struct store *store)

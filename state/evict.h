@@ -22,10 +22,8 @@ bool evict_pressed(const struct store *store);
 bool evict_needed(const struct store *store); /* or whether evict_now would do something */
 /* The same to the end and in the call, for a restore that has no slot to keep waiting. */
 bool evict_now(struct store *store);
-/* Cells of that pane that are being written, some at a time: *cursor begins at 0; 0: no more.
- * They hold until the next step. */
-uint32_t eviction_cells(const struct store *store, const struct group *group, uint32_t *cursor,
-                        const struct cell *const **cells);
+/* Waits until what is leaving has left: its cells are in no index. False: the store has failed. */
+bool evict_finish(struct store *store);
 void eviction_close(struct store *store);
 
 #endif

@@ -28,6 +28,7 @@ struct load;
 struct base_job;
 struct run_job;
 struct pages_job;
+struct scan;
 
 /* Cells of one state, or of one pane of it. */
 struct group {
@@ -38,6 +39,7 @@ struct group {
     uint64_t serial;     /* tells a pane from a dropped one of the same time */
     uint16_t generation; /* of new partials; grows when cells leave */
     uint64_t settled_count;
+    bool scanned;     /* by a scan that is under way: cells stay where they are */
     struct run *runs; /* partials on disk */
     uint32_t run_count;
 };
@@ -68,6 +70,7 @@ struct state_info {
     struct group **panes; /* ascending */
     uint32_t pane_count, pane_capacity;
     struct group *pane_last; /* the pane looked up last */
+    struct scan *scan;       /* of panes, that is under way */
     store_list_each *watch;  /* told of restored cells */
     void *watch_context;
     struct timer_entry *timers; /* heap */
@@ -234,7 +237,6 @@ struct group *pane_at(struct store *store, struct state_info *state, int64_t tim
 void pane_runs_drop(struct group *group);
 void pane_close(struct store *store, struct state_info *state);
 /* A scan over these runs alone, for the executor: the store is used for what never changes. */
-struct scan;
 struct scan *scan_runs(struct store *store, struct state_info *state, const char *const *paths,
                        uint32_t count, struct error *err);
 /* Up to `keys` keys; *more tells whether some are left. */

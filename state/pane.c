@@ -1,6 +1,10 @@
-/* Panes: a group of cells each. A scan merges up to four kinds of sorted partials by key: cells of
- * the index, cells that are on their way to disk, cells of a restored checkpoint, and runs on
- * disk. With one pane that is all in the index, nothing is sorted. */
+/* Panes: a group of cells each. A scan merges up to three kinds of sorted partials by key: cells of
+ * the index, cells of a restored checkpoint, and runs on disk. With one pane that is all in the
+ * index, nothing is sorted.
+ *
+ * A scan goes on over several calls; until it ends the cells of its panes stay where they are. Within
+ * a budget, cells of the index are sorted by bands of key groups, so that their order takes a small
+ * part of the budget; each band costs a walk through the index. */
 #include "state/evict.h"
 #include "state/internal.h"
 #include "state/sst.h"
@@ -8,6 +12,7 @@
 #include <unistd.h>
 
 #define LOOK_AHEAD 16u
+#define BAND_PART 32u /* of the budget: for the order of a band */
 
 static int64_t pane_begin(const struct state_info *state, int64_t time_ms)
 {
@@ -82,6 +87,8 @@ static void panes_remove(struct store *store, struct state_info *state, uint32_t
 
 void pane_close(struct store *store, struct state_info *state)
 {
+    scan_close(state->scan);
+    state->scan = NULL;
     if (state->pane_count)
         panes_remove(store, state, state->pane_count);
     memory_free(state->panes);
@@ -101,7 +108,7 @@ void store_pane_drop(struct store *store, uint32_t at, int64_t before_ms)
     struct state_info *state = &store->states[at];
     uint32_t count = pane_place(state, before_ms);
 
-    CHECK(state->def->kind == STORE_PANE);
+    CHECK(state->def->kind == STORE_PANE && !state->scan);
     if (count)
         panes_remove(store, state, count);
     if (before_ms > state->layout.floor_ms) {
@@ -110,47 +117,16 @@ void store_pane_drop(struct store *store, uint32_t at, int64_t before_ms)
     }
 }
 
-/* ---- one pane, all in the index ---- */
-
-static bool table_each(struct store *store, const struct shape *shape,
-                       const struct index_table *table, store_pane_each *each, void *context,
-                       struct error *err)
-{
-    for (uint32_t i = 0; i <= table->mask; i++) {
-        uint64_t ahead = table->slots[(i + LOOK_AHEAD) & table->mask];
-        const struct cell *cell;
-        struct key key;
-
-        if (ahead)
-            __builtin_prefetch(segments_cell(&store->log, ahead & ADDRESS_MASK));
-        if (!table->slots[i])
-            continue;
-        cell = segments_cell(&store->log, table->slots[i] & ADDRESS_MASK);
-        key = (struct key){cell->bytes, cell_key_size(cell), cell_key_hash(cell)};
-        if (!each(context, &key, cell_value(cell, shape), err))
-            return false;
-    }
-    return true;
-}
-
-static bool scan_index(struct store *store, const struct group *group, store_pane_each *each,
-                       void *context, struct error *err)
-{
-    const struct index *index = &group->index;
-
-    for (uint64_t i = 0; index->tables && i < UINT64_C(1) << index->depth; i++)
-        if (i >> index->tables[i]->depth == 0 &&
-            !table_each(store, &group->state->shape, index->tables[i], each, context, err))
-            return false;
-    return true;
-}
-
 /* ---- several sources ---- */
 
+enum source_kind { SOURCE_INDEX, SOURCE_SETTLED, SOURCE_RUN };
+
 struct source {
-    struct sort_entry *cells; /* owned; NULL: a run, or settled segments */
-    uint32_t count, at;
-    const struct segment *segment;
+    enum source_kind kind;
+    const struct group *pane; /* index: whose cells */
+    struct sort_entry *cells; /* index: those of the band */
+    uint32_t count, capacity, at;
+    const struct segment *segment; /* settled */
     uint32_t offset;
     struct sst_reader *run;
     /* the present partial */
@@ -162,20 +138,26 @@ struct source {
 struct scan {
     struct store *store;
     struct state_info *state;
+    int64_t begin_ms, end_ms;
+    const struct group *only; /* the one pane, all in the index: at this table and slot */
+    uint64_t table;
+    uint32_t slot;
     struct source *sources;
     uint32_t count, capacity;
     uint32_t *heap;
     uint32_t heap_count;
-    uint8_t *total, *part; /* aligned values */
+    uint32_t band_end, band_groups; /* key groups; of each band */
+    uint8_t *total, *part;          /* aligned values */
 };
 
-static struct source *source_add(struct scan *scan)
+static struct source *source_add(struct scan *scan, enum source_kind kind)
 {
     if (scan->count == scan->capacity) {
         scan->capacity = scan->capacity ? scan->capacity * 2 : 16;
         scan->sources = memory_grow(scan->sources, scan->capacity, sizeof(*scan->sources));
+        scan->heap = memory_grow(scan->heap, scan->capacity, sizeof(*scan->heap));
     }
-    scan->sources[scan->count] = (struct source){0};
+    scan->sources[scan->count] = (struct source){.kind = kind};
     return &scan->sources[scan->count++];
 }
 
@@ -215,8 +197,7 @@ static enum sst_result settled_next(struct scan *scan, struct source *source)
     const struct segment *segment = source->segment;
     const struct cell *cell;
 
-    while (segment && (segment->kind != SEGMENT_SETTLED || segment->leaving ||
-                       source->offset == segment->used)) {
+    while (segment && (segment->kind != SEGMENT_SETTLED || source->offset == segment->used)) {
         segment = segment->group_next;
         source->offset = 0;
     }
@@ -231,9 +212,9 @@ static enum sst_result settled_next(struct scan *scan, struct source *source)
 
 static enum sst_result source_next(struct scan *scan, struct source *source, struct error *err)
 {
-    if (source->run)
+    if (source->kind == SOURCE_RUN)
         return run_next(scan, source, err);
-    if (!source->cells)
+    if (source->kind == SOURCE_SETTLED)
         return settled_next(scan, source);
     if (source->at == source->count)
         return SST_END;
@@ -278,12 +259,15 @@ static bool heap_advance(struct scan *scan, struct error *err)
     return true;
 }
 
-static bool heap_init(struct scan *scan, struct error *err)
+/* Takes in those sources of one kind that have something left, or all kinds. */
+static bool heap_fill(struct scan *scan, bool index_only, struct error *err)
 {
-    scan->heap = memory_array(scan->count + 1ul, sizeof(*scan->heap));
     for (uint32_t i = 0; i < scan->count; i++) {
-        enum sst_result result = source_next(scan, &scan->sources[i], err);
+        enum sst_result result;
 
+        if (index_only && scan->sources[i].kind != SOURCE_INDEX)
+            continue;
+        result = source_next(scan, &scan->sources[i], err);
         if (result == SST_FAILED)
             return false;
         if (result == SST_ENTRY)
@@ -293,6 +277,97 @@ static bool heap_init(struct scan *scan, struct error *err)
         heap_down(scan, i);
     return true;
 }
+
+/* ---- bands of cells of the index ---- */
+
+static void band_add(struct source *source, const struct cell *cell)
+{
+    if (source->count == source->capacity) {
+        source->capacity = source->capacity ? source->capacity * 2 : 1024;
+        source->cells = memory_grow(source->cells, source->capacity, sizeof(*source->cells));
+    }
+    source->cells[source->count++].cell = cell;
+}
+
+static void band_table(const struct scan *scan, struct source *source,
+                       const struct index_table *table, uint32_t begin, uint32_t end)
+{
+    const struct segments *log = &scan->store->log;
+    uint32_t groups = scan->store->config.key_groups;
+
+    for (uint32_t k = 0; k <= table->mask; k++) {
+        uint64_t ahead = table->slots[(k + LOOK_AHEAD) & table->mask];
+        const struct cell *cell;
+        uint32_t group;
+
+        if (ahead)
+            __builtin_prefetch(segments_cell(log, ahead & ADDRESS_MASK));
+        if (!table->slots[k])
+            continue;
+        cell = segments_cell(log, table->slots[k] & ADDRESS_MASK);
+        group = key_group(cell_key_hash(cell), groups);
+        if (group >= begin && group < end)
+            band_add(source, cell);
+    }
+}
+
+static void band_sort(const struct scan *scan, struct source *source)
+{
+    struct sort_entry *spare = memory_grow(NULL, source->count + 1ul, sizeof(*spare));
+
+    sort_grouped(source->cells, spare, source->count, scan->store->config.key_groups, SORT_PANE);
+    memory_free(spare);
+}
+
+static bool band_next(struct scan *scan, struct error *err)
+{
+    uint32_t begin = scan->band_end, last = scan->store->config.group_end;
+    uint32_t end = last - begin > scan->band_groups ? begin + scan->band_groups : last;
+
+    for (uint32_t i = 0; i < scan->count; i++) {
+        struct source *source = &scan->sources[i];
+        const struct index *index;
+
+        if (source->kind != SOURCE_INDEX)
+            continue;
+        index = &source->pane->index;
+        source->count = source->at = 0;
+        for (uint64_t k = 0; index->tables && k < UINT64_C(1) << index->depth; k++)
+            if (k >> index->tables[k]->depth == 0)
+                band_table(scan, source, index->tables[k], begin, end);
+        band_sort(scan, source);
+    }
+    scan->band_end = end;
+    return heap_fill(scan, true, err);
+}
+
+/* Until the least key of all is the heap's first. */
+static bool bands_load(struct scan *scan, struct error *err)
+{
+    while (scan->band_end < scan->store->config.group_end &&
+           (scan->heap_count == 0 || scan->sources[scan->heap[0]].group >= scan->band_end))
+        if (!band_next(scan, err))
+            return false;
+    return true;
+}
+
+/* As many key groups as are about so many cells that their order fits into a part of the budget. */
+static void bands_begin(struct scan *scan)
+{
+    const struct store_config *config = &scan->store->config;
+    uint64_t room = config->memory_bytes / BAND_PART / (2 * sizeof(struct sort_entry));
+    uint64_t groups = config->group_end - config->group_begin, cells = 0;
+
+    for (uint32_t i = 0; i < scan->count; i++)
+        if (scan->sources[i].kind == SOURCE_INDEX)
+            cells += scan->sources[i].pane->index.count;
+    scan->band_end = cells ? config->group_begin : config->group_end;
+    if (config->memory_bytes && cells > room)
+        groups = groups * room / cells;
+    scan->band_groups = groups ? (uint32_t)groups : 1;
+}
+
+/* ---- keys ---- */
 
 /* Adds up all partials of the least key, and gives the sum to the caller. */
 static bool scan_key(struct scan *scan, store_pane_each *each, void *context, struct error *err)
@@ -322,65 +397,22 @@ static bool scan_key(struct scan *scan, store_pane_each *each, void *context, st
     return each(context, &key, scan->total, err);
 }
 
-static void sources_sort(struct scan *scan, struct source *source)
-{
-    struct sort_entry *spare = memory_grow(NULL, source->count + 1ul, sizeof(*spare));
-
-    sort_grouped(source->cells, spare, source->count, scan->store->config.key_groups, SORT_PANE);
-    memory_free(spare);
-}
-
-static void sources_index(struct scan *scan, const struct group *group)
-{
-    const struct index *index = &group->index;
-    struct source *source;
-
-    if (!index->count)
-        return;
-    source = source_add(scan);
-    source->cells = memory_grow(NULL, index->count, sizeof(*source->cells));
-    for (uint64_t i = 0; i < UINT64_C(1) << index->depth; i++) {
-        const struct index_table *table = index->tables[i];
-
-        for (uint32_t k = 0; i >> table->depth == 0 && k <= table->mask; k++)
-            if (table->slots[k])
-                source->cells[source->count++].cell =
-                    segments_cell(&scan->store->log, table->slots[k] & ADDRESS_MASK);
-    }
-    sources_sort(scan, source);
-}
-
-static void sources_leaving(struct scan *scan, const struct group *group)
-{
-    const struct cell *const *cells;
-    uint32_t cursor = 0, count;
-
-    while ((count = eviction_cells(scan->store, group, &cursor, &cells))) {
-        struct source *source = source_add(scan);
-
-        source->cells = memory_grow(NULL, count, sizeof(*source->cells));
-        for (uint32_t i = 0; i < count; i++)
-            source->cells[source->count++].cell = cells[i];
-        sources_sort(scan, source);
-    }
-}
-
 static bool source_run(struct scan *scan, const char *path, struct error *err)
 {
     struct sst_reader *reader = sst_reader_open(path, err);
 
     if (!reader)
         return false;
-    source_add(scan)->run = reader;
+    source_add(scan, SOURCE_RUN)->run = reader;
     return true;
 }
 
 static bool sources_group(struct scan *scan, const struct group *group, struct error *err)
 {
-    sources_index(scan, group);
-    sources_leaving(scan, group);
+    if (group->index.count)
+        source_add(scan, SOURCE_INDEX)->pane = group;
     if (group->settled_count)
-        source_add(scan)->segment = group->log.first;
+        source_add(scan, SOURCE_SETTLED)->segment = group->log.first;
     for (const struct run *run = group->runs; run; run = run->next)
         if (!source_run(scan, run->path, err))
             return false;
@@ -421,7 +453,8 @@ struct scan *scan_runs(struct store *store, struct state_info *state, const char
 
     for (uint32_t i = 0; ok && i < count; i++)
         ok = source_run(scan, paths[i], err);
-    if (ok && heap_init(scan, err))
+    bands_begin(scan);
+    if (ok && heap_fill(scan, false, err))
         return scan;
     scan_close(scan);
     return NULL;
@@ -430,41 +463,126 @@ struct scan *scan_runs(struct store *store, struct state_info *state, const char
 bool scan_some(struct scan *scan, uint32_t keys, store_pane_each *each, void *context, bool *more,
                struct error *err)
 {
+    *more = false;
+    if (!bands_load(scan, err))
+        return false;
     for (uint32_t i = 0; i < keys && scan->heap_count; i++)
-        if (!scan_key(scan, each, context, err))
+        if (!scan_key(scan, each, context, err) || !bands_load(scan, err))
             return false;
     *more = scan->heap_count > 0;
     return true;
 }
 
-static bool scan_sorted(struct store *store, struct state_info *state, uint32_t begin, uint32_t end,
-                        store_pane_each *each, void *context, struct error *err)
-{
-    struct scan *scan = scan_create(store, state);
-    bool ok = true, more;
+/* ---- one pane, all in the index ---- */
 
-    for (uint32_t i = begin; ok && i < end; i++)
-        ok = sources_group(scan, state->panes[i], err);
-    ok = ok && heap_init(scan, err) && scan_some(scan, UINT32_MAX, each, context, &more, err);
-    scan_close(scan);
+/* From scan->slot on. */
+static bool table_some(struct scan *scan, const struct index_table *table, uint32_t *keys,
+                       store_pane_each *each, void *context, struct error *err)
+{
+    const struct segments *log = &scan->store->log;
+    uint32_t i = scan->slot;
+
+    for (; i <= table->mask && *keys; i++) {
+        uint64_t ahead = table->slots[(i + LOOK_AHEAD) & table->mask];
+        const struct cell *cell;
+        struct key key;
+
+        if (ahead)
+            __builtin_prefetch(segments_cell(log, ahead & ADDRESS_MASK));
+        if (!table->slots[i])
+            continue;
+        cell = segments_cell(log, table->slots[i] & ADDRESS_MASK);
+        key = (struct key){cell->bytes, cell_key_size(cell), cell_key_hash(cell)};
+        --*keys;
+        if (!each(context, &key, cell_value(cell, &scan->state->shape), err))
+            return false;
+    }
+    scan->slot = i;
+    return true;
+}
+
+static bool index_some(struct scan *scan, uint32_t keys, store_pane_each *each, void *context,
+                       bool *more, struct error *err)
+{
+    const struct index *index = &scan->only->index;
+
+    for (; index->tables && scan->table < UINT64_C(1) << index->depth && keys; scan->table++) {
+        const struct index_table *table = index->tables[scan->table];
+
+        if (scan->table >> table->depth != 0)
+            continue; /* it stands there again */
+        if (!table_some(scan, table, &keys, each, context, err))
+            return false;
+        if (scan->slot <= table->mask)
+            break;
+        scan->slot = 0;
+    }
+    *more = index->tables && scan->table < UINT64_C(1) << index->depth;
+    return true;
+}
+
+/* ---- a scan of panes ---- */
+
+static void scan_pin(const struct scan *scan, bool pinned)
+{
+    const struct state_info *state = scan->state;
+    uint32_t end = pane_place(state, scan->end_ms);
+
+    for (uint32_t i = pane_place(state, scan->begin_ms); i < end; i++)
+        state->panes[i]->scanned = pinned;
+}
+
+/* Cells on their way to disk must have arrived: they are in no index. */
+static bool scan_open(struct store *store, struct state_info *state, int64_t begin_ms,
+                      int64_t end_ms, struct error *err)
+{
+    struct scan *scan;
+    uint32_t begin, end;
+    bool ok = evict_finish(store);
+
+    if (!ok) {
+        *err = store->err;
+        return false;
+    }
+    begin = pane_place(state, begin_ms);
+    end = pane_place(state, end_ms);
+    scan = state->scan = scan_create(store, state);
+    scan->begin_ms = begin_ms;
+    scan->end_ms = end_ms;
+    if (end - begin == 1 && !state->panes[begin]->runs && !state->panes[begin]->settled_count) {
+        scan->only = state->panes[begin];
+    } else {
+        for (uint32_t i = begin; ok && i < end; i++)
+            ok = sources_group(scan, state->panes[i], err);
+        bands_begin(scan);
+        ok = ok && heap_fill(scan, false, err);
+    }
+    scan_pin(scan, true);
     return ok;
 }
 
 bool store_pane_scan(struct store *store, uint32_t at, int64_t begin_ms, int64_t end_ms,
-                     store_pane_each *each, void *context, struct error *err)
+                     uint32_t keys, store_pane_each *each, void *context, bool *more,
+                     struct error *err)
 {
     struct state_info *state = &store->states[at];
-    uint32_t begin = pane_place(state, begin_ms), end = pane_place(state, end_ms);
-    const struct cell *const *cells;
-    const struct group *only;
-    uint32_t cursor = 0;
+    bool ok = true;
 
-    CHECK(state->def->kind == STORE_PANE);
-    if (begin >= end)
+    CHECK(state->def->kind == STORE_PANE && keys > 0);
+    *more = false;
+    if (!state->scan && pane_place(state, begin_ms) >= pane_place(state, end_ms))
         return true;
-    only = state->panes[begin];
-    if (end - begin == 1 && !only->runs && !only->settled_count &&
-        !eviction_cells(store, only, &cursor, &cells))
-        return scan_index(store, only, each, context, err);
-    return scan_sorted(store, state, begin, end, each, context, err);
+    if (!state->scan)
+        ok = scan_open(store, state, begin_ms, end_ms, err);
+    if (ok) {
+        CHECK(state->scan->begin_ms == begin_ms && state->scan->end_ms == end_ms);
+        ok = state->scan->only ? index_some(state->scan, keys, each, context, more, err)
+                               : scan_some(state->scan, keys, each, context, more, err);
+    }
+    if (state->scan && (!ok || !*more)) {
+        scan_pin(state->scan, false);
+        scan_close(state->scan);
+        state->scan = NULL;
+    }
+    return ok;
 }

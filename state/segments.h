@@ -45,7 +45,6 @@ struct segment {
     uint32_t written; /* what is before is in files */
     uint32_t busy;    /* queued or running jobs that read it */
     enum segment_kind kind;
-    bool leaving;                /* is being spilled */
     bool dirty_listed;           /* in segments.dirty */
     int64_t stamp_max;           /* latest use of an expiring cell */
     struct group_log *owner;     /* NULL: its group was dropped, it waits for its jobs */

@@ -104,10 +104,13 @@ uint32_t store_timer_take(struct store *store, uint32_t state, int64_t until_ms,
 /* ---- panes: named by their begin, a multiple of pane_ms ---- */
 typedef bool store_pane_each(void *context, const struct key *key, const void *cell,
                              struct error *err);
-/* Once for every key with a cell in panes that begin in [begin_ms, end_ms), with the merged cell.
- * Reads spilled partials in the call. `each` may not use the store. */
+/* Once for every key with a cell in panes that begin in [begin_ms, end_ms), with the merged cell; up
+ * to `keys` keys a call. *more: call again with the same range; until then no cells of these panes
+ * are resolved, no pane of the state is dropped, and no barrier comes. Reads spilled partials in the
+ * call. `each` may not use the store. */
 bool store_pane_scan(struct store *store, uint32_t state, int64_t begin_ms, int64_t end_ms,
-                     store_pane_each *each, void *context, struct error *err);
+                     uint32_t keys, store_pane_each *each, void *context, bool *more,
+                     struct error *err);
 /* The first pane that has cells at or after `from_ms`; INT64_MAX: none. */
 int64_t store_pane_first(const struct store *store, uint32_t state, int64_t from_ms);
 /* Panes that begin before `before_ms` are gone. */

@@ -145,11 +145,11 @@ static bool share_each(struct op *op, void *context, const struct key *key, cons
     return true;
 }
 
-static bool share_fire(struct op *op, void *context, int64_t begin_ms, int64_t end_ms,
+static bool share_fire(struct op *op, void *context, int64_t begin_ms, int64_t end_ms, bool *more,
                        struct error *err)
 {
     (void)context;
-    return op_pane_scan(op, PANES, begin_ms, end_ms, share_each, &end_ms, err);
+    return op_pane_scan(op, PANES, begin_ms, end_ms, share_each, &end_ms, more, err);
 }
 
 static bool share_on_watermark(struct op *op, int64_t time_ms, struct error *err)

@@ -45,11 +45,16 @@ bool windows_advance(struct op *op, uint32_t state, struct windows *windows, int
         int64_t from = open == INT64_MIN ? INT64_MIN : open - window->size_ms;
         int64_t pane = op_pane_first(op, state, from);
         int64_t end = windows_next_end(window, windows->done_ms, pane);
+        bool more = false;
 
         if (end == INT64_MAX || end - 1 > time_ms)
             break;
-        if (!fire(op, context, end - window->size_ms, end, err))
+        if (!fire(op, context, end - window->size_ms, end, &more, err))
             return false;
+        if (more) {
+            op_again(op);
+            return true;
+        }
         windows->done_ms = end - 1;
         open = end + window->every_ms;
         op_pane_drop(op, state, open - window->size_ms);

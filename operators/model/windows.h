@@ -23,8 +23,9 @@ int64_t windows_next_end(const struct window *window, int64_t done_ms, int64_t p
 /* The last millisecond of the tumbling window that holds the time. */
 int64_t windows_last_ms(int64_t size_ms, int64_t time_ms);
 
+/* *more, as of op_pane_scan: it is to be called again for this window. */
 typedef bool windows_fire(struct op *op, void *context, int64_t begin_ms, int64_t end_ms,
-                          struct error *err);
+                          bool *more, struct error *err);
 
 /* Call in on_watermark: fires, in order of their ends, the windows that the watermark closes, and
  * drops panes that no later one needs. */

@@ -308,12 +308,12 @@ static bool window_each(struct op *op, void *context, const struct key *key, con
     return true;
 }
 
-static bool window_fire(struct op *op, void *context, int64_t begin_ms, int64_t end_ms,
+static bool window_fire(struct op *op, void *context, int64_t begin_ms, int64_t end_ms, bool *more,
                         struct error *err)
 {
     struct firing firing = {context, begin_ms, end_ms};
 
-    return op_pane_scan(op, PANES, begin_ms, end_ms, window_each, &firing, err);
+    return op_pane_scan(op, PANES, begin_ms, end_ms, window_each, &firing, more, err);
 }
 
 static bool window_on_watermark(struct op *op, int64_t time_ms, struct error *err)

@@ -196,13 +196,18 @@ uint32_t due_rows(const struct due *due);
 const struct key *due_key(const struct due *due, uint32_t row);
 const int64_t *due_time(const struct due *due);
 
+/* In on_watermark: there is more to do or to send for this time. It is called again with the same
+ * time, before anything else comes and once the outputs have room. */
+void op_again(struct op *op);
+
 /* STATE_PANE in on_watermark: the end of a window. Calls `each` once for every key with a cell in
  * panes that begin in [begin_ms, end_ms), with the merged aggregate; order of keys is not told
- * (rows of one window are a set). `each` may use op_reserve. */
+ * (rows of one window are a set). `each` may use op_reserve. *more: only about a batch of keys has
+ * been told of; say op_again, and go on with the same panes. */
 typedef bool pane_each(struct op *op, void *context, const struct key *key, const void *cell,
                        struct error *err);
 bool op_pane_scan(struct op *op, uint32_t state, int64_t begin_ms, int64_t end_ms, pane_each *each,
-                  void *context, struct error *err);
+                  void *context, bool *more, struct error *err);
 /* The first pane that still has cells at or after `from_ms`; INT64_MAX when none. */
 int64_t op_pane_first(struct op *op, uint32_t state, int64_t from_ms);
 /* Panes that begin before `before_ms` are gone. */

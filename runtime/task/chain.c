@@ -137,6 +137,7 @@ static enum progress timers_fire(struct op *op)
 }
 
 /* ---- watermarks ---- */
+/* PROGRESS_NONE with op->again: it wants to be called again for this time. */
 static enum progress tell_watermark(struct op *op, int64_t time_ms)
 {
     static const struct key empty = {(const uint8_t *)"", 0, 0};
@@ -154,8 +155,10 @@ static enum progress tell_watermark(struct op *op, int64_t time_ms)
     }
     op->call = CALL_WATERMARK;
     good = op->def->on_watermark(op, time_ms, &op->subtask->err);
-    op->told_ms = time_ms; /* in the call, op_watermark is still the one before */
-    return call_end(op, good);
+    if (!op->again)
+        op->told_ms = time_ms; /* in the call, op_watermark is still the one before */
+    progress = call_end(op, good);
+    return progress == PROGRESS_DONE && op->again ? PROGRESS_NONE : progress;
 }
 
 /* The first multiple of the period, less 1, at or after a time. */
@@ -405,21 +408,33 @@ static enum progress work_batch(struct op *op, struct item *item)
     return progress;
 }
 
+static enum progress op_work(struct op *op)
+{
+    struct item *item = items_first(&op->items);
+
+    switch (item->kind) {
+    case ITEM_BATCH:
+        return work_batch(op, item);
+    case ITEM_WATERMARK:
+        return work_watermark(op, item->time_ms);
+    }
+    return PROGRESS_NONE;
+}
+
+/* An operator that has more to send than a batch waits for room between its calls. */
 enum progress chain_work(struct subtask *subtask)
 {
     for (uint32_t i = subtask->op_count; i-- > 0;) {
         struct op *op = &subtask->ops[i];
-        struct item *item;
+        enum progress progress;
 
         if (op->items.count == 0)
             continue;
-        item = items_first(&op->items);
-        switch (item->kind) {
-        case ITEM_BATCH:
-            return work_batch(op, item);
-        case ITEM_WATERMARK:
-            return work_watermark(op, item->time_ms);
-        }
+        if (op->again && !outputs_pump(subtask))
+            return PROGRESS_FULL;
+        op->again = false;
+        progress = op_work(op);
+        return progress == PROGRESS_NONE && op->again ? PROGRESS_DONE : progress;
     }
     return PROGRESS_NONE;
 }

@@ -331,14 +331,20 @@ static bool pane_call_each(void *context, const struct key *key, const void *cel
     return call->each(call->op, call->context, key, cell, err);
 }
 
+void op_again(struct op *op)
+{
+    CHECK(op->call == CALL_WATERMARK);
+    op->again = true;
+}
+
 bool op_pane_scan(struct op *op, uint32_t state, int64_t begin_ms, int64_t end_ms, pane_each *each,
-                  void *context, struct error *err)
+                  void *context, bool *more, struct error *err)
 {
     struct pane_call call = {op, each, context};
 
     CHECK(state < op->state_count);
     return store_pane_scan(op->subtask->store, op->state_first + state, begin_ms, end_ms,
-                           pane_call_each, &call, err);
+                           BATCH_ROWS_MAX, pane_call_each, &call, more, err);
 }
 
 int64_t op_pane_first(struct op *op, uint32_t state, int64_t from_ms)

@@ -92,6 +92,7 @@ struct op {
     struct op_table tables[TABLES_MAX];
     /* the present call */
     enum op_call call;
+    bool again;          /* on_watermark is to be called with the same time */
     struct batch *slice; /* of the first item; kept while it waits for cells */
     uint32_t slice_port;
     int64_t row_ns;  /* what a row costs, smoothed */

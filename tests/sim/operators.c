@@ -225,9 +225,14 @@ static bool window_on_watermark(struct op *op, int64_t time_ms, struct error *er
 
     while (begin != INT64_MAX && begin + SIM_WINDOW_MS - 1 <= time_ms) {
         int64_t end = begin + SIM_WINDOW_MS;
+        bool more;
 
-        if (!op_pane_scan(op, 0, begin, end, window_emit, &end, err))
+        if (!op_pane_scan(op, 0, begin, end, window_emit, &end, &more, err))
             return false;
+        if (more) {
+            op_again(op);
+            return true;
+        }
         op_pane_drop(op, 0, end);
         begin = op_pane_first(op, 0, end);
     }

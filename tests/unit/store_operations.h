@@ -250,15 +250,21 @@ UNUSED static void do_scan(struct world *world)
     for (uint32_t i = 0; i < world->parallelism; i++) {
         struct scanned *scanned = memory_new(sizeof(*scanned));
         uint32_t wanted = 0;
+        bool more = true;
 
         scanned->world = world;
         scanned->store = i;
         scanned->begin_ms = last - (int64_t)random_below(&world->random, 5) * PANE_MS;
         scanned->end_ms =
             scanned->begin_ms + (int64_t)(1 + random_below(&world->random, 5)) * PANE_MS;
-        must(store_pane_scan(world->stores[i], WORLD_PANE, scanned->begin_ms, scanned->end_ms,
-                             scan_each, scanned, &err),
-             &err);
+        while (more) {
+            uint32_t keys = 1 + (uint32_t)random_below(&world->random, WORLD_KEYS);
+
+            must(store_pane_scan(world->stores[i], WORLD_PANE, scanned->begin_ms, scanned->end_ms,
+                                 keys, scan_each, scanned, &more, &err),
+                 &err);
+            must(store_maintain(world->stores[i], &err) != STORE_FAILED, &err);
+        }
         for (uint32_t id = 0; id < WORLD_KEYS; id++)
             wanted += world_owner(world, id) == i &&
                       pane_total(&world->model.keys[id], scanned->begin_ms, scanned->end_ms).count;

@@ -42,8 +42,14 @@ static void expect(struct solo *solo, int64_t begin_ms, int64_t end_ms, uint32_t
 {
     struct sums sums = {0};
     struct error err = {0};
+    bool more = true;
 
-    must(store_pane_scan(solo->store, 0, begin_ms, end_ms, sum_each, &sums, &err), &err);
+    for (uint32_t all = 0; more; all += 2) {
+        must(store_pane_scan(solo->store, 0, begin_ms, end_ms, 2, sum_each, &sums, &more, &err),
+             &err);
+        assert_true(sums.keys <= all + 2);
+        solo_maintain(solo);
+    }
     assert_int_equal(sums.keys, keys);
     assert_int_equal(sums.count, count);
     assert_int_equal(sums.sum, sum);
@@ -54,6 +60,7 @@ static void test_windows(void **state)
     struct solo solo;
     struct sums sums = {.stop_at = 2};
     struct error err = {0};
+    bool more;
 
     (void)state;
     solo_init(&solo, states, 1, 0);
@@ -70,7 +77,7 @@ static void test_windows(void **state)
     expect(&solo, -100, 301, 3, 5, 113);
     expect(&solo, 300, 400, 0, 0, 0);
     expect(&solo, 300, 0, 0, 0, 0);
-    assert_false(store_pane_scan(solo.store, 0, 0, 300, sum_each, &sums, &err));
+    assert_false(store_pane_scan(solo.store, 0, 0, 300, 9, sum_each, &sums, &more, &err));
     assert_string_equal(err.what, "enough");
     store_pane_drop(solo.store, 0, 200);
     expect(&solo, -1000, 1000, 2, 2, 11);

@@ -329,9 +329,14 @@ static bool window_on_watermark(struct op *op, int64_t time_ms, struct error *er
     while ((begin_ms = op_pane_first(op, 0, INT64_MIN)) != INT64_MAX &&
            begin_ms + WINDOW_MS - 1 <= time_ms) {
         int64_t end_ms = begin_ms + WINDOW_MS;
+        bool more;
 
-        if (!op_pane_scan(op, 0, begin_ms, end_ms, window_each, &end_ms, err))
+        if (!op_pane_scan(op, 0, begin_ms, end_ms, window_each, &end_ms, &more, err))
             return false;
+        if (more) {
+            op_again(op);
+            return true;
+        }
         op_pane_drop(op, 0, end_ms);
     }
     return true;
