@@ -283,6 +283,17 @@ struct file_reader {
     uint64_t rows, skip; /* delivered; still to be passed over after a restore */
 };
 
+/* Columns that nobody takes. */
+static const bool *unread_columns(const struct op *op, struct arena *arena,
+                                  const struct schema *schema)
+{
+    bool *unread = arena_new(arena, COLUMNS_MAX * sizeof(*unread));
+
+    for (uint32_t i = 0; i < schema->count; i++)
+        unread[i] = !op_output_reads(op, OUT, i) && !op_output_reads(op, LATE, i);
+    return unread;
+}
+
 static bool file_open(struct op *op, struct error *err)
 {
     const struct file_config *config = op_config(op);
@@ -294,6 +305,7 @@ static bool file_open(struct op *op, struct error *err)
     if (!decode_of(config, scratch->arena, &scratch->decode, err))
         return false;
     scratch->decode.seed = op_seed(op);
+    scratch->decode.unread = unread_columns(op, scratch->arena, scratch->decode.schema);
     op_source_time(op, config->order_by == ORDER_BY_TIME ? 0 : config->time.out_of_orderness_ms, 0);
     return true;
 }

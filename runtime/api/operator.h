@@ -162,6 +162,8 @@ const struct schema *op_input_schema(const struct op *op, uint32_t port);
 const struct schema *op_output_schema(const struct op *op, uint32_t port);
 /* False: rows sent there are only counted. */
 bool op_output_used(const struct op *op, uint32_t port);
+/* False: nobody takes that column, so it may be left null. Only in open. */
+bool op_output_reads(const struct op *op, uint32_t port, uint32_t column);
 int64_t op_watermark(const struct op *op); /* of the input so far; INT64_MIN before the first */
 bool error_option(struct error *err, const struct op *op, const char *option, const char *what,
                   const char *how);

@@ -89,6 +89,8 @@ struct decoder *decoder_create(const struct decode_options *options, struct erro
     decoder->arena = arena_create(4096);
     for (uint32_t column = 0; column < options->schema->count; column++)
         decoder->kinds[column] = kind_of(options, column);
+    for (uint32_t column = 0; options->unread && column < options->schema->count; column++)
+        decoder->unread[column] = options->unread[column];
     if (options->format == DECODE_JSON)
         decoder->json = json_walk_create(decoder, err);
     else
@@ -188,7 +190,7 @@ static void add_row(struct decoder *decoder, const struct block_walk *walk, size
     const struct decode_options *options = &decoder->options;
     int64_t time_ms;
 
-    if (options->raw_column != FIELD_NONE)
+    if (options->raw_column != FIELD_NONE && !decoder->unread[options->raw_column])
         cell_text(decoder, options->raw_column, (const char *)walk->data + walk->taken, size);
     if (!cell_time(decoder, &time_ms)) {
         reject(decoder, walk, size);

@@ -28,6 +28,7 @@ struct decode_options {
     /* One a column: where it is. JSON: `a.b.c`; CSV: name in the header, or without a header its
      * position from 1. NULL, or NULL in it: the column's name (its place without a header). */
     const char *const *paths;
+    const bool *unread;   /* a column; true: its values are checked but left null. NULL: none */
     uint32_t raw_column;  /* utf8: gets the record's bytes; FIELD_NONE: none */
     uint32_t time_column; /* event time: timestamp, i32, i64, f32, f64 or utf8 */
     enum time_unit unit;  /* of the time column alone; other timestamps are ms or text */

@@ -209,6 +209,6 @@ void cell_rows(const struct decoder *decoder, struct builder *out)
 {
     uint32_t count = decoder->options.schema->count;
     for (uint32_t column = 0; column < count; column++)
-        if (decoder->cells[column].set)
+        if (decoder->cells[column].set && !decoder->unread[column])
             put_cell(out, column, decoder->kinds[column], &decoder->cells[column]);
 }

@@ -45,6 +45,7 @@ struct decoder {
     struct bytes scratch; /* unescaped texts of the record */
     enum cell_kind kinds[COLUMNS_MAX];
     struct cell cells[COLUMNS_MAX];
+    bool unread[COLUMNS_MAX];
 };
 
 /* ---- cells (decode_cell.c): false with the fault set when the value does not fit ---- */

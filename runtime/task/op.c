@@ -108,6 +108,21 @@ bool op_output_used(const struct op *op, uint32_t port)
     return op->outputs[port].edge_count > 0;
 }
 
+bool op_output_reads(const struct op *op, uint32_t port, uint32_t column)
+{
+    CHECK(port < op->output_count && column < op->outputs[port].schema->count);
+    for (uint32_t e = 0; e < op->outputs[port].edge_count; e++) {
+        const struct edge_out *edge = &op->outputs[port].edges[e];
+
+        if (!edge->columns)
+            return true;
+        for (uint32_t i = 0; i < edge->schema->count; i++)
+            if (edge->columns[i] == column)
+                return true;
+    }
+    return false;
+}
+
 int64_t op_watermark(const struct op *op)
 {
     /* Ends of periods between rows are told ahead of the input's watermark. */

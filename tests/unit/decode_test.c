@@ -477,6 +477,25 @@ static void test_windows(void **state)
     }
 }
 
+/* What nobody takes is checked all the same. */
+static void test_unread(void **state)
+{
+    static const bool unread[6] = {[2] = true, [3] = true};
+    struct decode_options options = json_options();
+    struct decode_case row = {
+        "unread",
+        "{\"t\":1,\"user\":7,\"name\":\"a\",\"score\":2.5,\"ok\":true,\"context\":{\"hour\":3}}\n"
+        "{\"t\":2,\"user\":7,\"score\":\"x\"}\n",
+        NULL};
+
+    (void)state;
+    options.unread = unread;
+    row.expected = ROW(
+        "0", "1", "7", "null", "null", "true",
+        "3") "reject 76 score `{\"t\":2,\"user\":7,\"score\":\"x\"}` expected f64, found \"x\"\n";
+    expect(&row, &options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_units),         cmocka_unit_test(test_oversized),
         cmocka_unit_test(test_raw_and_order), cmocka_unit_test(test_options),
         cmocka_unit_test(test_header),        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_unread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
