@@ -490,9 +490,8 @@ static void test_unread(void **state)
 
     (void)state;
     options.unread = unread;
-    row.expected = ROW(
-        "0", "1", "7", "null", "null", "true",
-        "3") "reject 76 score `{\"t\":2,\"user\":7,\"score\":\"x\"}` expected f64, found \"x\"\n";
+    row.expected = ROW("0", "1", "7", "null", "null", "true",
+                       "3") "reject 71 28 score: is a text, expected f64\n";
     expect(&row, &options);
 }
 

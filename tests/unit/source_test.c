@@ -72,6 +72,14 @@ void op_source_time(struct op *op, int64_t out_of_orderness_ms, int64_t idle_ms)
     assert_int_equal(idle_ms, 0);
 }
 
+bool op_output_reads(const struct op *op, uint32_t port, uint32_t column)
+{
+    (void)op;
+    (void)port;
+    (void)column;
+    return true;
+}
+
 struct builder *op_reserve(struct op *op, uint32_t port, uint32_t rows)
 {
     (void)rows;
