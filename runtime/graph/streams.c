@@ -95,6 +95,41 @@ static bool unbounded(const struct plan_op *op)
     return false;
 }
 
+/* Which sources each operator's watermark comes from: a row of `op_count` for each operator. */
+static bool *find_sources(const struct planner *planner)
+{
+    const struct plan *plan = planner->plan;
+    uint32_t count = plan->op_count;
+    bool *sources = memory_array((size_t)count * count + 1, sizeof(*sources));
+
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t op = planner->order[k];
+
+        sources[(size_t)op * count + op] = plan->ops[op].input_count == 0;
+        for (uint32_t e = 0; e < plan->edge_count; e++)
+            for (uint32_t s = 0; plan->edges[e].to == op && s < count; s++)
+                if (sources[(size_t)plan->edges[e].from * count + s])
+                    sources[(size_t)op * count + s] = true;
+    }
+    return sources;
+}
+
+/* Whether a table may be ahead of this reader by more than its own period: it is not fed by every
+ * source that the reader waits for. What a publisher keeps in a checkpoint begins at its own
+ * watermark, so after a restore older versions are missing. */
+static bool table_runs_ahead(const struct plan *plan, const struct plan_op *op, const bool *sources)
+{
+    for (uint32_t i = 0; op->def->tables && op->def->tables[i].name; i++) {
+        uint32_t from = op->tables[i] == FIELD_NONE ? op->index : plan->tables[op->tables[i]].from;
+
+        for (uint32_t s = 0; s < plan->op_count; s++)
+            if (sources[(size_t)op->index * plan->op_count + s] &&
+                !sources[(size_t)from * plan->op_count + s])
+                return true;
+    }
+    return false;
+}
+
 static void add_reason(struct bytes *text, const struct plan_op *op, const char *reason)
 {
     bytes_format(text, "%s%s (%s) %s", text->size ? "; " : "", op->id, op->def->name, reason);
@@ -103,6 +138,7 @@ static void add_reason(struct bytes *text, const struct plan_op *op, const char 
 void determinism_make(struct planner *planner)
 {
     struct plan *plan = planner->plan;
+    bool *sources = find_sources(planner);
     struct bytes text = {0};
 
     for (uint32_t i = 0; i < plan->op_count; i++) {
@@ -111,10 +147,15 @@ void determinism_make(struct planner *planner)
             add_reason(&text, op, "does not promise it");
         if (op->lookup_latest && plan_op_reads_tables(op))
             add_reason(&text, op, "looks up the latest version of its tables");
+        else if (table_runs_ahead(plan, op, sources))
+            add_reason(&text, op,
+                       "reads a table that is not fed by all of its own sources: after a restart "
+                       "it may see newer rows there");
         if (unbounded(op))
             add_reason(&text, op, "is unbounded: a silent split is passed over by the clock");
     }
     if (text.size)
         plan->prevents_determinism = arena_copy(planner->arena, text.data, text.size);
     bytes_clear(&text);
+    memory_free(sources);
 }

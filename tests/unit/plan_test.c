@@ -436,6 +436,16 @@ static void determinism(void **state)
                         "clock; d (test/dice) does not promise it; x (test/score) looks up the "
                         "latest version of its tables");
     plan_close(plan);
+    plan = plan_of(JOB SOURCE "  - {id: r, kind: test/source, path: y, " SCHEMA "}\n"
+                              "  - {id: c, kind: test/count, from: s, key: item, window: "
+                              "{tumbling: 1h}}\n"
+                              "  - {id: x, kind: test/score, from: [s, r], key: user, tables: "
+                              "{popular: c}}\n",
+                   2);
+    assert_string_equal(plan->prevents_determinism,
+                        "x (test/score) reads a table that is not fed by all of its own sources: "
+                        "after a restart it may see newer rows there");
+    plan_close(plan);
 }
 
 static const char two_sources[] =
