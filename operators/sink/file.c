@@ -153,11 +153,25 @@ static bool file_on_watermark(struct op *op, int64_t time_ms, struct error *err)
     return parts_settle(scratch->parts, err); /* after a restore, before long */
 }
 
+static bool file_wait(void *context, struct error *err)
+{
+    return durable_wait(context, err);
+}
+
+static void file_waited(void *context)
+{
+    durable_close(context);
+}
+
 static bool file_prepare(struct op *op, uint64_t checkpoint, struct bytes *bundle,
                          struct error *err)
 {
     struct file_scratch *scratch = op_scratch(op);
-    return parts_prepare(scratch->parts, checkpoint, clock_wall_ms(), scratch->ended, bundle, err);
+    struct durable *durable = durable_create();
+
+    op_later(op, file_wait, file_waited, durable);
+    return parts_prepare(scratch->parts, checkpoint, clock_wall_ms(), scratch->ended, bundle,
+                         durable, err);
 }
 
 static bool file_commit(struct op *op, uint64_t checkpoint, const uint8_t *bundle, size_t size,

@@ -157,7 +157,7 @@ static bool flush(struct parts *parts, struct error *err)
     return true;
 }
 
-/* The open file is complete; it is synced and closed by the next prepare. */
+/* The open file is complete; the next prepare closes it. */
 static bool roll(struct parts *parts, struct error *err)
 {
     struct pending_part part = {.number = parts->open_number, .stream = parts->open};
@@ -186,13 +186,14 @@ static bool too_old(const struct parts *parts)
            parts->now_ms - parts->open_since_ms >= parts->options.roll_time_ms;
 }
 
-static bool sync_pending(struct parts *parts, uint64_t checkpoint, struct error *err)
+static bool close_pending(struct parts *parts, uint64_t checkpoint, struct durable *durable,
+                          struct error *err)
 {
     for (uint32_t k = 0; k < parts->pending_count; k++) {
         struct pending_part *part = &parts->pending[k];
         if (!part->stream)
             continue;
-        if (!stream_sync(part->stream, err))
+        if (!stream_durable(part->stream, durable, err))
             return false;
         stream_close(part->stream);
         part->stream = NULL;
@@ -221,22 +222,23 @@ static void write_bundle(const struct parts *parts, uint64_t checkpoint, uint64_
 }
 
 bool parts_prepare(struct parts *parts, uint64_t checkpoint, int64_t now_ms, bool last,
-                   struct bytes *bundle, struct error *err)
+                   struct bytes *bundle, struct durable *durable, struct error *err)
 {
     uint64_t length = 0;
     CHECK(checkpoint > 0);
     if (!parts_settle(parts, err) || !flush(parts, err))
         return false;
     parts->now_ms = now_ms;
+    parts->last = last;
     if (parts->open && (last || too_old(parts)) && !roll(parts, err))
         return false;
     if (parts->open &&
-        (!stream_settle(parts->open, &length, err) || !stream_sync(parts->open, err)))
+        (!stream_settle(parts->open, &length, err) || !stream_durable(parts->open, durable, err)))
         return false;
-    if (!sync_pending(parts, checkpoint, err))
+    if (!close_pending(parts, checkpoint, durable, err))
         return false;
-    if (parts->directory_changed && fsync(parts->dir) != 0)
-        return error_errno(err, parts->options.dir, "cannot write the directory to the disk");
+    if (parts->directory_changed && !durable_add(durable, parts->dir, parts->options.dir, err))
+        return false;
     parts->directory_changed = false;
     write_bundle(parts, checkpoint, length, bundle);
     return true;
@@ -264,7 +266,9 @@ bool parts_commit(struct parts *parts, const uint8_t *data, size_t size, struct 
     int dir = parts_open_dir(bundle.dir, err);
     bool changed = false;
     bool fine = dir >= 0 && parts_publish(dir, &bundle, &changed, err);
-    if (fine && changed && fsync(dir) != 0)
+    if (fine && changed && !parts->last && strcmp(bundle.dir, parts->options.dir) == 0)
+        parts->directory_changed = true; /* the next bundle needs it, nothing before */
+    else if (fine && changed && fsync(dir) != 0)
         fine = error_errno(err, bundle.dir, "cannot write the directory to the disk");
     if (fine)
         forget_committed(parts, &bundle);

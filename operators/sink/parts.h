@@ -6,8 +6,9 @@
  * SUBTASK is `subtask-epoch-attempt`, N counts the files of a subtask, CHECKPOINT is the first checkpoint
  * that the file is part of. A bundle names the rolled files with their names to be, and the file in
  * progress with its committed length. What makes it exact:
- *  - prepare makes bytes and directory entries durable before the bundle leaves;
- *  - commit renames, and finds the rename done when it is repeated;
+ *  - bytes and directory entries are durable before a bundle counts: prepare names them for that;
+ *  - commit renames, and finds the rename done when it is repeated; the next bundle, which no longer
+ *    tells of that file, makes the rename durable;
  *  - restoring checkpoint M makes the bundles' rolled files visible, copies the committed length
  *    of the one in progress to a visible file (a former process that still lives may go on to write
  *    to the old one, which is unlinked), and removes what came after M: files of later checkpoints
@@ -45,9 +46,10 @@ void parts_close(struct parts *parts); /* NULL is fine; what was not prepared is
 struct bytes *parts_buffer(struct parts *parts);
 bool parts_written(struct parts *parts, struct error *err) NODISCARD;
 
-/* `last`: no rows will follow, all files are rolled. Appends to `bundle`. */
+/* `last`: no rows will follow, all files are rolled. Appends to `bundle`, which may count once
+ * `durable` has been waited for, and those of all earlier calls. */
 bool parts_prepare(struct parts *parts, uint64_t checkpoint, int64_t now_ms, bool last,
-                   struct bytes *bundle, struct error *err) NODISCARD;
+                   struct bytes *bundle, struct durable *durable, struct error *err) NODISCARD;
 bool parts_commit(struct parts *parts, const uint8_t *bundle, size_t size,
                   struct error *err) NODISCARD;
 /* Takes a bundle; of the bundles of one subtask the newest counts, which includes the others.

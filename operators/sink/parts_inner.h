@@ -17,7 +17,8 @@ struct parts {
     uint32_t subtask;
     uint64_t attempt;
     int dir;
-    bool directory_changed; /* since the last fsync of it */
+    bool directory_changed; /* since a durable last had it */
+    bool last;              /* nothing will be prepared any more */
     struct bytes buffer;
     struct stream *open; /* NULL: no file in progress */
     uint64_t open_number, next_number;

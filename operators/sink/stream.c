@@ -147,9 +147,9 @@ bool stream_settle(struct stream *stream, uint64_t *length, struct error *err)
     return fine;
 }
 
-bool stream_sync(struct stream *stream, struct error *err)
+bool stream_durable(const struct stream *stream, struct durable *durable, struct error *err)
 {
-    return fsync(stream->fd) == 0 || error_errno(err, stream->path, "cannot write to the disk");
+    return durable_add(durable, stream->fd, stream->path, err);
 }
 
 uint64_t stream_size(const struct stream *stream)

@@ -4,8 +4,7 @@
 #ifndef MILLRACE_SINK_STREAM_H
 #define MILLRACE_SINK_STREAM_H
 
-#include "runtime/base/check.h"
-#include "runtime/base/error.h"
+#include "operators/sink/durable.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +20,8 @@ bool stream_write(struct stream *stream, const void *data, size_t size,
                   struct error *err) NODISCARD;
 /* Ends member or frame; the file now has `length` bytes. */
 bool stream_settle(struct stream *stream, uint64_t *length, struct error *err) NODISCARD;
-bool stream_sync(struct stream *stream, struct error *err) NODISCARD; /* fsync */
-uint64_t stream_size(const struct stream *stream);                    /* bytes in the file so far */
+bool stream_durable(const struct stream *stream, struct durable *durable,
+                    struct error *err) NODISCARD;
+uint64_t stream_size(const struct stream *stream); /* bytes in the file so far */
 
 #endif

@@ -88,8 +88,8 @@ struct operator_def {
     void (*split_position)(const void *reader, struct position *position); /* after what was read */
     void (*split_close)(void *reader);
 
-    /* Exactly-once sinks. prepare: makes all that was processed so far durable but invisible, and
-     * describes it in `bundle` (at a barrier). commit: makes a bundle visible; may be repeated.
+    /* Exactly-once sinks. prepare: describes all that was processed so far in `bundle` (at a
+     * barrier); it is durable, but invisible, when what was given to op_later has ended. commit: makes a bundle visible; may be repeated.
      * restore: after open, before the first row: takes over the bundles of former subtasks of
      * the restored checkpoint (commits them and undoes what came after). */
     bool (*prepare)(struct op *op, uint64_t checkpoint, struct bytes *bundle, struct error *err);
@@ -173,6 +173,12 @@ bool error_option(struct error *err, const struct op *op, const char *option, co
 struct builder *op_reserve(struct op *op, uint32_t port, uint32_t rows);
 void op_emit(struct op *op, uint32_t port, struct batch **batch);
 void op_count(struct op *op, uint32_t counter, uint64_t more);
+
+/* In prepare: `run` waits for the disk, say, in the worker's pool while the operator goes on. The
+ * checkpoint is complete only once it has ended, with those of earlier barriers; false fails the
+ * subtask. Then `end` gives `context` back, where operators are called. */
+void op_later(struct op *op, bool (*run)(void *context, struct error *err),
+              void (*end)(void *context), void *context);
 /* Sources: splits that answered READ_WAIT may have more. Any thread, until the splits are closed. */
 void op_wake(struct op *op);
 

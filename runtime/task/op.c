@@ -191,6 +191,17 @@ void op_count(struct op *op, uint32_t counter, uint64_t more)
     figure_add(&op->counters[counter], more);
 }
 
+void op_later(struct op *op, bool (*run)(void *context, struct error *err),
+              void (*end)(void *context), void *context)
+{
+    struct later *later = memory_new(sizeof(*later)), **at = &op->subtask->later;
+
+    while (*at)
+        at = &(*at)->next;
+    *later = (struct later){.run = run, .end = end, .context = context, .id = op->id};
+    *at = later;
+}
+
 /* ---- state ---- */
 static uint32_t call_rows(const struct op *op)
 {

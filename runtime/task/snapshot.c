@@ -13,6 +13,9 @@ struct snapshot {
     struct held_rows *held;
     uint32_t held_count;
     struct bytes meta;
+    struct later *later; /* runs in order */
+    struct error err;    /* of those */
+    bool failed;
 };
 
 void subtask_snapshot_clear(struct subtask_snapshot *snapshot)
@@ -27,14 +30,27 @@ static void snapshot_run(struct work *work)
 {
     struct snapshot *snapshot = (struct snapshot *)work;
 
+    for (struct later *later = snapshot->later; later && !snapshot->failed; later = later->next)
+        snapshot->failed = !later->run(later->context, &snapshot->err) &&
+                           !error_wrap(&snapshot->err, "operator %s", later->id);
     meta_encode_held(snapshot->held_id, snapshot->schemas, snapshot->held, snapshot->held_count,
                      &snapshot->meta);
+}
+
+static void later_end(struct later *later)
+{
+    for (struct later *next; later; later = next) {
+        next = later->next;
+        later->end(later->context);
+        memory_free(later);
+    }
 }
 
 static void snapshot_close(struct snapshot *snapshot)
 {
     if (!snapshot)
         return;
+    later_end(snapshot->later);
     gate_held_release(snapshot->held, snapshot->held_count);
     bytes_clear(&snapshot->meta);
     memory_free(snapshot);
@@ -59,6 +75,8 @@ void snapshot_begin(struct subtask *subtask, uint64_t checkpoint)
 
     snapshot_drop(subtask);
     snapshot->checkpoint = checkpoint;
+    snapshot->later = subtask->later;
+    subtask->later = NULL;
     snapshot->held_id = subtask->gate ? head->id : "";
     for (uint32_t i = 0; i < head->input_count; i++)
         snapshot->schemas[i] = head->inputs[i].schema;
@@ -95,9 +113,17 @@ static void snapshot_report(struct subtask *subtask, const struct store_snapshot
     subtask->host->report(subtask->host, &report);
 }
 
-static void forgotten_free(struct subtask *subtask)
+static bool snapshot_good(struct subtask *subtask, const struct snapshot *snapshot)
+{
+    if (snapshot->failed)
+        subtask->err = snapshot->err;
+    return !snapshot->failed;
+}
+
+static bool forgotten_free(struct subtask *subtask)
 {
     struct snapshot **at = &subtask->forgotten;
+    bool good = true;
 
     while (*at) {
         struct snapshot *old = *at;
@@ -107,20 +133,25 @@ static void forgotten_free(struct subtask *subtask)
             continue;
         }
         *at = old->next;
+        good = snapshot_good(subtask, old) && good;
         snapshot_close(old);
     }
+    return good;
 }
 
+/* What a sink gave at a barrier that was given up must be on the disk for the next one too. */
 bool snapshot_poll(struct subtask *subtask)
 {
     struct store_snapshot files = {0};
     enum store_result result = STORE_READY;
     struct arena *arena;
 
-    if (subtask->forgotten)
-        forgotten_free(subtask);
-    if (!subtask->snapshot || !work_done(&subtask->snapshot->work))
+    if (subtask->forgotten && !forgotten_free(subtask))
+        return false;
+    if (!subtask->snapshot || subtask->forgotten || !work_done(&subtask->snapshot->work))
         return true;
+    if (!snapshot_good(subtask, subtask->snapshot))
+        return false;
     arena = arena_create(1024);
     if (subtask->store)
         result = store_barrier_poll(subtask->store, arena, &files, &subtask->err);
@@ -140,6 +171,8 @@ void snapshots_close(struct subtask *subtask)
 {
     struct snapshot *next;
 
+    later_end(subtask->later);
+    subtask->later = NULL;
     snapshot_drop(subtask);
     for (struct snapshot *old = subtask->forgotten; old; old = next) {
         next = old->next;

@@ -10,6 +10,14 @@ struct input;
 struct source;
 struct snapshot;
 
+struct later { /* of op_later */
+    struct later *next;
+    bool (*run)(void *context, struct error *err);
+    void (*end)(void *context);
+    void *context;
+    const char *id; /* of the operator */
+};
+
 /* The barrier that is passing through. */
 struct barrier {
     uint64_t checkpoint; /* 0: none */
@@ -47,6 +55,7 @@ struct subtask {
     int64_t gate_sent_ms;  /* last watermark behind the gate */
     bool waiting;          /* a target holds what its channel did not take */
     struct barrier barrier;
+    struct later *later;        /* of this barrier, for its snapshot */
     struct snapshot *snapshot;  /* of the newest barrier, being written */
     struct snapshot *forgotten; /* older ones whose work is not done yet */
     struct commands commands;

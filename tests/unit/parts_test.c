@@ -21,6 +21,18 @@
 
 #include <cmocka.h>
 
+/* As the engine does it: the bundle counts once the disk has been waited for. */
+static bool prepare(struct parts *parts, uint64_t checkpoint, int64_t now_ms, bool last,
+                    struct bytes *bundle, struct error *err)
+{
+    struct durable *durable = durable_create();
+    bool good = parts_prepare(parts, checkpoint, now_ms, last, bundle, durable, err) &&
+                durable_wait(durable, err);
+
+    durable_close(durable);
+    return good;
+}
+
 /* ---- system calls that change something, counted ---- */
 
 static uint32_t calls_left; /* 0: no limit */
@@ -164,12 +176,12 @@ static void test_commit(void **state)
     struct parts *parts = parts_open(&options, &err);
     assert_non_null(parts);
     put_row(parts, 1);
-    assert_true(parts_prepare(parts, 5, 0, false, &first, &err));
+    assert_true(prepare(parts, 5, 0, false, &first, &err));
     assert_true(parts_commit(parts, first.data, first.size, &err));
     count_rows(dir, counts);
     assert_int_equal(counts[1], 0); /* in progress */
     put_row(parts, 2);
-    assert_true(parts_prepare(parts, 6, 0, true, &second, &err));
+    assert_true(prepare(parts, 6, 0, true, &second, &err));
     for (int again = 0; again < 3; again++)
         assert_true(parts_commit(parts, second.data, second.size, &err));
     count_rows(dir, counts);
@@ -188,7 +200,7 @@ static void test_nothing(void **state)
     struct bytes bundle = {0};
     struct error err;
     struct parts *parts = parts_open(&options, &err);
-    assert_true(parts_prepare(parts, 1, 0, true, &bundle, &err));
+    assert_true(prepare(parts, 1, 0, true, &bundle, &err));
     assert_true(parts_commit(parts, bundle.data, bundle.size, &err));
     assert_int_equal(count_files(*state, "part"), 0);
     assert_int_equal(count_files(*state, ".part"), 0);
@@ -206,11 +218,11 @@ static void test_late_commit(void **state)
     options.roll_time_ms = 1;
     struct parts *parts = parts_open(&options, &err);
     put_row(parts, 1);
-    assert_true(parts_prepare(parts, 1, 10, false, &first, &err));
+    assert_true(prepare(parts, 1, 10, false, &first, &err));
     put_row(parts, 2);
-    assert_true(parts_prepare(parts, 2, 20, false, &second, &err));
+    assert_true(prepare(parts, 2, 20, false, &second, &err));
     assert_true(parts_commit(parts, first.data, first.size, &err));
-    assert_true(parts_prepare(parts, 3, 30, false, &third, &err));
+    assert_true(prepare(parts, 3, 30, false, &third, &err));
     struct bundle bundle;
     assert_true(bundle_read(&bundle, third.data, third.size, &err));
     assert_int_equal(bundle.count, 1); /* checkpoint 2 has not been told complete */
@@ -234,10 +246,10 @@ static void test_fresh(void **state)
     struct error err;
     struct parts *parts = parts_open(&options, &err);
     put_row(parts, 1);
-    assert_true(parts_prepare(parts, 1, 0, true, &bundle, &err));
+    assert_true(prepare(parts, 1, 0, true, &bundle, &err));
     assert_true(parts_commit(parts, bundle.data, bundle.size, &err));
     put_row(parts, 2);
-    assert_true(parts_prepare(parts, 2, 0, false, &bundle, &err));
+    assert_true(prepare(parts, 2, 0, false, &bundle, &err));
     parts_close(parts);
     assert_int_equal(count_files(dir, ".part"), 1);
     assert_null(parts_open(&options, &err)); /* a fresh run into a full directory */
@@ -267,9 +279,9 @@ static void test_zombie(void **state)
     uint8_t counts[ROWS_MAX];
     struct parts *zombie = parts_open(&options, &err);
     put_row(zombie, 1);
-    assert_true(parts_prepare(zombie, 1, 0, false, &bundle, &err));
+    assert_true(prepare(zombie, 1, 0, false, &bundle, &err));
     put_row(zombie, 2);
-    assert_true(parts_prepare(zombie, 2, 0, false, &later, &err)); /* never complete */
+    assert_true(prepare(zombie, 2, 0, false, &later, &err)); /* never complete */
     options.subtask = "0-1-2";
     options.restored = true;
     struct parts *parts = parts_open(&options, &err);
@@ -277,7 +289,7 @@ static void test_zombie(void **state)
     assert_true(parts_settle(parts, &err));
     later.size = 0;
     put_row(zombie, 3);
-    assert_true(parts_prepare(zombie, 3, 0, true, &later, &err));
+    assert_true(prepare(zombie, 3, 0, true, &later, &err));
     assert_false(parts_commit(zombie, later.data, later.size, &err)); /* its file is gone */
     count_rows(dir, counts);
     assert_int_equal(counts[1], 1);
@@ -296,7 +308,7 @@ static void test_lost(void **state)
     struct error err;
     struct parts *parts = parts_open(&options, &err);
     put_row(parts, 1);
-    assert_true(parts_prepare(parts, 1, 0, false, &bundle, &err));
+    assert_true(prepare(parts, 1, 0, false, &bundle, &err));
     parts_close(parts);
     clear_dir(dir);
     options.restored = true;
@@ -322,9 +334,9 @@ static void test_fork(void **state)
     snprintf(other, sizeof(other), "%s-2", dir);
     struct parts *parts = parts_open(&options, &err);
     put_row(parts, 1);
-    assert_true(parts_prepare(parts, 1, 0, false, &bundle, &err));
+    assert_true(prepare(parts, 1, 0, false, &bundle, &err));
     put_row(parts, 2);
-    assert_true(parts_prepare(parts, 2, 0, true, &later, &err));
+    assert_true(prepare(parts, 2, 0, true, &later, &err));
     assert_true(parts_commit(parts, later.data, later.size, &err));
     parts_close(parts);
     options.dir = other;
@@ -512,8 +524,8 @@ static void run_attempt(const struct attempt *attempt, const struct manifest *fr
         now.count = attempt->parallelism;
         for (uint32_t k = 0; k < now.count; k++) {
             now.bundles[k].size = 0;
-            must(parts_prepare(parts[k], now.number, (int64_t)now.number, now.rows == LAST_ROW,
-                               &now.bundles[k], &err),
+            must(prepare(parts[k], now.number, (int64_t)now.number, now.rows == LAST_ROW,
+                         &now.bundles[k], &err),
                  &err);
         }
         if (random_below(&random, 5) == 0 && now.rows < LAST_ROW) {

@@ -128,12 +128,14 @@ static void commit_test(void **state)
     uint32_t bundles;
 
     (void)state;
+    memset(&disk, 0, sizeof(disk));
     rig_settle(rig);
     assert_int_equal(rig->drained, 2);
     assert_int_equal(ledger.count, 0);
     for (uint64_t n = 1; n <= 3; n++) { /* 1 and 2 are never complete */
         rig_trigger(rig, n, n == 3);
         rig_await(rig);
+        assert_int_equal(disk.waited, n * 3 * 2);
     }
     rig_settle(rig);
     assert_int_equal(ledger.count, 0);
@@ -146,6 +148,7 @@ static void commit_test(void **state)
     assert_int_equal(ledger.count, bundles);
     assert_int_equal(rig->drained, 2); /* told once */
     plan_close(rig_close(rig));
+    assert_int_equal(disk.given, disk.ended);
     rig_remove(dir);
     memory_free(rig_lines());
 }
@@ -328,6 +331,33 @@ static void failure_test(void **state)
     rig_remove(dir);
 }
 
+/* No checkpoint is reported when the disk did not take what it tells of; not even a later one. */
+static void disk_test(void **state)
+{
+    struct rig_options options = {.parallelism = 2, .lag = 30};
+    char *dir = rig_temporary();
+    struct rig *rig = rig_open(keyed_job, dir, 1, &options, NULL);
+
+    (void)state;
+    memset(&disk, 0, sizeof(disk));
+    disk.full = true;
+    rig_trigger(rig, 1, false);
+    for (int i = 0; i < 20; i++)
+        (void)rig_round(rig);
+    for (uint32_t i = 0; i < rig->count; i++)
+        subtask_abort(rig->tasks[i].task, 1);
+    rig_trigger(rig, 2, false);
+    for (int i = 0; i < 1000 && rig->error.code == ERROR_NONE; i++)
+        (void)rig_round(rig);
+    assert_string_equal(rig->error.what, "is full");
+    assert_non_null(strstr(rig->error.where, "operator "));
+    assert_true(rig->checkpoint.have < rig->count);
+    plan_close(rig_close(rig));
+    assert_int_equal(disk.given, disk.ended);
+    disk.full = false;
+    rig_remove(dir);
+}
+
 /* A damaged part of a checkpoint is an error that says so, whatever byte it is. */
 static void damage_test(void **state)
 {
@@ -366,7 +396,8 @@ int main(void)
         cmocka_unit_test(commit_test),       cmocka_unit_test(stop_test),
         cmocka_unit_test(backpressure_test), cmocka_unit_test(load_test),
         cmocka_unit_test(splits_test),       cmocka_unit_test(hold_test),
-        cmocka_unit_test(failure_test),      cmocka_unit_test(damage_test),
+        cmocka_unit_test(failure_test),      cmocka_unit_test(disk_test),
+        cmocka_unit_test(damage_test),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

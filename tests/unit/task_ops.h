@@ -589,6 +589,25 @@ static bool sink_process(struct op *op, uint32_t port, const struct batch *in, s
     return true;
 }
 
+/* What bundles wait for. */
+static struct {
+    uint32_t given, waited, ended;
+    bool full;
+} disk;
+
+static bool sink_wait(void *context, struct error *err)
+{
+    (void)context;
+    disk.waited++;
+    return !disk.full || error_set(err, ERROR_IO, "the disk", NULL, "is full");
+}
+
+static void sink_waited(void *context)
+{
+    disk.ended++;
+    memory_free(context);
+}
+
 /* A bundle: its name, a 0, the lines. */
 static bool sink_prepare_op(struct op *op, uint64_t checkpoint, struct bytes *bundle,
                             struct error *err)
@@ -601,6 +620,8 @@ static bool sink_prepare_op(struct op *op, uint64_t checkpoint, struct bytes *bu
     bytes_put(bundle, "", 1);
     bytes_put(bundle, scratch->lines.data, scratch->lines.size);
     scratch->lines.size = 0;
+    disk.given++;
+    op_later(op, sink_wait, sink_waited, memory_text("a handle"));
     return true;
 }
 
