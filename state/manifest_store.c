@@ -83,10 +83,10 @@ static bool job_of(const char *name, struct arena *arena, char **job_name)
     return slash != NULL;
 }
 
-/* Without a look at its files. The folder's name wins over the job's, so that a folder may be
+/* The folder's name wins over the job's, so that a folder may be
  * copied elsewhere. */
-static struct manifest *manifest_load(struct checkpoint_store *store, const char *name,
-                                      struct arena *arena, struct error *err)
+struct manifest *manifest_load(struct checkpoint_store *store, const char *name,
+                               struct arena *arena, struct error *err)
 {
     char wanted[CHECKPOINT_NAME_MAX];
     struct manifest *manifest = NULL;
@@ -114,12 +114,7 @@ out:
     return manifest;
 }
 
-struct files { /* named by a manifest, sorted by name */
-    uint32_t count, capacity;
-    const struct store_file **list;
-};
-
-static void files_add(struct files *files, const struct store_file *list, uint32_t count)
+static void files_add(struct manifest_files *files, const struct store_file *list, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (files->count == files->capacity) {
@@ -138,7 +133,7 @@ static int file_order(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void files_of(const struct manifest *manifest, struct files *files)
+void manifest_files_of(const struct manifest *manifest, struct manifest_files *files)
 {
     for (uint32_t i = 0; i < manifest->operator_count; i++) {
         const struct manifest_operator *op = &manifest->operators[i];
@@ -154,8 +149,14 @@ static void files_of(const struct manifest *manifest, struct files *files)
         qsort(files->list, files->count, sizeof(void *), file_order);
 }
 
-static bool file_check(struct checkpoint_store *store, const char *job_name,
-                       const struct store_file *file, struct error *err)
+bool manifest_files_have(const struct manifest_files *files, const struct store_file *file)
+{
+    return files->count > 0 &&
+           bsearch(&file, files->list, files->count, sizeof(void *), file_order);
+}
+
+bool manifest_file_check(struct checkpoint_store *store, const char *job_name,
+                         const struct store_file *file, struct error *err)
 {
     char name[CHECKPOINT_NAME_MAX], where[PATH_SIZE_MAX + CHECKPOINT_NAME_MAX];
     uint64_t size, checksum;
@@ -176,17 +177,17 @@ static bool file_check(struct checkpoint_store *store, const char *job_name,
 bool manifest_verify(struct checkpoint_store *store, const struct manifest *manifest,
                      struct error *err)
 {
-    struct files files = {0};
+    struct manifest_files files = {0};
     bool ok = true;
 
-    files_of(manifest, &files);
+    manifest_files_of(manifest, &files);
     for (uint32_t i = 0; ok && i < files.count; i++) {
         const struct store_file *file = files.list[i], *before = i ? files.list[i - 1] : NULL;
 
         if (before && strcmp(before->name, file->name) == 0 && before->size == file->size &&
             before->checksum == file->checksum)
             continue; /* shared by subtasks */
-        ok = file_check(store, manifest->job_name, file, err);
+        ok = manifest_file_check(store, manifest->job_name, file, err);
     }
     memory_free(files.list);
     return ok;
@@ -235,8 +236,8 @@ static bool places_leave(struct checkpoint_store *store, const char *job_name, s
     return true;
 }
 
-static bool places_good(struct checkpoint_store *store, const char *job_name, struct arena *arena,
-                        struct places *places, struct error *err)
+bool places_good(struct checkpoint_store *store, const char *job_name, struct arena *arena,
+                 struct places *places, struct error *err)
 {
     return places_list(store, job_name, arena, places, err) &&
            places_leave(store, job_name, arena, places, err);
@@ -365,6 +366,13 @@ static char *part_cut(char *path)
     return slash + 1;
 }
 
+/* For files that are not finished. */
+static const char *work_folder(struct arena *arena, const struct checkpoint_store *store,
+                               const char *job)
+{
+    return arena_format(arena, "%s/%s/shared", store->place, job);
+}
+
 static bool open_one(char *folder, struct arena *arena, struct checkpoint_store **store,
                      struct manifest **out, struct error *err)
 {
@@ -378,8 +386,8 @@ static bool open_one(char *folder, struct arena *arena, struct checkpoint_store 
     *store = checkpoint_store_dir(folder[0] ? folder : "/", err);
     if (!*store)
         return false;
-    *out = manifest_read(*store, name, arena, err);
-    return *out != NULL;
+    *out = manifest_load(*store, name, arena, err);
+    return *out && manifest_mend(*store, *out, work_folder(arena, *store, job), err);
 }
 
 static bool open_newest(char *folder, struct arena *arena, struct checkpoint_store **store,
@@ -394,8 +402,12 @@ static bool open_newest(char *folder, struct arena *arena, struct checkpoint_sto
         return false;
     if (*out)
         return true;
-    if (!skipped || !skipped->count)
+    if (!skipped->count)
         return no_checkpoint(err, given);
+    if (!manifest_latest_mended(*store, job, 0, work_folder(arena, *store, job), arena, out, err))
+        return false;
+    if (*out)
+        return true;
     return error_set(err, ERROR_STATE, given, NULL, "no checkpoint is whole; %s",
                      skipped->lines[0]);
 }
@@ -443,7 +455,7 @@ struct retention {
     struct arena *arena;
     struct places places;
     bool *keep; /* by place */
-    struct files kept, gone;
+    struct manifest_files kept, gone;
     bool blind; /* a manifest that is kept cannot be read: no file may go */
 };
 
@@ -467,7 +479,7 @@ static void retention_choose(struct retention *retention, uint32_t retain, const
             continue;
         }
         good += !manifest->savepoint;
-        files_of(manifest, wanted ? &retention->kept : &retention->gone);
+        manifest_files_of(manifest, wanted ? &retention->kept : &retention->gone);
     }
     if (retention->kept.count)
         qsort(retention->kept.list, retention->kept.count, sizeof(void *), file_order);
@@ -487,11 +499,12 @@ static bool retention_remove(const struct retention *retention, struct error *er
     for (uint32_t i = 0; ok && !retention->blind && i < retention->gone.count; i++) {
         const struct store_file *file = retention->gone.list[i];
 
-        if (retention->kept.count &&
-            bsearch(&file, retention->kept.list, retention->kept.count, sizeof(void *), file_order))
+        if (manifest_files_have(&retention->kept, file))
             continue;
         manifest_file_name(retention->job_name, file->name, name);
         ok = checkpoint_remove(retention->store, name, err);
+        manifest_copy_name(retention->job_name, file->name, name);
+        ok = ok && checkpoint_remove(retention->store, name, err);
     }
     return ok;
 }
@@ -544,11 +557,9 @@ bool manifest_sweep(struct checkpoint_store *store, const char *job_name, struct
         ok = checkpoint_list(store, prefix, retention.arena, &names, err);
     for (uint32_t i = 0; ok && i < names.count; i++) {
         struct store_file file = {0};
-        const struct store_file *wanted = &file;
 
         (void)snprintf(file.name, sizeof(file.name), "%s", names.names[i] + strlen(prefix));
-        if (!retention.kept.count || !bsearch(&wanted, retention.kept.list, retention.kept.count,
-                                              sizeof(void *), file_order))
+        if (!manifest_files_have(&retention.kept, &file))
             ok = checkpoint_remove(store, names.names[i], err);
     }
     memory_free(retention.kept.list);

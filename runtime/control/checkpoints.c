@@ -323,6 +323,12 @@ static void find_work(uv_work_t *work)
     if (!find->good)
         return;
     log_skipped(&skipped);
+    if (!manifest && skipped.count > 0)
+        find->good =
+            manifest_latest_mended(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
+                                   checkpoints->work_dir, find->arena, &manifest, &find->err);
+    if (!find->good)
+        return;
     if (!manifest)
         manifest = checkpoints->restored;
     if (!manifest) {
@@ -386,12 +392,33 @@ static void write_work(uv_work_t *work)
                  error_text(&err, text, sizeof(text)));
 }
 
+static void copy_work(uv_work_t *work)
+{
+    struct piece *piece = work->data;
+    struct checkpoints *checkpoints = piece->checkpoints;
+    struct error err = {0};
+    char text[ERROR_TEXT_MAX];
+
+    if (!manifest_copy(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
+                       checkpoints->work_dir, &err))
+        log_line(LOG_WARN, "checkpoints share files without a copy", "why=\"%s\"",
+                 error_text(&err, text, sizeof(text)));
+}
+
+static void copy_done(uv_work_t *work, int status)
+{
+    (void)status;
+    memory_free(work->data);
+}
+
 static void write_done(uv_work_t *work, int status)
 {
     struct write *write = work->data;
 
     (void)status;
     write->written(write->owner, write->manifest.checkpoint, write->good ? NULL : &write->err);
+    if (write->good && write->piece.checkpoints->plan->settings.checkpoint.copies)
+        piece_add(write->piece.checkpoints, memory_new(sizeof(struct piece)), copy_work, copy_done);
     arena_close(write->arena);
     memory_free(write);
 }

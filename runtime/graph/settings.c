@@ -56,6 +56,12 @@ static const struct option checkpoint_options[] = {
      .min.i64 = 1,
      .max.i64 = 1000,
      .help = "Complete checkpoints that are kept."},
+    {.name = "copies",
+     .type = OPT_BOOL,
+     FIELD(struct settings, checkpoint.copies),
+     .def.flag = true,
+     .help = "Whether files that all kept checkpoints share get a second copy, for when one is "
+             "damaged. Set to false where the folder is on a store that sees to that itself."},
     {.name = "timeout",
      .type = OPT_DURATION,
      FIELD(struct settings, checkpoint.timeout_ms),

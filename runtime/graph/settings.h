@@ -18,6 +18,7 @@ struct settings {
         int64_t interval_ms; /* 0: only the final one; default 10s */
         const char *dir;     /* default ./checkpoints */
         int64_t retain;      /* default 3 */
+        bool copies;         /* default true */
         int64_t timeout_ms;  /* default 10m */
         double merge_ratio;  /* default 1.0 */
     } checkpoint;

@@ -115,7 +115,10 @@ class Damage(harness.Case):
                 files = [files_of(manifest) for manifest in run.manifests()]
             except FileNotFoundError:  # retired
                 continue
-            if len(files) > 2 and files[-1] - files[-2]:
+            copies = run.folder / "checkpoints" / "video" / "copies"
+            shared = set.intersection(*files) if files else set()
+            if (len(files) > 2 and files[-1] - files[-2] and
+                    all((copies / name).exists() for name in shared)):
                 break
         for pid in [run.process.pid, *harness.worker_pids(run.process.pid)]:
             os.kill(pid, signal.SIGKILL)
@@ -124,7 +127,7 @@ class Damage(harness.Case):
 
     def test_damage_in_any_file(self):
         """One bit, in each file of the newest checkpoint in turn: the newest checkpoint that does not
-        have the file is used; where all have it, it is named and nothing is touched."""
+        have the file is used; where all have it, a copy takes its place."""
         events = max(16000, 6000 * harness.SCALE)
         flags = harness.video_flags(harness.make_ratings(self.folder / "in", events=events))
         expected = self.checksum(self.run_job(*flags))
@@ -134,17 +137,21 @@ class Damage(harness.Case):
             copy = self.folder / "copy"
             shutil.copytree(run.folder, copy)
             path = copy / "checkpoints" / "video" / "shared" / name
+            second = copy / "checkpoints" / "video" / "copies" / name
             shared = all(name in there for there in files)
             self.flip(path if path.exists() else copy / newest.relative_to(run.folder))
-            again = self.run_job(*flags, "-s", "checkpoints/video", place=copy,
-                                 status=2 if shared else 0)
-            self.assertIn(f"{newest.parent.name}/manifest.json: ", again.stderr_text)
-            self.assertIn(f"{name}: damaged", again.stderr_text)
             if shared:
+                hidden = second.rename(self.folder / "hidden")
+                again = self.run_job(*flags, "-s", "checkpoints/video", place=copy, status=2)
                 self.assertIn("no checkpoint is whole", again.stderr_text)
                 self.assertEqual(self.lines(again), self.lines(run))
-            else:
-                self.assertEqual(self.checksum(again), expected, name)
+                hidden.rename(second)
+            again = self.run_job(*flags, "-s", "checkpoints/video", place=copy)
+            self.assertEqual("copies took the places" in again.stderr_text, shared)
+            if not shared:
+                self.assertIn(f"{newest.parent.name}/manifest.json: ", again.stderr_text)
+                self.assertIn(f"{name}: damaged", again.stderr_text)
+            self.assertEqual(self.checksum(again), expected, name)
             shutil.rmtree(copy)
 
 
