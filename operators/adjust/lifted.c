@@ -1,0 +1,419 @@
+/* lifted: see lifted.h. Terms and priors follow from the tables' versions alone, so what is remembered
+ * of them in the instance is no state. */
+#include "operators/adjust/lifted.h"
+
+#include "operators/model/lift.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MEMO_SIZE 4096u /* terms; a power of two */
+
+const struct option lifted_options[] = {
+    {.name = "class",
+     .type = OPT_TEXT,
+     FIELD(struct lifted_config, class),
+     .help =
+         "The column, of the items or of the request, that the tables are keyed by; the factor's "
+         "own by default."},
+    {.name = "cap",
+     .type = OPT_F64,
+     FIELD(struct lifted_config, cap),
+     .def.f64 = LIFT_CAP,
+     .max.f64 = 10,
+     .help = "Largest term, up and down, before `strength`."},
+    {.name = "strength",
+     .type = OPT_F64,
+     FIELD(struct lifted_config, strength),
+     .def.f64 = 1,
+     .max.f64 = 100,
+     .help = "Multiplies the terms; 0 leaves the order as it is."},
+    {.name = "prior",
+     .type = OPT_F64,
+     FIELD(struct lifted_config, prior),
+     .max.f64 = 1e9,
+     .help = "Expected clicks that draw a lift towards its parent's; 0: as many as the table's own "
+             "spread tells."},
+    {.name = "served",
+     .type = OPT_BOOL,
+     FIELD(struct lifted_config, served),
+     .def.flag = true,
+     .help = "false: terms go to shadow.NAME, which feature/lift counts in, and change no score."},
+    {.name = "top",
+     .type = OPT_I64,
+     FIELD(struct lifted_config, top),
+     .def.i64 = 100000,
+     .min.i64 = 1,
+     .max.i64 = 100000,
+     .help = "Items that stay in the list."},
+    {0},
+};
+const struct port lifted_in[] = {
+    {"in", .help = "Recommendations of `score` or of another adjust operator, or impressions."},
+    {0},
+};
+const struct port lifted_out[] = {
+    {"out", .keyed = true, .help = "The same, adjusted."},
+    {0},
+};
+const struct column_def lifted_columns[] = {{"class", TYPE_KEY},       {"total", TYPE_I64},
+                                            {"first", TYPE_TIMESTAMP}, {"half_life", TYPE_I64},
+                                            {"levels", TYPE_LIST},     {0}};
+
+/* ---- planning ---- */
+
+static const char *const *column_names(struct arena *arena, const struct lifted_config *config,
+                                       const struct factor *const *factors, uint32_t count)
+{
+    const char **names = arena_new(arena, count * sizeof(*names));
+
+    for (uint32_t i = 0; i < count; i++) {
+        char *name = arena_new(arena, NAME_SIZE_MAX);
+        snprintf(name, NAME_SIZE_MAX, "%s.%s", config->served ? "reasons" : "shadow",
+                 factors[i]->name);
+        names[i] = name;
+    }
+    return names;
+}
+
+static bool has_column(const struct schema *in, const char *name)
+{
+    return schema_find(in, name) != FIELD_NONE || schema_find(list_schema(in), name) != FIELD_NONE;
+}
+
+static bool check_factor(struct describe *describe, const struct lifted_config *config,
+                         const struct factor *factor, uint32_t table, struct error *err)
+{
+    const struct schema *in = describe_input(describe, 0), *lifts = describe_table(describe, table);
+    const struct schema *items = list_schema(in);
+    const char *class = config->class ? config->class : factor->class;
+    uint32_t at = schema_find(items, class);
+    const struct schema *from = at == FIELD_NONE ? in : items;
+    enum type named;
+
+    if (!lifts)
+        return true;
+    if (!has_column(in, class))
+        return describe_error(describe, err, "class", "name a column of the list or the request",
+                              "there is no column \"%s\"", class);
+    at = schema_find(from, class);
+    named = lifts->fields[schema_find(lifts, "class")].type;
+    if (from->fields[at].type != named)
+        return describe_error(describe, err, "tables", "key feature/lift by the same column",
+                              "the classes of \"%s\" are %s, but column \"%s\" is %s", factor->name,
+                              type_name(named), class, type_name(from->fields[at].type));
+    if (!has_column(in, factor->columns[0]))
+        return describe_error(describe, err, "from", "join it before",
+                              "neither the list nor the request has column \"%s\"",
+                              factor->columns[0]);
+    return true;
+}
+
+bool lifted_check(struct describe *describe, const struct lifted_config *config,
+                  const struct factor *const *factors, uint32_t count, struct error *err)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!check_factor(describe, config, factors[i], i, err))
+            return false;
+    return list_describe(describe, column_names(describe_arena(describe), config, factors, count),
+                         count, err);
+}
+
+bool lifted_describe(struct describe *describe, const struct factor *const *factors, uint32_t count,
+                     struct error *err)
+{
+    return lifted_check(describe, describe_config(describe), factors, count, err);
+}
+
+/* ---- an instance ---- */
+
+struct memo {
+    uint64_t class;
+    uint32_t found;
+    bool known;
+    double term;
+};
+
+struct where { /* a column of the items or of the request */
+    uint32_t column;
+    bool listed;
+};
+
+struct evidence { /* of a factor */
+    const struct factor *factor;
+    uint32_t table, levels, half_life, first; /* of the table: its place and columns */
+    uint32_t cells;
+    struct where class, at, within;
+    bool given;
+    int64_t version; /* that the next two are of */
+    double prior;
+    struct memo memo[MEMO_SIZE];
+};
+
+struct lifted {
+    const struct lifted_config *config;
+    struct list_layout layout;
+    uint32_t count;
+    char names[LIST_TERMS_MAX][NAME_SIZE_MAX];
+    const char *name_list[LIST_TERMS_MAX];
+    struct evidence evidence[LIST_TERMS_MAX];
+};
+
+static struct where find_column(const struct op *op, const struct list_layout *layout,
+                                const char *name)
+{
+    const struct schema *in = op_input_schema(op, 0);
+    uint32_t listed = name ? schema_find(list_schema(in), name) : FIELD_NONE;
+
+    if (!name)
+        return (struct where){FIELD_NONE, false};
+    if (layout->list != FIELD_NONE && listed != FIELD_NONE)
+        return (struct where){listed, true};
+    return (struct where){schema_find(in, name), false};
+}
+
+static void open_evidence(struct op *op, struct lifted *lifted, const struct factor *factor,
+                          uint32_t table)
+{
+    struct evidence *evidence = &lifted->evidence[table];
+    const char *class = lifted->config->class ? lifted->config->class : factor->class;
+
+    evidence->factor = factor;
+    evidence->table = table;
+    evidence->given = op_table_given(op, table);
+    evidence->version = INT64_MIN;
+    evidence->cells = factor_cells(factor);
+    if (!evidence->given)
+        return;
+    evidence->levels = op_table_column(op, table, "levels");
+    evidence->half_life = op_table_column(op, table, "half_life");
+    evidence->first = op_table_column(op, table, "first");
+    evidence->class = find_column(op, &lifted->layout, class);
+    evidence->at = find_column(op, &lifted->layout, factor->columns[0]);
+    evidence->within = find_column(op, &lifted->layout, factor->columns[1]);
+}
+
+struct lifted *lifted_create(struct op *op, const struct lifted_config *config,
+                             const struct factor *const *factors, uint32_t count)
+{
+    struct lifted *lifted = op_memory(op, sizeof(*lifted));
+
+    CHECK(count <= LIST_TERMS_MAX);
+    lifted->config = config;
+    lifted->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(lifted->names[i], NAME_SIZE_MAX, "%s.%s", config->served ? "reasons" : "shadow",
+                 factors[i]->name);
+        lifted->name_list[i] = lifted->names[i];
+    }
+    list_open(op, &lifted->layout, lifted->name_list, count);
+    for (uint32_t i = 0; i < count; i++)
+        open_evidence(op, lifted, factors[i], i);
+    return lifted;
+}
+
+bool lifted_open(struct op *op, const struct factor *const *factors, uint32_t count,
+                 struct error *err)
+{
+    (void)err; /* cannot fail */
+    op_set_scratch(op, lifted_create(op, op_config(op), factors, count));
+    return true;
+}
+
+/* ---- evidence ---- */
+
+static struct lift_sums cell_of(const struct table_row *row, uint32_t levels, uint32_t cell)
+{
+    return (struct lift_sums){table_row_list_f64(row, levels, 0)[cell],
+                              table_row_list_f64(row, levels, 1)[cell],
+                              table_row_list_f64(row, levels, 2)[cell]};
+}
+
+static void scale(struct lift_sums *sums, double by)
+{
+    sums->clicks *= by;
+    sums->expected *= by;
+    sums->squares *= by;
+}
+
+/* What a row that has not changed for a while is still worth. */
+static double fade(const struct evidence *evidence, const struct table_row *row, int64_t now_ms)
+{
+    int64_t half_life_ms = table_row_i64(row, evidence->half_life);
+    int64_t behind_ms = now_ms - table_row_version(row);
+
+    if (half_life_ms <= 0 || behind_ms <= 0 || now_ms == INT64_MAX)
+        return 1;
+    return exp2(-(double)behind_ms / (double)half_life_ms);
+}
+
+static double find_prior(const struct evidence *evidence, const struct table_row *const *rows,
+                         uint32_t count, int64_t now_ms)
+{
+    uint32_t levels = factor_levels(evidence->factor);
+    struct block *memory = block_create(((size_t)count * levels + 1) * sizeof(struct lift_sums));
+    struct lift_sums *cells = (struct lift_sums *)(void *)memory->data;
+    int64_t first_ms = INT64_MAX, half_life_ms = 0, last_ms = INT64_MIN;
+    double variance, prior;
+
+    for (uint32_t i = 0; i < count; i++) {
+        double left = fade(evidence, rows[i], now_ms);
+        for (uint32_t k = 0; k < levels; k++) {
+            struct lift_sums *cell = &cells[(size_t)i * levels + k];
+            *cell = (struct lift_sums){0};
+            if (k < table_row_list(rows[i], evidence->levels))
+                *cell = cell_of(rows[i], evidence->levels, k);
+            scale(cell, left);
+        }
+        if (table_row_i64(rows[i], evidence->first) < first_ms)
+            first_ms = table_row_i64(rows[i], evidence->first);
+        if (table_row_version(rows[i]) > last_ms)
+            last_ms = table_row_version(rows[i]);
+        half_life_ms = table_row_i64(rows[i], evidence->half_life);
+    }
+    variance = count ? lift_variance((double)(last_ms - first_ms), (double)half_life_ms) : 1;
+    prior = lift_prior(lift_spread(cells, count, levels, variance), variance);
+    block_release(&memory);
+    return prior;
+}
+
+static void follow_version(struct op *op, const struct lifted *lifted, struct evidence *evidence)
+{
+    int64_t version = op_table_version(op, evidence->table);
+    const struct table_row *const *rows;
+    uint32_t count;
+
+    if (version == evidence->version && version != INT64_MAX) /* INT64_MAX: the newest */
+        return;
+    evidence->version = version;
+    memset(evidence->memo, 0, sizeof(evidence->memo));
+    evidence->prior = lifted->config->prior;
+    if (evidence->prior > 0)
+        return;
+    rows = op_table_top(op, evidence->table, &count);
+    evidence->prior = find_prior(evidence, rows, count, version);
+}
+
+static double parent_ratio(const struct evidence *evidence, const struct table_row *row,
+                           uint32_t parent, double left)
+{
+    struct lift_sums sums;
+
+    if (parent == FACTOR_NONE)
+        return 1;
+    sums = cell_of(row, evidence->levels, parent);
+    scale(&sums, left);
+    return lift_ratio(&sums, evidence->prior, 1);
+}
+
+static double term_of(const struct lifted *lifted, const struct evidence *evidence,
+                      const struct table_row *row, uint32_t found)
+{
+    uint32_t level = factor_level(found), parent = factor_parent(found);
+    uint32_t circle = evidence->factor->circle;
+    double left, ratio;
+    struct lift_sums sums;
+
+    if (!row || table_row_list(row, evidence->levels) != evidence->cells)
+        return 0;
+    left = fade(evidence, row, evidence->version);
+    ratio = parent_ratio(evidence, row, parent, left);
+    if (level == FACTOR_NONE && parent == FACTOR_NONE)
+        return 0;
+    if (level == FACTOR_NONE) { /* only the parent is known: its own ratio */
+        sums = cell_of(row, evidence->levels, parent);
+        ratio = 1;
+    } else if (circle) {
+        struct lift_sums cells[FACTOR_CELLS_MAX];
+        for (uint32_t i = 0; i < evidence->cells; i++)
+            cells[i] = cell_of(row, evidence->levels, i);
+        sums = lift_smooth(cells, level, circle);
+    } else {
+        sums = cell_of(row, evidence->levels, level);
+    }
+    scale(&sums, left);
+    return lifted->config->strength * lift_term(&sums, evidence->prior, ratio, lifted->config->cap);
+}
+
+static double recall(struct op *op, const struct lifted *lifted, struct evidence *evidence,
+                     uint64_t class, uint32_t found)
+{
+    uint64_t place = (class ^ (class >> 32) ^ found * 0x9e3779b1u) % MEMO_SIZE;
+    struct memo *memo = &evidence->memo[place];
+
+    if (!memo->known || memo->class != class || memo->found != found)
+        *memo = (struct memo){
+            class, found, true,
+            term_of(lifted, evidence, op_table_find(op, evidence->table, class), found)};
+    return memo->term;
+}
+
+/* ---- rows ---- */
+
+static uint64_t *ids_of(const struct batch *in, const struct batch *items, struct where where,
+                        struct block **memory)
+{
+    const struct batch *from = where.listed ? items : in;
+
+    *memory = block_create((from->rows + 1ul) * sizeof(uint64_t));
+    key_ids(batch_column(from, where.column), from->rows, (uint64_t *)(void *)(*memory)->data);
+    return (uint64_t *)(void *)(*memory)->data;
+}
+
+static uint32_t *levels_of(const struct evidence *evidence, const struct batch *in,
+                           const struct batch *items, struct block **memory)
+{
+    const struct batch *from = evidence->at.listed ? items : in;
+    bool both =
+        evidence->within.column != FIELD_NONE && evidence->within.listed == evidence->at.listed;
+
+    *memory = block_create((from->rows + 1ul) * sizeof(uint32_t));
+    factor_find_levels(evidence->factor, batch_column(from, evidence->at.column),
+                       both ? batch_column(from, evidence->within.column) : NULL, 0, from->rows,
+                       (uint32_t *)(void *)(*memory)->data);
+    return (uint32_t *)(void *)(*memory)->data;
+}
+
+static void fill_terms(struct op *op, struct lifted *lifted, struct evidence *evidence,
+                       const struct batch *in, double *terms)
+{
+    const struct batch *items = list_items(&lifted->layout, in);
+    struct block *class_memory, *level_memory;
+    const uint64_t *classes = ids_of(in, items, evidence->class, &class_memory);
+    const uint32_t *levels = levels_of(evidence, in, items, &level_memory);
+
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        uint32_t begin, end;
+        list_range(&lifted->layout, in, row, &begin, &end);
+        for (uint32_t i = begin; i < end; i++)
+            terms[i] = recall(op, lifted, evidence, classes[evidence->class.listed ? i : row],
+                              levels[evidence->at.listed ? i : row]);
+    }
+    block_release(&class_memory);
+    block_release(&level_memory);
+}
+
+void lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in)
+{
+    struct column *added[LIST_TERMS_MAX];
+
+    for (uint32_t i = 0; i < lifted->count; i++) {
+        struct evidence *evidence = &lifted->evidence[i];
+        double *terms;
+        added[i] = list_column(list_items(&lifted->layout, in)->rows, &terms);
+        if (!evidence->given)
+            continue;
+        follow_version(op, lifted, evidence);
+        fill_terms(op, lifted, evidence, in, terms);
+    }
+    list_emit(op, &lifted->layout, in, added, (uint32_t)lifted->config->top);
+}
+
+bool lifted_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    (void)port;
+    (void)err; /* cannot fail */
+    lifted_adjust(op, op_scratch(op), in);
+    return true;
+}

@@ -1,0 +1,239 @@
+/* list: see list.h. */
+#include "operators/adjust/list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t find_list(const struct schema *in)
+{
+    uint32_t list = schema_find(in, "items");
+
+    return list != FIELD_NONE && in->fields[list].type == TYPE_LIST ? list : FIELD_NONE;
+}
+
+const struct schema *list_schema(const struct schema *in)
+{
+    uint32_t list = find_list(in);
+
+    return list == FIELD_NONE ? in : in->fields[list].child;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* ---- planning ---- */
+
+static bool check_score(struct describe *describe, const struct schema *items, bool listed,
+                        struct error *err)
+{
+    uint32_t score = schema_find(items, "score");
+
+    if (score == FIELD_NONE && !listed)
+        return true;
+    if (score != FIELD_NONE && items->fields[score].type == TYPE_F64)
+        return true;
+    return describe_error(describe, err, "from", "read `score` or another adjust operator",
+                          "%s has no scores in it", listed ? "column \"items\"" : "the input");
+}
+
+bool list_describe(struct describe *describe, const char *const *names, uint32_t count,
+                   struct error *err)
+{
+    struct arena *arena = describe_arena(describe);
+    const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
+    struct schema *schema = schema_create(arena), *child = schema_create(arena);
+    uint32_t list = find_list(in);
+
+    if (!check_score(describe, items, list != FIELD_NONE, err))
+        return false;
+    for (uint32_t i = 0; i < items->count; i++)
+        CHECK(schema_add(child, arena, &items->fields[i]));
+    for (uint32_t i = 0; i < count; i++)
+        if (!schema_add_column(child, arena, names[i], TYPE_F64))
+            return describe_error(describe, err, "from", "use each factor once",
+                                  "%s already has a column \"%s\"",
+                                  list == FIELD_NONE ? "the input" : "the list", names[i]);
+    for (uint32_t i = 0; i < in->count; i++) {
+        struct field field = in->fields[i];
+        if (i == list)
+            field.child = child;
+        CHECK(schema_add(schema, arena, &field));
+    }
+    describe_output(describe, 0, list == FIELD_NONE ? child : schema);
+    return true;
+}
+
+void list_open(const struct op *op, struct list_layout *layout, const char *const *names,
+               uint32_t count)
+{
+    const struct schema *in = op_input_schema(op, 0), *items = list_schema(in);
+
+    CHECK(count <= LIST_TERMS_MAX);
+    *layout = (struct list_layout){.list = find_list(in),
+                                   .score = schema_find(items, "score"),
+                                   .names = names,
+                                   .count = count};
+    for (uint32_t i = 0; i < items->count; i++)
+        if (begins(items->fields[i].name, "rank.") && items->fields[i].type == TYPE_F64 &&
+            layout->rank_count < LIST_RANKS_MAX)
+            layout->ranks[layout->rank_count++] = i;
+}
+
+/* ---- rows ---- */
+
+const struct batch *list_items(const struct list_layout *layout, const struct batch *in)
+{
+    return layout->list == FIELD_NONE ? in : batch_column(in, layout->list)->child;
+}
+
+void list_range(const struct list_layout *layout, const struct batch *in, uint32_t row,
+                uint32_t *begin, uint32_t *end)
+{
+    const struct column *list;
+
+    *begin = row;
+    *end = row + 1;
+    if (layout->list == FIELD_NONE)
+        return;
+    list = batch_column(in, layout->list);
+    *begin = (uint32_t)list->offsets[row];
+    *end = column_valid(list, row) ? (uint32_t)list->offsets[row + 1] : *begin;
+}
+
+struct column *list_column(uint32_t rows, double **values)
+{
+    struct column *column = column_create(TYPE_F64, rows);
+
+    column->blocks[0] = block_create((size_t)rows * sizeof(double));
+    memset(column->blocks[0]->data, 0, (size_t)rows * sizeof(double));
+    column->values = column->blocks[0]->data;
+    *values = (double *)(void *)column->blocks[0]->data;
+    return column;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    const struct list_place *a = left, *b = right;
+
+    if (a->value != b->value)
+        return a->value > b->value ? -1 : 1;
+    return a->place < b->place ? -1 : a->place > b->place;
+}
+
+void list_order(struct list_place *places, uint32_t count)
+{
+    uint32_t sorted = 1;
+
+    while (sorted < count && by_value(&places[sorted - 1], &places[sorted]) < 0)
+        sorted++;
+    if (sorted < count)
+        qsort(places, count, sizeof(places[0]), by_value);
+}
+
+/* The items with the added columns, and scores with the reasons in. */
+static struct batch *widen(const struct list_layout *layout, const struct batch *items,
+                           struct column **added)
+{
+    struct batch *wide = batch_create(items->rows, items->column_count + layout->count);
+    double *scores;
+
+    for (uint32_t i = 0; i < HIDDEN_COUNT + items->column_count; i++) {
+        wide->columns[i] = items->columns[i];
+        if (wide->columns[i])
+            column_ref(wide->columns[i]);
+    }
+    if (layout->score != FIELD_NONE) {
+        struct column **score = &wide->columns[HIDDEN_COUNT + layout->score];
+        const double *old = (*score)->values;
+        struct column *fresh = list_column(items->rows, &scores);
+        memcpy(scores, old, items->rows * sizeof(double));
+        column_release(score);
+        *score = fresh;
+    }
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const double *terms = added[i]->values;
+        if (layout->score != FIELD_NONE && begins(layout->names[i], "reasons."))
+            for (uint32_t row = 0; row < items->rows; row++)
+                scores[row] += terms[row];
+        wide->columns[HIDDEN_COUNT + items->column_count + i] = added[i];
+        added[i] = NULL;
+    }
+    return wide;
+}
+
+static double rank_of(const struct list_layout *layout, const struct batch *items, uint32_t old,
+                      uint32_t place)
+{
+    double value = ((const double *)batch_column(items, layout->score)->values)[place];
+
+    for (uint32_t i = 0; i < layout->rank_count; i++)
+        value += ((const double *)batch_column(items, layout->ranks[i])->values)[place];
+    for (uint32_t i = 0; i < layout->count; i++)
+        if (begins(layout->names[i], "rank."))
+            value += ((const double *)batch_column(items, old + i)->values)[place];
+    return value;
+}
+
+struct batch *list_with(const struct list_layout *layout, const struct batch *in,
+                        struct batch **items, const uint32_t *places, const uint32_t *counts)
+{
+    struct batch *out = batch_copy(in);
+    struct column **list = &out->columns[HIDDEN_COUNT + layout->list], *fresh;
+    uint32_t rows = batch_rows(in), total = 0;
+    int32_t *offsets;
+
+    fresh = column_create(TYPE_LIST, rows);
+    fresh->blocks[1] = block_create((rows + 1ul) * sizeof(*offsets));
+    offsets = (int32_t *)(void *)fresh->blocks[1]->data;
+    for (uint32_t row = 0; row < rows; row++) {
+        offsets[row] = (int32_t)total;
+        total += counts[row];
+    }
+    offsets[rows] = (int32_t)total;
+    fresh->offsets = offsets;
+    fresh->child = batch_gather(*items, places, total);
+    if ((*list)->validity) {
+        fresh->blocks[2] = block_create((rows + 7) / 8);
+        memcpy(fresh->blocks[2]->data, (*list)->validity, (rows + 7) / 8);
+        fresh->validity = fresh->blocks[2]->data;
+    }
+    batch_release(items);
+    column_release(list);
+    *list = fresh;
+    return out;
+}
+
+void list_emit(struct op *op, const struct list_layout *layout, const struct batch *in,
+               struct column **added, uint32_t top)
+{
+    const struct batch *items = list_items(layout, in);
+    struct batch *wide = widen(layout, items, added), *out;
+    struct list_place *order;
+    uint32_t *places, total = 0, counts[BATCH_ROWS_MAX];
+    struct block *memory;
+
+    if (layout->list == FIELD_NONE) {
+        op_emit(op, 0, &wide);
+        return;
+    }
+    memory = block_create((items->rows + 1ul) * (sizeof(*order) + sizeof(*places)));
+    order = (struct list_place *)(void *)memory->data;
+    places = (uint32_t *)(void *)(order + items->rows);
+    CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        uint32_t begin, end;
+        list_range(layout, in, row, &begin, &end);
+        for (uint32_t i = begin; i < end; i++)
+            order[i - begin] =
+                (struct list_place){rank_of(layout, wide, items->column_count, i), i};
+        list_order(order, end - begin);
+        counts[row] = end - begin < top ? end - begin : top;
+        for (uint32_t i = 0; i < counts[row]; i++)
+            places[total++] = order[i].place;
+    }
+    out = list_with(layout, in, &wide, places, counts);
+    block_release(&memory);
+    op_emit(op, 0, &out);
+}
