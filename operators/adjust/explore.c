@@ -1,0 +1,330 @@
+/* adjust/explore: the last step before a list is served. Decides which requests are served at random,
+ * cuts the list, and writes down how likely each item was, so that any other ranker can be judged by
+ * the log later.
+ * In: recommendations (`items` with score; rec_id, length), one row a request. Out: the same with
+ * policy, explore, candidates, list_len; items with position (from 1), propensity, propensity_explore
+ * and p_served. Table `positions` (optional): clicks by position of feature/lift (factor: position,
+ * when: explore, examined: false), keyed by site.
+ *
+ * Method: a share `share` of requests, by hash of rec_id, gets its candidates in an order drawn by hash
+ * of (rec_id, item); so the probability of an item at a position is 1/candidates there, and
+ * share/candidates + (1 - share) [it is the greedy one there] altogether. p_served = examination x
+ * sigmoid(score), where the examination of position k is (O_k + a k^-.5) / (E_k + a) relative to that
+ * of position 1, a = 200 expected clicks, and k^-.5 without the table. */
+#include "operators/adjust/list.h"
+#include "operators/model/factor.h"
+#include "operators/model/ids.h"
+#include "operators/model/lift.h"
+
+#include <math.h>
+#include <string.h>
+
+#define POSITIONS 10u
+#define POSITION_PRIOR 200.0 /* expected clicks */
+
+struct explore_config {
+    double share;
+    int64_t top;
+    const char *policy, *item, *rec;
+};
+
+static const struct option explore_options[] = {
+    {.name = "share",
+     .type = OPT_RATIO,
+     FIELD(struct explore_config, share),
+     .def.f64 = 0.1,
+     .max.f64 = 1,
+     .help = "Share of the requests that are served uniformly at random."},
+    {.name = "top",
+     .type = OPT_I64,
+     FIELD(struct explore_config, top),
+     .def.i64 = 10,
+     .min.i64 = 1,
+     .max.i64 = 1000,
+     .help = "Items of a list, at most; a request's own column `length` may ask for fewer."},
+    {.name = "policy",
+     .type = OPT_TEXT,
+     FIELD(struct explore_config, policy),
+     .def.text = "greedy",
+     .help = "Name of this ranker in the column policy; random lists have `uniform`."},
+    {.name = "item",
+     .type = OPT_TEXT,
+     FIELD(struct explore_config, item),
+     .def.text = "item_id",
+     .help = "Column of the items that names them."},
+    {.name = "rec",
+     .type = OPT_FIELD,
+     FIELD(struct explore_config, rec),
+     .def.text = "rec_id",
+     .help = "Column that names the recommendation: the draws are by its hash."},
+    {0},
+};
+static const struct port explore_in[] = {
+    {"in", .help = "Recommendations."},
+    {0},
+};
+static const struct port explore_out[] = {
+    {"out", .keyed = true, .help = "The lists that are served."},
+    {0},
+};
+static const struct column_def positions_columns[] = {
+    {"class", TYPE_KEY}, {"total", TYPE_I64}, {"levels", TYPE_LIST}, {0}};
+static const struct table_use explore_tables[] = {
+    {"positions", "Clicks by position, of feature/lift keyed by site.", .optional = true,
+     .columns = positions_columns},
+    {0},
+};
+static const struct factor position = {
+    .name = "position",
+    .class = "site",
+    .columns = {"position"},
+    .kind = LEVEL_POSITION,
+    .levels = POSITIONS,
+};
+FACTOR_REGISTER(position);
+
+/* ---- planning ---- */
+
+static const struct column_def item_added[] = {{"position", TYPE_I32},
+                                               {"propensity", TYPE_F64},
+                                               {"propensity_explore", TYPE_F64},
+                                               {"p_served", TYPE_F64},
+                                               {0}};
+static const struct column_def row_added[] = {{"policy", TYPE_UTF8},
+                                              {"explore", TYPE_BOOL},
+                                              {"candidates", TYPE_I32},
+                                              {"list_len", TYPE_I32},
+                                              {0}};
+enum { POSITION, PROPENSITY, PROPENSITY_EXPLORE, P_SERVED, ITEM_ADDED };
+enum { POLICY, EXPLORE, CANDIDATES, LIST_LEN, ROW_ADDED };
+
+static bool add_columns(struct describe *describe, struct schema *schema,
+                        const struct column_def *columns, struct error *err)
+{
+    for (; columns->name; columns++)
+        if (!schema_add_column(schema, describe_arena(describe), columns->name, columns->type))
+            return describe_error(describe, err, "from", "use adjust/explore once, as the last",
+                                  "there already is a column \"%s\"", columns->name);
+    return true;
+}
+
+static bool explore_describe(struct describe *describe, struct error *err)
+{
+    const struct explore_config *config = describe_config(describe);
+    struct arena *arena = describe_arena(describe);
+    const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
+    struct schema *schema = schema_create(arena), *child = schema_create(arena);
+    uint32_t score = schema_find(items, "score");
+
+    if (items == in || score == FIELD_NONE || items->fields[score].type != TYPE_F64)
+        return describe_error(describe, err, "from", "read `score` or another adjust operator",
+                              "the input has no list \"items\" with scores");
+    if (schema_find(items, config->item) == FIELD_NONE)
+        return describe_error(describe, err, "item", "name a column of the list",
+                              "the list has no column \"%s\"", config->item);
+    for (uint32_t i = 0; i < items->count; i++)
+        CHECK(schema_add(child, arena, &items->fields[i]));
+    if (!add_columns(describe, child, item_added, err))
+        return false;
+    for (uint32_t i = 0; i < in->count; i++) {
+        struct field field = in->fields[i];
+        if (field.type == TYPE_LIST && strcmp(field.name, "items") == 0)
+            field.child = child;
+        CHECK(schema_add(schema, arena, &field));
+    }
+    if (!add_columns(describe, schema, row_added, err))
+        return false;
+    describe_output(describe, 0, schema);
+    return true;
+}
+
+/* ---- an instance ---- */
+
+struct explore_scratch {
+    struct list_layout layout;
+    uint32_t item, rec, length, site; /* FIELD_NONE: absent */
+    uint32_t levels;                  /* of the table */
+};
+
+static bool explore_open(struct op *op, struct error *err)
+{
+    const struct explore_config *config = op_config(op);
+    const struct schema *in = op_input_schema(op, 0);
+    struct explore_scratch *scratch = op_memory(op, sizeof(*scratch));
+
+    (void)err; /* cannot fail */
+    op_set_scratch(op, scratch);
+    list_open(op, &scratch->layout, NULL, 0);
+    scratch->item = schema_find(list_schema(in), config->item);
+    scratch->rec = schema_find(in, config->rec);
+    scratch->length = schema_find(in, "length");
+    scratch->site = schema_find(in, "site");
+    scratch->levels = op_table_given(op, 0) ? op_table_column(op, 0, "levels") : FIELD_NONE;
+    return true;
+}
+
+/* ---- a request ---- */
+
+static double position_rate(const struct explore_scratch *scratch, const struct table_row *row,
+                            uint32_t k)
+{
+    double usual = 1 / sqrt(k + 1.);
+    struct lift_sums sums = {table_row_list_f64(row, scratch->levels, 0)[k],
+                             table_row_list_f64(row, scratch->levels, 1)[k], 0};
+
+    return lift_ratio(&sums, POSITION_PRIOR, usual);
+}
+
+static double examination(const struct explore_scratch *scratch, const struct table_row *row,
+                          uint32_t k)
+{
+    if (!row || table_row_list(row, scratch->levels) != POSITIONS || k >= POSITIONS)
+        return 1 / sqrt(k + 1.);
+    return position_rate(scratch, row, k) / position_rate(scratch, row, 0);
+}
+
+struct request {
+    uint64_t rec;
+    bool random;
+    uint32_t begin, candidates, length;
+    const struct table_row *row;
+};
+
+static bool draw_random(struct op *op, uint64_t rec)
+{
+    const struct explore_config *config = op_config(op);
+
+    return (double)(hash_draw(op_seed(op), rec) >> 11) * 0x1p-53 < config->share;
+}
+
+static double value_of(const struct explore_scratch *scratch, const struct batch *items,
+                       uint32_t place)
+{
+    const struct list_layout *layout = &scratch->layout;
+    double value = ((const double *)batch_column(items, layout->score)->values)[place];
+
+    for (uint32_t i = 0; i < layout->rank_count; i++)
+        value += ((const double *)batch_column(items, layout->ranks[i])->values)[place];
+    return value;
+}
+
+static void put_item(struct op *op, const struct batch *items, const struct request *request,
+                     uint32_t place, uint32_t k, bool greedy, struct builder *list)
+{
+    const struct explore_config *config = op_config(op);
+    const struct explore_scratch *scratch = op_scratch(op);
+    double score = ((const double *)batch_column(items, scratch->layout.score)->values)[place];
+    double uniform = 1. / request->candidates;
+    uint32_t first = items->column_count;
+
+    builder_child_row(list);
+    for (uint32_t i = 0; i < items->column_count; i++)
+        builder_copy(list, i, batch_column(items, i), place);
+    builder_i32(list, first + POSITION, (int32_t)k + 1);
+    builder_f64(list, first + PROPENSITY,
+                config->share * uniform + (greedy ? 1 - config->share : 0));
+    builder_f64(list, first + PROPENSITY_EXPLORE, uniform);
+    builder_f64(list, first + P_SERVED,
+                examination(scratch, request->row, k) * lift_sigmoid(score));
+}
+
+static void put_items(struct op *op, const struct batch *items, const struct request *request,
+                      struct builder *list)
+{
+    const struct explore_scratch *scratch = op_scratch(op);
+    uint32_t count = request->candidates;
+    struct block *memory = block_create((count + 1ul) * (2 * sizeof(struct list_place) + 8) + 64);
+    struct list_place *greedy = (struct list_place *)(void *)memory->data, *drawn = greedy + count;
+    uint64_t *ids = (uint64_t *)(void *)(drawn + count);
+
+    for (uint32_t i = 0; i < count; i++)
+        greedy[i] =
+            (struct list_place){value_of(scratch, items, request->begin + i), request->begin + i};
+    list_order(greedy, count);
+    if (request->random) {
+        ids_part(batch_column(items, scratch->item), request->begin, count, ids);
+        for (uint32_t i = 0; i < count; i++)
+            drawn[i] = (struct list_place){
+                (double)(hash_draw(op_seed(op) ^ request->rec, ids[i]) >> 11), request->begin + i};
+        list_order(drawn, count);
+    }
+    for (uint32_t k = 0; k < request->length; k++) {
+        uint32_t place = request->random ? drawn[k].place : greedy[k].place;
+        put_item(op, items, request, place, k, place == greedy[k].place, list);
+    }
+    block_release(&memory);
+}
+
+static uint32_t length_of(struct op *op, const struct batch *in, uint32_t row, uint32_t candidates)
+{
+    const struct explore_config *config = op_config(op);
+    const struct explore_scratch *scratch = op_scratch(op);
+    double length = (double)config->top;
+
+    if (scratch->length != FIELD_NONE)
+        length = fmin(length, column_number(batch_column(in, scratch->length), row)); /* not null */
+    return length < candidates ? (uint32_t)fmax(length, 0) : candidates;
+}
+
+static void put_row(struct op *op, const struct batch *in, uint32_t row,
+                    const struct request *request, struct builder *out)
+{
+    const struct explore_config *config = op_config(op);
+    const struct explore_scratch *scratch = op_scratch(op);
+    const char *policy = request->random ? "uniform" : config->policy;
+    uint32_t list = scratch->layout.list, first = in->column_count;
+
+    builder_row_from(out, in, row);
+    for (uint32_t i = 0; i < in->column_count; i++)
+        if (i != list)
+            builder_copy(out, i, batch_column(in, i), row);
+    builder_text(out, first + POLICY, policy, strlen(policy));
+    builder_bool(out, first + EXPLORE, request->random);
+    builder_i32(out, first + CANDIDATES, (int32_t)request->candidates);
+    builder_i32(out, first + LIST_LEN, (int32_t)request->length);
+    put_items(op, list_items(&scratch->layout, in), request, builder_list(out, list));
+    builder_list_end(out, list);
+}
+
+static bool explore_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    const struct explore_scratch *scratch = op_scratch(op);
+    struct builder *out = op_reserve(op, 0, batch_rows(in));
+    uint64_t recs[BATCH_ROWS_MAX], sites[BATCH_ROWS_MAX];
+
+    (void)port;
+    (void)err; /* cannot fail */
+    CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
+    key_ids(batch_column(in, scratch->rec), batch_rows(in), recs);
+    if (scratch->levels != FIELD_NONE && scratch->site != FIELD_NONE)
+        key_ids(batch_column(in, scratch->site), batch_rows(in), sites);
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        struct request request = {.rec = recs[row], .random = draw_random(op, recs[row])};
+        uint32_t end;
+        list_range(&scratch->layout, in, row, &request.begin, &end);
+        request.candidates = end - request.begin;
+        request.length = length_of(op, in, row, request.candidates);
+        if (scratch->levels != FIELD_NONE && scratch->site != FIELD_NONE)
+            request.row = op_table_find(op, 0, sites[row]);
+        put_row(op, in, row, &request, out);
+    }
+    return true;
+}
+
+const struct operator_def adjust_explore = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "adjust/explore",
+    .help = "Serves a share of requests at random, cuts lists, and logs how likely each item was.",
+    .config_size = sizeof(struct explore_config),
+    .options = explore_options,
+    .inputs = explore_in,
+    .outputs = explore_out,
+    .tables = explore_tables,
+    .order = ORDER_NONE,
+    .deterministic = true,
+    .describe = explore_describe,
+    .open = explore_open,
+    .process = explore_process,
+};
+OPERATOR_REGISTER(adjust_explore);
