@@ -112,16 +112,17 @@ NODISCARD bool manifest_latest(struct checkpoint_store *store, const char *job_n
                                struct arena *arena, struct manifest **out,
                                struct manifest_skipped *skipped, struct error *err);
 /* As manifest_latest, where no checkpoint is whole: puts copies (manifest_copy) in the places of damaged
- * files, newest checkpoint first. `work_dir`: a folder for unfinished files. */
+ * files, newest checkpoint first. */
 NODISCARD bool manifest_latest_mended(struct checkpoint_store *store, const char *job_name,
-                                      uint32_t epoch, const char *work_dir, struct arena *arena,
-                                      struct manifest **out, struct error *err);
-/* Makes second copies of the files that all checkpoints of this epoch share. */
+                                      uint32_t epoch, struct arena *arena, struct manifest **out,
+                                      struct error *err);
+/* Makes second copies of the files that all checkpoints of this epoch share, in a store that is a
+ * directory. */
 NODISCARD bool manifest_copy(struct checkpoint_store *store, const char *job_name, uint32_t epoch,
-                             const char *work_dir, struct error *err);
+                             struct error *err);
 /* False when a file is damaged and has no whole copy. */
 NODISCARD bool manifest_mend(struct checkpoint_store *store, const struct manifest *manifest,
-                             const char *work_dir, struct error *err);
+                             struct error *err);
 /* How many manifests there are, and the name of the newest ("" when there is none; CHECKPOINT_NAME_MAX
  * bytes), whether or not they are whole. */
 NODISCARD bool manifest_count(struct checkpoint_store *store, const char *job_name, uint32_t *count,

@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE_SIZE (1u << 20)
+#define COPY_PATH_MAX (PATH_SIZE_MAX + 16u)
 
 void manifest_copy_name(const char *job_name, const char *file, char *name)
 {
@@ -49,14 +51,14 @@ static bool copy_bytes(int from, int to, const char *path, struct error *err)
     return got == 0 || error_errno(err, path, "cannot copy the file");
 }
 
-/* A new file in `work_dir` with the bytes of the file at `path`. */
-static bool copy_file(const char *path, const char *work_dir, char copy[PATH_SIZE_MAX],
+/* A new file in `folder` with the bytes of the file at `path`. */
+static bool copy_file(const char *path, const char *folder, char copy[COPY_PATH_MAX],
                       struct error *err)
 {
     int from = open(path, O_RDONLY | O_CLOEXEC), to;
     bool good;
 
-    (void)snprintf(copy, PATH_SIZE_MAX, "%s/.copy-XXXXXX", work_dir);
+    (void)snprintf(copy, COPY_PATH_MAX, "%s/copy-XXXXXX", folder);
     if (from < 0)
         return error_errno(err, path, "cannot open the file");
     to = mkostemp(copy, O_CLOEXEC);
@@ -64,7 +66,8 @@ static bool copy_file(const char *path, const char *work_dir, char copy[PATH_SIZ
         (void)close(from);
         return error_errno(err, copy, "cannot make a file");
     }
-    good = copy_bytes(from, to, path, err);
+    good = copy_bytes(from, to, path, err) &&
+           (fchmod(to, 0644) == 0 || error_errno(err, copy, "cannot let others read the file"));
     (void)close(from);
     if (close(to) != 0 && good)
         good = error_errno(err, copy, "cannot write the file");
@@ -75,13 +78,13 @@ static bool copy_file(const char *path, const char *work_dir, char copy[PATH_SIZ
 
 /* Makes the object `to` of the bytes of the object `from`. One that is there stays. */
 static bool object_copy(struct checkpoint_store *store, const char *from, const char *to,
-                        const char *work_dir, struct error *err)
+                        struct error *err)
 {
-    char path[PATH_SIZE_MAX], copy[PATH_SIZE_MAX];
+    char folder[PATH_SIZE_MAX], path[PATH_SIZE_MAX], copy[COPY_PATH_MAX];
     bool good;
 
-    if (!checkpoint_fetch(store, from, work_dir, path, err) ||
-        !copy_file(path, work_dir, copy, err))
+    (void)snprintf(folder, sizeof(folder), "%s/.tmp", store->place); /* the store sweeps it */
+    if (!checkpoint_fetch(store, from, folder, path, err) || !copy_file(path, folder, copy, err))
         return false;
     good = checkpoint_put_file(store, to, copy, err) != PUT_FAILED;
     (void)unlink(copy);
@@ -107,7 +110,7 @@ static bool is_listed(const struct name_list *names, const char *name)
 
 static bool copy_shared(struct checkpoint_store *store, const char *job_name,
                         const struct manifest_files *newest, const struct manifest_files *oldest,
-                        const struct name_list *there, const char *work_dir, struct error *err)
+                        const struct name_list *there, struct error *err)
 {
     char from[CHECKPOINT_NAME_MAX], to[CHECKPOINT_NAME_MAX];
 
@@ -119,14 +122,14 @@ static bool copy_shared(struct checkpoint_store *store, const char *job_name,
         if ((i && strcmp(newest->list[i - 1]->name, file) == 0) ||
             !manifest_files_have(oldest, newest->list[i]) || is_listed(there, to))
             continue;
-        if (!object_copy(store, from, to, work_dir, err))
+        if (!object_copy(store, from, to, err))
             return false;
     }
     return true;
 }
 
 bool manifest_copy(struct checkpoint_store *store, const char *job_name, uint32_t epoch,
-                   const char *work_dir, struct error *err)
+                   struct error *err)
 {
     struct arena *arena = arena_create(16384);
     const struct place *newest = NULL, *oldest = NULL;
@@ -135,7 +138,8 @@ bool manifest_copy(struct checkpoint_store *store, const char *job_name, uint32_
     struct name_list there = {0};
     struct places places;
     struct manifest *first, *last;
-    bool good = places_list(store, job_name, arena, &places, err);
+    bool good = manifest_epoch_check(store, job_name, epoch, err) &&
+                places_list(store, job_name, arena, &places, err);
 
     for (uint32_t i = 0; good && i < places.count; i++) {
         if (places.list[i].epoch != epoch)
@@ -152,7 +156,7 @@ bool manifest_copy(struct checkpoint_store *store, const char *job_name, uint32_
         if (good) {
             manifest_files_of(last, &shared[0]);
             manifest_files_of(first, &shared[1]);
-            good = copy_shared(store, job_name, &shared[0], &shared[1], &there, work_dir, err);
+            good = copy_shared(store, job_name, &shared[0], &shared[1], &there, err);
         }
     }
     memory_free(shared[0].list);
@@ -164,7 +168,7 @@ bool manifest_copy(struct checkpoint_store *store, const char *job_name, uint32_
 /* ---- mending ---- */
 /* Puts the copy where the damaged file is, if the copy is whole. */
 static bool file_mend(struct checkpoint_store *store, const char *job_name,
-                      const struct store_file *file, const char *work_dir)
+                      const struct store_file *file)
 {
     char name[CHECKPOINT_NAME_MAX], copy[CHECKPOINT_NAME_MAX];
     uint64_t size, checksum;
@@ -174,11 +178,11 @@ static bool file_mend(struct checkpoint_store *store, const char *job_name,
     manifest_copy_name(job_name, file->name, copy);
     return checkpoint_sum(store, copy, &size, &checksum, &err) && size == file->size &&
            checksum == file->checksum && checkpoint_remove(store, name, &err) &&
-           object_copy(store, copy, name, work_dir, &err);
+           object_copy(store, copy, name, &err);
 }
 
 bool manifest_mend(struct checkpoint_store *store, const struct manifest *manifest,
-                   const char *work_dir, struct error *err)
+                   struct error *err)
 {
     struct manifest_files files = {0};
     bool whole = true;
@@ -186,14 +190,13 @@ bool manifest_mend(struct checkpoint_store *store, const struct manifest *manife
     manifest_files_of(manifest, &files);
     for (uint32_t i = 0; whole && i < files.count; i++)
         whole = manifest_file_check(store, manifest->job_name, files.list[i], err) ||
-                file_mend(store, manifest->job_name, files.list[i], work_dir);
+                file_mend(store, manifest->job_name, files.list[i]);
     memory_free(files.list);
     return whole;
 }
 
 bool manifest_latest_mended(struct checkpoint_store *store, const char *job_name, uint32_t epoch,
-                            const char *work_dir, struct arena *arena, struct manifest **out,
-                            struct error *err)
+                            struct arena *arena, struct manifest **out, struct error *err)
 {
     struct places places;
 
@@ -206,7 +209,7 @@ bool manifest_latest_mended(struct checkpoint_store *store, const char *job_name
         if (epoch != 0 && places.list[i].epoch != epoch)
             continue;
         *out = manifest_load(store, places.list[i].name, arena, &why);
-        if (*out && !manifest_mend(store, *out, work_dir, &why))
+        if (*out && !manifest_mend(store, *out, &why))
             *out = NULL;
     }
     if (*out)

@@ -366,13 +366,6 @@ static char *part_cut(char *path)
     return slash + 1;
 }
 
-/* For files that are not finished. */
-static const char *work_folder(struct arena *arena, const struct checkpoint_store *store,
-                               const char *job)
-{
-    return arena_format(arena, "%s/%s/shared", store->place, job);
-}
-
 static bool open_one(char *folder, struct arena *arena, struct checkpoint_store **store,
                      struct manifest **out, struct error *err)
 {
@@ -387,7 +380,7 @@ static bool open_one(char *folder, struct arena *arena, struct checkpoint_store 
     if (!*store)
         return false;
     *out = manifest_load(*store, name, arena, err);
-    return *out && manifest_mend(*store, *out, work_folder(arena, *store, job), err);
+    return *out && manifest_mend(*store, *out, err);
 }
 
 static bool open_newest(char *folder, struct arena *arena, struct checkpoint_store **store,
@@ -404,7 +397,7 @@ static bool open_newest(char *folder, struct arena *arena, struct checkpoint_sto
         return true;
     if (!skipped->count)
         return no_checkpoint(err, given);
-    if (!manifest_latest_mended(*store, job, 0, work_folder(arena, *store, job), arena, out, err))
+    if (!manifest_latest_mended(*store, job, 0, arena, out, err))
         return false;
     if (*out)
         return true;

@@ -324,9 +324,8 @@ static void find_work(uv_work_t *work)
         return;
     log_skipped(&skipped);
     if (!manifest && skipped.count > 0)
-        find->good =
-            manifest_latest_mended(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
-                                   checkpoints->work_dir, find->arena, &manifest, &find->err);
+        find->good = manifest_latest_mended(checkpoints->store, job_name(checkpoints),
+                                            checkpoints->epoch, find->arena, &manifest, &find->err);
     if (!find->good)
         return;
     if (!manifest)
@@ -399,8 +398,8 @@ static void copy_work(uv_work_t *work)
     struct error err = {0};
     char text[ERROR_TEXT_MAX];
 
-    if (!manifest_copy(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
-                       checkpoints->work_dir, &err))
+    if (!manifest_copy(checkpoints->store, job_name(checkpoints), checkpoints->epoch, &err) &&
+        err.code != ERROR_FENCED)
         log_line(LOG_WARN, "checkpoints share files without a copy", "why=\"%s\"",
                  error_text(&err, text, sizeof(text)));
 }

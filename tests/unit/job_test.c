@@ -448,7 +448,7 @@ static const struct bad_override {
      "\"checkpoint\"; known are s, m, state, out, " SECTIONS "\n"},
     {"checkpoint.intervall=1s",
      "-D checkpoint.intervall=1s: there is no field \"intervall\" here; did you mean \"interval\"; "
-     "known are interval, dir, retain, timeout, merge-ratio\n"},
+     "known are interval, dir, retain, copies, timeout, merge-ratio\n"},
     {"checkpoint.interval=soon", "-D checkpoint.interval=soon: \"soon\" is not a duration; write a "
                                  "number and ms, s, m, h or d, such as 90s\n"},
     {"s.path",
