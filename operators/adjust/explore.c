@@ -11,10 +11,10 @@
  * share/candidates + (1 - share) [it is the greedy one there] altogether. p_served = examination x
  * sigmoid(score), where the examination of position k is (O_k + a k^-.5) / (E_k + a) relative to that
  * of position 1, a = 200 expected clicks, and k^-.5 without the table. */
-#include "operators/adjust/list.h"
 #include "operators/model/factor.h"
 #include "operators/model/ids.h"
 #include "operators/model/lift.h"
+#include "operators/model/list.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #ifndef MILLRACE_ADJUST_LIFTED_H
 #define MILLRACE_ADJUST_LIFTED_H
 
-#include "operators/adjust/list.h"
+#include "operators/model/list.h"
 #include "operators/model/factor.h"
 
 struct lifted_config {

@@ -6,8 +6,8 @@
  *     shadow.NAME   computed but neither: feature/lift counts it in
  * A row without the list is itself one item (an impression of a log whose terms are to be computed);
  * its `score`, where it has one, gets the reasons. Columns that stay are shared, not copied. */
-#ifndef MILLRACE_ADJUST_LIST_H
-#define MILLRACE_ADJUST_LIST_H
+#ifndef MILLRACE_MODEL_LIST_H
+#define MILLRACE_MODEL_LIST_H
 
 #include "runtime/api/operator.h"
 

@@ -1,5 +1,5 @@
 /* list: see list.h. */
-#include "operators/adjust/list.h"
+#include "operators/model/list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +38,15 @@ static bool check_score(struct describe *describe, const struct schema *items, b
                           "%s has no scores in it", listed ? "column \"items\"" : "the input");
 }
 
+/* Whether some column is a term of the score or of the order. */
+static bool moves(const char *const *names, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (begins(names[i], "reasons.") || begins(names[i], "rank."))
+            return true;
+    return false;
+}
+
 bool list_describe(struct describe *describe, const char *const *names, uint32_t count,
                    struct error *err)
 {
@@ -46,7 +55,7 @@ bool list_describe(struct describe *describe, const char *const *names, uint32_t
     struct schema *schema = schema_create(arena), *child = schema_create(arena);
     uint32_t list = find_list(in);
 
-    if (!check_score(describe, items, list != FIELD_NONE, err))
+    if (moves(names, count) && !check_score(describe, items, list != FIELD_NONE, err))
         return false;
     for (uint32_t i = 0; i < items->count; i++)
         CHECK(schema_add(child, arena, &items->fields[i]));
@@ -212,6 +221,7 @@ void list_emit(struct op *op, const struct list_layout *layout, const struct bat
     struct batch *wide = widen(layout, items, added), *out;
     struct list_place *order;
     uint32_t *places, total = 0, counts[BATCH_ROWS_MAX];
+    bool sorts = moves(layout->names, layout->count);
     struct block *memory;
 
     if (layout->list == FIELD_NONE) {
@@ -227,7 +237,7 @@ void list_emit(struct op *op, const struct list_layout *layout, const struct bat
         list_range(layout, in, row, &begin, &end);
         for (uint32_t i = begin; i < end; i++)
             order[i - begin] =
-                (struct list_place){rank_of(layout, wide, items->column_count, i), i};
+                (struct list_place){sorts ? rank_of(layout, wide, items->column_count, i) : 0, i};
         list_order(order, end - begin);
         counts[row] = end - begin < top ? end - begin : top;
         for (uint32_t i = 0; i < counts[row]; i++)
