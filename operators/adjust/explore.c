@@ -24,7 +24,7 @@
 
 struct explore_config {
     double share;
-    int64_t top;
+    int64_t top, top_low;
     const char *policy, *item, *rec;
 };
 
@@ -42,6 +42,13 @@ static const struct option explore_options[] = {
      .min.i64 = 1,
      .max.i64 = 1000,
      .help = "Items of a list, at most; a request's own column `length` may ask for fewer."},
+    {.name = "top-budget-low",
+     .type = OPT_I64,
+     FIELD(struct explore_config, top_low),
+     .def.i64 = 8,
+     .min.i64 = 1,
+     .max.i64 = 1000,
+     .help = "The same for requests whose column `budget_low` is true."},
     {.name = "policy",
      .type = OPT_TEXT,
      FIELD(struct explore_config, policy),
@@ -142,8 +149,8 @@ static bool explore_describe(struct describe *describe, struct error *err)
 
 struct explore_scratch {
     struct list_layout layout;
-    uint32_t item, rec, length, site; /* FIELD_NONE: absent */
-    uint32_t levels;                  /* of the table */
+    uint32_t item, rec, length, site, low; /* FIELD_NONE: absent */
+    uint32_t levels;                       /* of the table */
 };
 
 static bool explore_open(struct op *op, struct error *err)
@@ -159,6 +166,7 @@ static bool explore_open(struct op *op, struct error *err)
     scratch->rec = schema_find(in, config->rec);
     scratch->length = schema_find(in, "length");
     scratch->site = schema_find(in, "site");
+    scratch->low = schema_find(in, "budget_low");
     scratch->levels = op_table_given(op, 0) ? op_table_column(op, 0, "levels") : FIELD_NONE;
     return true;
 }
@@ -261,6 +269,8 @@ static uint32_t length_of(struct op *op, const struct batch *in, uint32_t row, u
     const struct explore_scratch *scratch = op_scratch(op);
     double length = (double)config->top;
 
+    if (scratch->low != FIELD_NONE && column_number(batch_column(in, scratch->low), row) > 0)
+        length = fmin(length, (double)config->top_low);
     if (scratch->length != FIELD_NONE)
         length = fmin(length, column_number(batch_column(in, scratch->length), row)); /* not null */
     return length < candidates ? (uint32_t)fmax(length, 0) : candidates;

@@ -18,7 +18,7 @@ def items(row):
 
 
 def problems(item):
-    reasons = item["reasons"]
+    reasons = item.get("reasons", {})
     total = reasons.get("base", item.get("base", 0)) + sum(
         term for name, term in reasons.items() if name != "base")
     if abs(total - item["score"]) > 1e-9:

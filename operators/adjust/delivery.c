@@ -1,0 +1,179 @@
+/* adjust/delivery: chooses for each item the variant that starts in time on the user's link, and moves
+ * down what does not start anyway.
+ * In: recommendations (`items` with score and weight: the native rate in Mbit/s, of a page its size in
+ * Mbit), and the request's thr_q20, thr_mean, rtt_ms, loss, budget_low. Out: the same; items with
+ * variant (share of the native rate), bitrate, p_start and rank.delivery = log(.2 + .8 P), less 2 below
+ * `gate`: a term of the order only, since delivery does not change whether a user clicks. A link that is
+ * not known gets the native rate and no term. Table `model` of learn/delivery; before its first
+ * version, and without it, its starting weights. */
+#include "operators/model/delivery.h"
+#include "operators/model/list.h"
+
+#include <math.h>
+
+struct delivery_config {
+    int32_t content;
+    double gate, enough;
+};
+
+static const char *const contents[] = {"video", "page", NULL};
+static const struct option delivery_options[] = {
+    {.name = "content",
+     .type = OPT_ENUM,
+     FIELD(struct delivery_config, content),
+     .choices = contents,
+     .help = "video: rungs of 1, 1/2, 1/4 and 1/8 of the native rate, at most 0.9 Mbit/s while the "
+             "budget is low; page: 1 and 0.3 of its size, at most 0.5 Mbit then."},
+    {.name = "gate",
+     .type = OPT_F64,
+     FIELD(struct delivery_config, gate),
+     .def.f64 = 0.5,
+     .max.f64 = 1,
+     .help = "Items that start with less probability go far down."},
+    {.name = "enough",
+     .type = OPT_F64,
+     FIELD(struct delivery_config, enough),
+     .def.f64 = 0.93,
+     .max.f64 = 1,
+     .help = "The best variant is taken that starts with this probability."},
+    {0},
+};
+static const struct column_def delivery_columns[] = {
+    {"thr_q20", TYPE_NONE}, {"thr_mean", TYPE_NONE},   {"rtt_ms", TYPE_NONE},
+    {"loss", TYPE_NONE},    {"budget_low", TYPE_BOOL}, {0}};
+static const struct port delivery_in[] = {
+    {"in", delivery_columns, .help = "Recommendations with the user's link, or impressions."},
+    {0},
+};
+static const struct port delivery_out[] = {
+    {"out", .keyed = true, .help = "The same, with variants, reordered."},
+    {0},
+};
+static const struct column_def model_columns[] = {{"model", TYPE_I64},
+                                                  {"w0", TYPE_F64},
+                                                  {"w1", TYPE_F64},
+                                                  {"w2", TYPE_F64},
+                                                  {"w3", TYPE_F64},
+                                                  {"w4", TYPE_F64},
+                                                  {0}};
+static const struct table_use delivery_tables[] = {
+    {"model", "Weights of learn/delivery.", .optional = true, .columns = model_columns},
+    {0},
+};
+static const char *const names[] = {"variant", "bitrate", "p_start", "rank.delivery"};
+enum { VARIANT, BITRATE, P_START, RANK, ADDED };
+
+static const double video_shares[] = {1, .5, .25, .125}, page_shares[] = {1, .3};
+static const struct ladder ladders[] = {{video_shares, 4, .9}, {page_shares, 2, .5}};
+
+static bool delivery_describe(struct describe *describe, struct error *err)
+{
+    const struct schema *items = list_schema(describe_input(describe, 0));
+
+    if (schema_find(items, "weight") == FIELD_NONE)
+        return describe_error(describe, err, "from", "join it before",
+                              "the items have no column \"weight\"");
+    return list_describe(describe, names, ADDED, err);
+}
+
+struct delivery_scratch {
+    struct list_layout layout;
+    uint32_t weight, q20, mean, rtt, loss, low;
+    uint64_t key; /* of the one row of the table */
+    bool given;
+};
+
+static bool delivery_open(struct op *op, struct error *err)
+{
+    const struct schema *in = op_input_schema(op, 0);
+    struct delivery_scratch *scratch = op_memory(op, sizeof(*scratch));
+    uint8_t key[KEY_SIZE_MAX];
+
+    (void)err; /* cannot fail */
+    op_set_scratch(op, scratch);
+    list_open(op, &scratch->layout, names, ADDED);
+    scratch->weight = schema_find(list_schema(in), "weight");
+    scratch->q20 = schema_find(in, "thr_q20");
+    scratch->mean = schema_find(in, "thr_mean");
+    scratch->rtt = schema_find(in, "rtt_ms");
+    scratch->loss = schema_find(in, "loss");
+    scratch->low = schema_find(in, "budget_low");
+    scratch->given = op_table_given(op, 0);
+    scratch->key = hash_bytes(key, key_from_i64(0, key));
+    return true;
+}
+
+static void find_weights(struct op *op, double *weights)
+{
+    static const char *const columns[DELIVERY_WEIGHTS] = {"w0", "w1", "w2", "w3", "w4"};
+    const struct delivery_scratch *scratch = op_scratch(op);
+    const struct table_row *row = scratch->given ? op_table_find(op, 0, scratch->key) : NULL;
+
+    for (uint32_t i = 0; i < DELIVERY_WEIGHTS; i++)
+        weights[i] =
+            row ? table_row_f64(row, op_table_column(op, 0, columns[i])) : delivery_start[i];
+}
+
+static void place_item(const struct delivery_config *config, const double *weights,
+                       const struct link *link, bool low, double native, double **values,
+                       uint32_t item)
+{
+    const struct ladder *ladder = &ladders[config->content];
+    uint32_t rung = delivery_rung(weights, link, ladder, native, low, config->enough);
+    double rate = native * ladder->shares[rung];
+    double p = delivery_probability(weights, link, rate);
+
+    if (isnan(native))
+        return;
+    values[VARIANT][item] = ladder->shares[rung];
+    values[BITRATE][item] = rate;
+    values[P_START][item] = isnan(p) ? 1 : p;
+    values[RANK][item] = isnan(p) ? 0 : log(.2 + .8 * p) - (p < config->gate ? 2 : 0);
+}
+
+static bool delivery_process(struct op *op, uint32_t port, const struct batch *in,
+                             struct error *err)
+{
+    const struct delivery_scratch *scratch = op_scratch(op);
+    const struct batch *items = list_items(&scratch->layout, in);
+    const struct column *native = batch_column(items, scratch->weight);
+    double weights[DELIVERY_WEIGHTS], *values[ADDED];
+    struct column *added[ADDED];
+
+    (void)port;
+    (void)err; /* cannot fail */
+    find_weights(op, weights);
+    for (uint32_t i = 0; i < ADDED; i++)
+        added[i] = list_column(items->rows, &values[i]);
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        struct link link = {column_number(batch_column(in, scratch->q20), row),
+                            column_number(batch_column(in, scratch->mean), row),
+                            column_number(batch_column(in, scratch->rtt), row),
+                            column_number(batch_column(in, scratch->loss), row)};
+        bool low = column_number(batch_column(in, scratch->low), row) > 0;
+        uint32_t begin, end;
+        list_range(&scratch->layout, in, row, &begin, &end);
+        for (uint32_t i = begin; i < end; i++)
+            place_item(op_config(op), weights, &link, low, column_number(native, i), values, i);
+    }
+    list_emit(op, &scratch->layout, in, added, UINT32_MAX);
+    return true;
+}
+
+const struct operator_def adjust_delivery = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "adjust/delivery",
+    .help = "Chooses variants that start in time on the user's link, and ranks by that.",
+    .config_size = sizeof(struct delivery_config),
+    .options = delivery_options,
+    .inputs = delivery_in,
+    .outputs = delivery_out,
+    .tables = delivery_tables,
+    .order = ORDER_NONE,
+    .deterministic = true,
+    .describe = delivery_describe,
+    .open = delivery_open,
+    .process = delivery_process,
+};
+OPERATOR_REGISTER(adjust_delivery);

@@ -1,0 +1,35 @@
+/* delivery: whether content starts in time on a link. Pure.
+ *     P(start) = sigmoid(w0 + w1 log(q20 / rate) + w2 log(mean / rate) + w3 log(rtt / 50 ms) + 20 w4 loss)
+ * with the throughput of the past minute (its 20 % quantile and mean) and the rate of the content in
+ * Mbit/s; learnt online by gradient steps on the log-likelihood of starts. */
+#ifndef MILLRACE_MODEL_DELIVERY_H
+#define MILLRACE_MODEL_DELIVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DELIVERY_WEIGHTS 5u
+
+struct link {
+    double q20_mbit, mean_mbit, rtt_ms, loss; /* NaN: not known */
+};
+
+extern const double delivery_start[DELIVERY_WEIGHTS];
+
+/* NaN where the link or the rate is not known. */
+double delivery_probability(const double *weights, const struct link *link, double rate_mbit);
+/* One step on a play; false when it tells nothing. */
+bool delivery_learn(double *weights, const struct link *link, double rate_mbit, bool started,
+                    double step);
+
+struct ladder {
+    const double *shares; /* of the native rate, descending */
+    uint32_t count;
+    double low_mbit; /* highest rate while the data budget is low */
+};
+
+/* The first rung that starts with probability `enough` and that the budget allows, or the last. */
+uint32_t delivery_rung(const double *weights, const struct link *link, const struct ladder *ladder,
+                       double native_mbit, bool budget_low, double enough);
+
+#endif
