@@ -1,0 +1,79 @@
+/* calendar: days of civil dates, the files of jobs/calendars, rules, and what is near. */
+#include "operators/model/calendar.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_days(void **state)
+{
+    (void)state;
+    assert_int_equal(calendar_day_of(1970, 1, 1), 0);
+    assert_int_equal(calendar_day_of(2000, 3, 1), 11017);
+    assert_int_equal(calendar_day_of(1969, 12, 31), -1);
+    assert_int_equal(calendar_year_day(calendar_day_of(2024, 12, 31)), 366);
+    assert_int_equal(calendar_year_day(calendar_day_of(2025, 1, 1)), 1);
+    assert_int_equal(calendar_year_day(calendar_day_of(1969, 12, 31)), 365);
+}
+
+static void near(const struct calendar *calendar, int32_t day, const char *name, int32_t since)
+{
+    int32_t got = 0;
+    const char *found = calendar_near(calendar, day, &got);
+
+    assert_int_equal(name == NULL, found == NULL);
+    if (name) {
+        assert_string_equal(found, name);
+        assert_int_equal(got, since);
+    }
+}
+
+static void test_files(void **state)
+{
+    struct arena *arena = arena_create(1024);
+    struct error err = {0};
+    const struct calendar *lunar = calendar_read("jobs/calendars/country-0.ics", arena, &err);
+    const struct calendar *other = calendar_read("jobs/calendars/country-1.ics", arena, &err);
+
+    (void)state;
+    assert_non_null(lunar);
+    assert_non_null(other);
+    assert_int_equal(lunar->count, 5 * 11);
+    assert_int_equal(other->count, 2 * 11);
+    near(lunar, calendar_day_of(2025, 1, 29), "spring-festival", 0);
+    near(lunar, calendar_day_of(2035, 2, 1), "spring-festival", -7);
+    near(lunar, calendar_day_of(2025, 6, 6), "dragon-boat", 6);
+    near(lunar, calendar_day_of(2025, 6, 9), "6-18", -9);
+    near(lunar, calendar_day_of(2025, 10, 13), "mid-autumn", 7);
+    near(lunar, calendar_day_of(2025, 10, 14), NULL, 0);
+    near(other, calendar_day_of(2035, 12, 4), "christmas", -21);
+    near(other, calendar_day_of(2035, 12, 3), NULL, 0);
+    arena_close(arena);
+}
+
+static void test_errors(void **state)
+{
+    struct arena *arena = arena_create(1024);
+    struct error err = {0};
+
+    (void)state;
+    assert_null(calendar_read("jobs/calendars/none.ics", arena, &err));
+    assert_int_equal(err.code, ERROR_IO);
+    assert_null(calendar_parse("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", arena, &err));
+    assert_null(calendar_parse("no calendar", arena, &err));
+    assert_null(calendar_parse("", arena, &err));
+    assert_int_equal(err.code, ERROR_CONFIG);
+    arena_close(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_days), cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_errors)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
