@@ -32,6 +32,7 @@ static_assert(offsetof(struct cell, bytes) == CELL_HEAD, "key bytes follow the h
 enum cell_flags {
     CELL_DELETED = 1, /* marks that there is nothing under this key */
     CELL_DEAD = 2,    /* replaced while its segment was open: belongs to no file */
+    CELL_BORN = 4,    /* in an open segment since it began, and no file has an older one */
 };
 
 /* What is the same for all cells of a state. */

@@ -74,6 +74,8 @@ static void cell_keep(struct store *store, struct group *group, uint64_t *slot,
     address = segments_append(&store->log, &group->log, kind, bytes);
     cell = segments_cell(&store->log, address);
     memcpy(cell, segments_cell(&store->log, old), bytes);
+    cell->bits =
+        cell_bits(cell_size(cell), cell_key_size(cell), cell_flags(cell) & ~(uint32_t)CELL_BORN);
     if (segments_open(&store->log, old)) {
         struct cell *dead = segments_cell(&store->log, old);
 
@@ -95,8 +97,8 @@ static bool cell_useless(const struct store *store, const struct group *group,
     const struct state_info *state = group->state;
     int64_t watermark_ms = atomic_load_explicit(&store->watermark_ms, memory_order_relaxed), age;
 
-    if ((cell_flags(cell) & CELL_DELETED) && clean && !state->spilled)
-        return true; /* the files know that it is gone */
+    if ((cell_flags(cell) & CELL_DELETED) && clean && !state->spilled && !store->eviction)
+        return true; /* the files know that it is gone, and no older one is on its way out */
     return state->shape.stamp && watermark_ms != INT64_MIN &&
            !__builtin_sub_overflow(watermark_ms, *cell_stamp(cell, &state->shape), &age) &&
            age >= state->def->ttl_ms;

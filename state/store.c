@@ -236,6 +236,7 @@ struct cell *group_copy(struct store *store, struct group *group, uint64_t *slot
     struct cell *to = segments_cell(&store->log, address);
 
     memcpy(to, segments_cell(&store->log, old), bytes);
+    to->bits = cell_bits(cell_size(to), cell_key_size(to), cell_flags(to) & ~(uint32_t)CELL_BORN);
     segments_forget(&store->log, old, bytes);
     slot_set(slot, address);
     return to;
@@ -269,7 +270,7 @@ static struct cell *cell_move(struct store *store, struct group *group, struct c
     cell = segments_cell(&store->log, address);
     memset(cell, 0, extent);
     memcpy(cell, old, cell_value_offset(shape, probe.key_size) + kept);
-    cell->bits = cell_bits(size, probe.key_size, 0);
+    cell->bits = cell_bits(size, probe.key_size, cell_flags(old) & CELL_BORN);
     segments_forget(&store->log, *slot & ADDRESS_MASK, cell_bytes(old, shape));
     old->bits = cell_bits(cell_size(old), probe.key_size, CELL_DEAD);
     slot_set(slot, address);
@@ -381,6 +382,24 @@ static uint64_t *lookup_slot(const struct store *store, const struct lookup *loo
     return index_find(&group->index, &store->log, shape, &lookup->probes[i]);
 }
 
+/* A removed cell begins anew. It was made as small as a new one. */
+static void cell_revive(const struct state_info *state, struct cell *cell)
+{
+    cell->bits = cell_bits(state->cell_size, cell_key_size(cell), 0);
+    memset(cell_value(cell, &state->shape), 0, state->cell_size);
+}
+
+/* A new cell; without a spill store no file has one that is not in memory. */
+static struct cell *cell_begin(struct store *store, struct group *group, const struct probe *probe)
+{
+    const struct state_info *state = group->state;
+    struct cell *cell = group_add(store, group, probe, state->cell_size);
+
+    if (!state->shape.stamp && state->def->kind != STORE_PANE)
+        cell->bits = cell_bits(state->cell_size, probe->key_size, CELL_BORN);
+    return cell;
+}
+
 /* False: the row's cell must be loaded first. */
 static inline bool row_resolve(struct store *store, struct state_info *state,
                                const struct lookup *lookup, uint32_t i, int64_t time_ms, void **out)
@@ -391,11 +410,13 @@ static inline bool row_resolve(struct store *store, struct state_info *state,
 
     if (slot) {
         cell = group_open(store, group, slot);
+        if (cell_flags(cell) & CELL_DELETED)
+            cell_revive(state, cell);
     } else if (state->spilled) {
         load_want(store, state, &lookup->probes[i]);
         return false;
     } else {
-        cell = group_add(store, group, &lookup->probes[i], state->cell_size);
+        cell = cell_begin(store, group, &lookup->probes[i]);
     }
     if (state->shape.stamp) {
         if (!slot)
@@ -504,10 +525,35 @@ void *store_resize(struct store *store, uint32_t at, void *value, uint32_t size)
         return NULL;
     if (cell_class(size) != cell_class(before))
         return cell_value(cell_move(store, state->group, cell, size), &state->shape);
-    cell->bits = cell_bits(size, cell_key_size(cell), 0);
+    cell->bits = cell_bits(size, cell_key_size(cell), cell_flags(cell) & CELL_BORN);
     if (size > before)
         memset((uint8_t *)value + before, 0, size - before);
     return value;
+}
+
+/* What no file knows of leaves at once; otherwise a mark stays until a file has it. */
+void store_remove(struct store *store, uint32_t at, void *value)
+{
+    struct state_info *state = &store->states[at];
+    struct group *group = state->group;
+    struct cell *cell = cell_of(state, value);
+    uint64_t hash, *slot;
+    struct probe probe;
+
+    CHECK(state->shape.list);
+    if (!(cell_flags(cell) & CELL_BORN)) {
+        if (cell_class(cell_size(cell)) != cell_class(state->cell_size))
+            cell = cell_move(store, group, cell, state->cell_size);
+        cell->bits = cell_bits(state->cell_size, cell_key_size(cell), CELL_DELETED);
+        return;
+    }
+    hash = cell_hash(cell, &state->shape);
+    probe = (struct probe){.key = cell->bytes, .key_size = cell_key_size(cell), .hash = hash};
+    slot = index_find(&group->index, &store->log, &state->shape, &probe);
+    CHECK(slot && segments_cell(&store->log, *slot & ADDRESS_MASK) == cell);
+    segments_forget(&store->log, *slot & ADDRESS_MASK, cell_bytes(cell, &state->shape));
+    index_remove(&group->index, hash, slot);
+    cell->bits = cell_bits(cell_size(cell), cell_key_size(cell), CELL_DEAD);
 }
 
 /* The open cell of a map entry; NULL when it is nowhere (`err` untouched) or on failure. */

@@ -84,6 +84,8 @@ uint32_t store_cell_size(const struct store *store, uint32_t state, const void *
 /* Moves a list cell that was resolved to a larger or smaller one; contents kept, new bytes zero.
  * NULL when over CELL_SIZE_MAX or under the header (nothing has changed). */
 void *store_resize(struct store *store, uint32_t state, void *cell, uint32_t size);
+/* Removes a list cell that was resolved: as if its key had never come. Its pointer ends. */
+void store_remove(struct store *store, uint32_t state, void *cell);
 /* One map entry, marked changed; reads the spill store when it must. NULL: absent and not `make`
  * (err->code is ERROR_NONE), or failed. `entry` up to KEY_SIZE_MAX bytes. */
 void *store_entry(struct store *store, uint32_t state, const struct key *key, const void *entry,

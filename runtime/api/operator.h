@@ -190,6 +190,9 @@ uint32_t op_cell_size(const struct op *op, uint32_t state, uint32_t row); /* STA
 /* Changes a list cell's size (contents kept, new bytes zero); the new address is in op_cells for
  * all rows of that key. NULL when over CELL_SIZE_MAX (nothing has changed). */
 void *op_cell_resize(struct op *op, uint32_t state, uint32_t row, uint32_t size);
+/* Removes the list cell of a row, once nothing of it is needed: as if the key had never come. No row
+ * of that key may be asked for again in this call. */
+void op_cell_remove(struct op *op, uint32_t state, uint32_t row);
 /* STATE_MAP: the cell of (key of the row, entry); made zeroed when absent and `make`. Holds until
  * the call ends. */
 void *op_entry(struct op *op, uint32_t state, uint32_t row, const void *entry, uint32_t size,

@@ -290,6 +290,15 @@ void *op_cell_resize(struct op *op, uint32_t state, uint32_t row, uint32_t size)
     return moved;
 }
 
+void op_cell_remove(struct op *op, uint32_t state, uint32_t row)
+{
+    struct op_cells *cells = &op->states[state];
+
+    CHECK(state < op->state_count && cells->resolved && row < call_rows(op) && cells->cells[row]);
+    store_remove(op->subtask->store, op->state_first + state, cells->cells[row]);
+    cells->cells[row] = NULL;
+}
+
 void *op_entry(struct op *op, uint32_t state, uint32_t row, const void *entry, uint32_t size,
                bool make)
 {

@@ -144,6 +144,37 @@ UNUSED static void do_list(struct world *world)
     }
 }
 
+/* A list that is removed begins anew, whatever files, budgets and restores know of it. */
+UNUSED static void do_queue(struct world *world)
+{
+    struct rows rows;
+
+    rows_make(world, &rows);
+    rows_resolve(world, &rows, WORLD_QUEUE);
+    for (uint32_t i = 0; i < rows.count; i++) {
+        uint32_t *want = &world->model.keys[rows.ids[i]].queued, size = 8 * (*want + 1);
+        uint64_t *got = rows.cells[i];
+        bool seen = false; /* the cell of a key is removed by its last row */
+
+        assert_int_equal(store_cell_size(rows.store, WORLD_QUEUE, got), size);
+        for (uint32_t k = 0; k <= *want; k++)
+            assert_int_equal(got[k], k ? rows.ids[i] + k : *want);
+        for (uint32_t k = i + 1; k < rows.count; k++)
+            seen = seen || rows.ids[k] == rows.ids[i];
+        if (!seen && random_below(&world->random, 3) == 0) {
+            store_remove(rows.store, WORLD_QUEUE, got);
+            *want = 0;
+            continue;
+        }
+        got = store_resize(rows.store, WORLD_QUEUE, got, size + 8);
+        got[0] = ++*want;
+        got[*want] = rows.ids[i] + *want;
+        for (uint32_t k = i; k < rows.count; k++)
+            if (rows.ids[k] == rows.ids[i])
+                rows.cells[k] = got;
+    }
+}
+
 UNUSED static void do_map(struct world *world)
 {
     uint32_t id = (uint32_t)random_below(&world->random, WORLD_KEYS);
@@ -450,7 +481,7 @@ UNUSED static void world_crash(struct world *world)
 
 UNUSED static void do_operation(struct world *world)
 {
-    switch (random_below(&world->random, 24)) {
+    switch (random_below(&world->random, 27)) {
     case 0 ... 3:
         do_value(world);
         break;
@@ -477,6 +508,9 @@ UNUSED static void do_operation(struct world *world)
         break;
     case 21:
         do_drop(world);
+        break;
+    case 22 ... 24:
+        do_queue(world);
         break;
     default:
         do_maintain(world);

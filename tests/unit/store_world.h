@@ -38,7 +38,16 @@ UNUSED static const struct state_field total_fields[] = {
     {0},
 };
 
-enum { WORLD_VALUE, WORLD_TTL, WORLD_LIST, WORLD_MAP, WORLD_PANE, WORLD_TIMER, WORLD_STATES };
+enum {
+    WORLD_VALUE,
+    WORLD_TTL,
+    WORLD_LIST,
+    WORLD_MAP,
+    WORLD_PANE,
+    WORLD_TIMER,
+    WORLD_QUEUE,
+    WORLD_STATES
+};
 
 UNUSED static const struct store_state world_states[WORLD_STATES] = {
     {.name = "op.value", .kind = STORE_VALUE, .size = sizeof(struct total), .fields = total_fields},
@@ -57,6 +66,7 @@ UNUSED static const struct store_state world_states[WORLD_STATES] = {
      .merge = total_merge,
      .config = (const void *)(uintptr_t)total_merge},
     {.name = "op.timer", .kind = STORE_TIMER},
+    {.name = "op.queue", .kind = STORE_LIST, .size = 8},
 };
 
 /* ---- the model ---- */
@@ -70,6 +80,7 @@ struct model_key {
         struct total total;
     } panes[WORLD_PANES];
     int64_t due_ms;
+    uint32_t queued;
 };
 
 struct model {
