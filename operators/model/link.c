@@ -1,0 +1,98 @@
+/* link: see link.h. */
+#include "operators/model/link.h"
+
+#include "operators/model/world_hash.h"
+
+/* rho(1 s), rho(10 s) of the traces: metro .88 .71, tram .85 .51, bus .87 .58, train .83 .48, car
+ * .85 .69, ferry .88 .64, broadband .91 .50, oboe .92 .41. With them slow x slow_rho^s + (1 - slow) x
+ * fast_rho^s; slow_rho is bounded by .995, so that a minute still moves. */
+const struct link_model link_models[LINK_KINDS] = {
+    [LINK_METRO] = {"metro", -0.37, 0.83, 0.79, 0.745, 0.995, 0.54},
+    [LINK_TRAM] = {"tram", -0.28, 0.58, 0.56, 0.73, 0.9647, 0.54},
+    [LINK_BUS] = {"bus", 0.50, 0.77, 0.65, 0.69, 0.9823, 0.62},
+    [LINK_TRAIN] = {"train", 0.16, 0.69, 0.65, 0.55, 0.9855, 0.64},
+    [LINK_CAR] = {"car", -0.06, 0.93, 0.83, 0.73, 0.9942, 0.46},
+    [LINK_FERRY] = {"ferry", 0.25, 0.80, 0.77, 0.74, 0.9854, 0.58},
+    [LINK_BROADBAND] = {"broadband", -0.03, 0.81, 0.48, 0.905, 0.9425, 0.6},
+    [LINK_OBOE] = {"oboe", 0.83, 0.69, 0.30, 1.0, 0.92, 0.6},
+};
+
+/* A sum of four uniform bytes: mean 0, deviation 1. */
+static double innovation(uint32_t bits)
+{
+    uint32_t pairs = (bits & 0x00ff00ff) + (bits >> 8 & 0x00ff00ff);
+
+    return ((double)((pairs & 0xffff) + (pairs >> 16)) - 510) * (1 / 147.80054127099797);
+}
+
+static void draw_logs(double *logs, const struct link_model *model, double mu, uint64_t request)
+{
+    double slow_sd = model->within * sqrt(model->slow);
+    double fast_sd = model->within * sqrt(1 - model->slow);
+    double slow = slow_sd * world_normal(request), fast = fast_sd * world_normal(request + 1);
+    double slow_step = slow_sd * sqrt(1 - model->slow_rho * model->slow_rho);
+    double fast_step = fast_sd * sqrt(1 - model->fast_rho * model->fast_rho);
+
+    for (uint32_t second = 0; second < LINK_SECONDS; second++) {
+        uint64_t bits = world_mix(request + (second + 2) * WORLD_K1);
+        logs[second] = mu + slow + fast;
+        slow = model->slow_rho * slow + slow_step * innovation((uint32_t)bits);
+        fast = model->fast_rho * fast + fast_step * innovation((uint32_t)(bits >> 32));
+    }
+}
+
+/* The 20 % quantile of the past: only its lower fifth is sorted. */
+static double quantile(const double *mbits)
+{
+    double low[LINK_PAST / 5 + 1];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < LINK_PAST; i++) {
+        uint32_t at = count;
+        if (count == LINK_PAST / 5 + 1 && mbits[i] >= low[count - 1])
+            continue;
+        if (count < LINK_PAST / 5 + 1)
+            count++;
+        else
+            at--;
+        for (; at > 0 && low[at - 1] > mbits[i]; at--)
+            low[at] = low[at - 1];
+        low[at] = mbits[i];
+    }
+    return 0.2 * low[count - 2] + 0.8 * low[count - 1]; /* between the 12th and the 13th */
+}
+
+void link_draw(struct link *link, enum link_kind kind, double times, uint64_t session,
+               uint64_t request)
+{
+    const struct link_model *model = &link_models[kind];
+    double between = sqrt(model->sd * model->sd - model->within * model->within), sum = 0;
+    double mu = model->mu + log(times) + between * world_normal(session);
+
+    draw_logs(link->mbits, model, mu, request);
+    for (uint32_t second = 0; second < LINK_SECONDS; second++)
+        link->mbits[second] = exp(link->mbits[second]);
+    for (uint32_t second = 0; second < LINK_PAST; second++)
+        sum += link->mbits[second];
+    link->mean = sum / LINK_PAST;
+    link->q20 = quantile(link->mbits);
+}
+
+struct link_start link_start(const struct link *link, double rate, double megabits)
+{
+    const double *next = link->mbits + LINK_PAST;
+    double left = megabits * (1 + 12 * link->loss), sum = 0;
+    struct link_start start = {3 * link->rtt_ms / 1000, 1};
+    uint32_t second = 0;
+
+    for (; second < LINK_NEXT && left > next[second]; second++) {
+        left -= next[second];
+        start.start_s += 1;
+    }
+    start.start_s += second < LINK_NEXT ? left / next[second] : left / next[LINK_NEXT - 1];
+    for (second = 0; second < 30; second++)
+        sum += next[second];
+    if (rate > 0 && sum / 30 < rate)
+        start.share = sum / 30 / rate;
+    return start;
+}
