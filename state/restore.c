@@ -182,7 +182,9 @@ static void cell_take(struct entering *entering, const struct merged *merged)
     }
     cell = group_append(store, group, kind, &probe,
                         state->def->kind == STORE_TIMER ? state->cell_size : from->size, &address);
-    if (kind != SEGMENT_SETTLED)
+    if (kind == SEGMENT_SETTLED)
+        cell->aux = from->generation; /* new partials of the key are others: they have later ones */
+    else
         index_enter_later(entering, group, probe.hash, address);
     memcpy(cell_value(cell, &state->shape), from->value, from->size);
     if (state->shape.stamp) {

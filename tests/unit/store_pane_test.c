@@ -214,6 +214,28 @@ static void test_runs(void **state)
     solo_clear(&solo);
 }
 
+/* A restored partial and a new one of the same key leave memory together. */
+static void test_restored_leave_with_new(void **state)
+{
+    struct solo solo;
+
+    (void)state;
+    solo_init(&solo, states, 1, 256 << 10);
+    add(&solo, 1, 50, 1);
+    solo_barrier(&solo, INT64_MIN);
+    solo_restore(&solo);
+    add(&solo, 1, 50, 1);
+    solo_barrier(&solo, INT64_MIN); /* both are clean now */
+    for (uint64_t i = 0; i < 20000; i++) {
+        add(&solo, i, 150, 1);
+        if (i % 200 == 0)
+            solo_maintain(&solo);
+    }
+    expect(&solo, 0, 100, 1, 2, 2);
+    expect(&solo, 100, 200, 20000, 20000, 20000);
+    solo_clear(&solo);
+}
+
 /* Drops while cells are on their way to disk, and while runs are merged: at any moment. */
 static void test_drop_while_leaving(void **state)
 {
@@ -258,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_drop),
         cmocka_unit_test(test_drop_while_written),
         cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_restored_leave_with_new),
         cmocka_unit_test(test_drop_while_leaving),
     };
 
