@@ -1,0 +1,102 @@
+/* tally: figures that are ratios of sums over rows, by slices of the rows, with intervals over users:
+ * the common part of evaluate/clicks, offline, truth and ab.
+ *
+ * A row belongs to one arm ("" where there is none) and counts in the slice of all rows, in one slice
+ * for each `by` column (its level there), and in one for its period of `every`. For each slice and
+ * user the sums of the operator's variables are kept as integers of 2^-20; at the end of a period, and
+ * of the input, each figure is told with its 95 % interval (model/interval.h), and, where `base` names
+ * an arm, its uplift over that arm in the same slice, paired by user. Everything is added as
+ * integers: no order of rows changes a bit.
+ *
+ * An operator's states begin with TALLY_STATES; its input is global. Out-of-range values are held at
+ * +-10^9. Entries are never dropped: memory grows with users x slices, 8 bytes a variable and about
+ * 100 more. */
+#ifndef MILLRACE_EVALUATE_TALLY_H
+#define MILLRACE_EVALUATE_TALLY_H
+
+#include "runtime/api/operator.h"
+
+#define TALLY_VARIABLES_MAX 15u
+#define TALLY_FIGURES_MAX 16u
+#define TALLY_BY_MAX 16u
+#define TALLY_LEVEL_MAX 40u /* bytes that are told of a level's or arm's name */
+
+struct tally_options { /* first in an operator's configuration */
+    const char *user;
+    const char *arm, *base; /* NULL: none */
+    struct text_list by;
+    int64_t every_ms; /* 0: no periods */
+};
+
+struct tally_figure { /* sum of `over` / sum of `under`; `active` by the configuration */
+    const char *name;
+    uint32_t over, under;
+};
+
+struct tally_count { /* a variable that is told as it is, as a whole number */
+    const char *name;
+    uint32_t variable;
+};
+
+struct tally_plan { /* of an operator with its configuration */
+    uint32_t variables, figure_count, count_count;
+    struct tally_figure figures[TALLY_FIGURES_MAX];
+    struct tally_count counts[TALLY_VARIABLES_MAX];
+};
+
+struct tally_total {
+    int64_t slices, open;
+};
+
+struct tally_slice {
+    int64_t by;                /* TALLY_ALL, or place in `by` */
+    int64_t begin_ms, end_ms;  /* its period; 0, 0: all time */
+    int64_t first_ms, last_ms; /* of its rows */
+    int64_t users;
+    uint64_t level_hash, arm_hash;
+    uint32_t told, level_size, arm_size, spare;
+    char level[TALLY_LEVEL_MAX], arm[TALLY_LEVEL_MAX];
+};
+#define TALLY_ALL (-1)
+
+struct tally_user { /* of a slice: a cell; `sums` are the plan's variables */
+    uint64_t user;
+    int64_t sums[];
+};
+
+extern const struct state_field tally_total_fields[], tally_slice_fields[], tally_number_fields[];
+enum { TALLY_TOTAL, TALLY_NUMBERS, TALLY_SLICES, TALLY_MEMBERS, TALLY_USERS, TALLY_STATE_COUNT };
+#define TALLY_STATES                                                                               \
+    {"total", STATE_VALUE, tally_total_fields, sizeof(struct tally_total)},                        \
+        {"numbers", STATE_MAP, tally_number_fields, sizeof(int64_t)},                              \
+        {"slices", STATE_MAP, tally_slice_fields, sizeof(struct tally_slice)},                     \
+        {"members", STATE_MAP, tally_number_fields, sizeof(int64_t)},                              \
+    {                                                                                              \
+        "users", STATE_MAP                                                                         \
+    }
+
+/* Planning: checks the columns, sets the users' state, says what is read, and begins the output's
+ * schema with the columns that all have; the caller may add more and calls describe_output. */
+struct schema *tally_describe(struct describe *describe, const struct tally_plan *plan,
+                              struct error *err);
+
+struct tally { /* scratch of an instance */
+    struct tally_plan plan;
+    uint32_t user, arm, by_count, by[TALLY_BY_MAX];
+    uint64_t users[BATCH_ROWS_MAX];
+};
+void tally_open(struct op *op, struct tally *tally, const struct tally_plan *plan);
+/* Before the rows of a batch. */
+void tally_begin(struct tally *tally, const struct batch *in);
+/* False where state could not be read: the engine fails the subtask after the call. `arm` NULL: by
+ * the column of the options. */
+bool tally_row(struct op *op, struct tally *tally, const struct batch *in, uint32_t row,
+               const char *arm, uint32_t arm_size, const double *values);
+
+/* A slice that is told of; for columns that the operator adds. */
+typedef void tally_more(struct op *op, const struct tally_slice *slice, struct builder *out);
+/* In it: users of an arm within the slice's level and period. */
+int64_t tally_arm_users(struct op *op, const struct tally_slice *slice, const char *arm);
+bool tally_watermark(struct op *op, const struct tally *tally, int64_t time_ms, tally_more *more);
+
+#endif
