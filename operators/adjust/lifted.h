@@ -4,8 +4,8 @@
 #ifndef MILLRACE_ADJUST_LIFTED_H
 #define MILLRACE_ADJUST_LIFTED_H
 
-#include "operators/model/list.h"
 #include "operators/model/factor.h"
+#include "operators/model/list.h"
 
 struct lifted_config {
     const char *class;
