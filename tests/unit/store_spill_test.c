@@ -11,7 +11,7 @@ static uint64_t seeds(void)
 {
     const char *scale = getenv("MILLRACE_SCALE");
 
-    return scale && atoi(scale) > 1 ? 8 : 60;
+    return scale && atoi(scale) > 1 ? 8 : 32;
 }
 
 static void test_model(void **state)
