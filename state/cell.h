@@ -149,8 +149,8 @@ static inline bool bytes_equal(const uint8_t *a, const uint8_t *b, uint32_t size
 {
     uint64_t x, y;
 
-    if (size < 8 || size > 16)
-        return memcmp(a, b, size) == 0;
+    if (size < 8 || size > 16) /* a key of no columns has no bytes to point to */
+        return size == 0 || memcmp(a, b, size) == 0;
     memcpy(&x, a, 8);
     memcpy(&y, b, 8);
     if (x != y)

@@ -321,7 +321,7 @@ static void failure_test(void **state)
     struct rig *rig = rig_open(keyed_job, dir, 1, &options, NULL);
 
     (void)state;
-    for (int i = 0; i < 1000 && rig->error.code == ERROR_NONE; i++)
+    for (int i = 0; i < 100000 && rig->error.code == ERROR_NONE; i++)
         (void)rig_round(rig);
     assert_int_equal(rig->error.code, ERROR_IO);
     assert_non_null(strstr(rig->error.where, "operator in"));
