@@ -30,20 +30,7 @@ struct arms {
 };
 
 static const struct option ab_options[] = {
-    {.name = "user",
-     .type = OPT_FIELD,
-     FIELD(struct ab_config, tally.user),
-     .def.text = "user_id",
-     .help = "The column with the user: the intervals are over users."},
-    {.name = "by",
-     .type = OPT_FIELDS,
-     FIELD(struct ab_config, tally.by),
-     .help = "Columns whose levels get rows of their own, such as [place, net]."},
-    {.name = "every",
-     .type = OPT_DURATION,
-     FIELD(struct ab_config, tally.every_ms),
-     .max.i64 = 3660 * DAY_MS,
-     .help = "Periods of event time that get rows of their own as they end; 0: none."},
+    TALLY_OPTIONS(struct ab_config),
     {.name = "arms",
      .type = OPT_MAP,
      FIELD(struct ab_config, arms),

@@ -13,20 +13,7 @@ struct clicks_config {
 };
 
 static const struct option clicks_options[] = {
-    {.name = "user",
-     .type = OPT_FIELD,
-     FIELD(struct clicks_config, tally.user),
-     .def.text = "user_id",
-     .help = "The column with the user: the intervals are over users."},
-    {.name = "by",
-     .type = OPT_FIELDS,
-     FIELD(struct clicks_config, tally.by),
-     .help = "Columns whose levels get rows of their own, such as [place, net]."},
-    {.name = "every",
-     .type = OPT_DURATION,
-     FIELD(struct clicks_config, tally.every_ms),
-     .max.i64 = 3660 * DAY_MS,
-     .help = "Periods of event time that get rows of their own as they end; 0: none."},
+    TALLY_OPTIONS(struct clicks_config),
     {.name = "arm",
      .type = OPT_FIELD,
      FIELD(struct clicks_config, tally.arm),

@@ -29,20 +29,7 @@ struct offline_config {
 enum { LISTS, CLICKS, PLACES, IPS, IPS_SELF, IPS_EXAM, PBM, PBM_SELF, PBM_EXAM, VARIABLES };
 
 static const struct option offline_options[] = {
-    {.name = "user",
-     .type = OPT_FIELD,
-     FIELD(struct offline_config, tally.user),
-     .def.text = "user_id",
-     .help = "The column with the user: the intervals are over users."},
-    {.name = "by",
-     .type = OPT_FIELDS,
-     FIELD(struct offline_config, tally.by),
-     .help = "Columns whose levels get rows of their own, such as [place, net]."},
-    {.name = "every",
-     .type = OPT_DURATION,
-     FIELD(struct offline_config, tally.every_ms),
-     .max.i64 = 3660 * DAY_MS,
-     .help = "Periods of event time that get rows of their own as they end; 0: none."},
+    TALLY_OPTIONS(struct offline_config),
     {.name = "arm",
      .type = OPT_FIELD,
      FIELD(struct offline_config, tally.arm),

@@ -28,6 +28,23 @@ struct tally_options { /* first in an operator's configuration */
     int64_t every_ms; /* 0: no periods */
 };
 
+/* Those that all operators have alike; `arm` and `base` mean something of their own in each. */
+#define TALLY_OPTIONS(config)                                                                      \
+    {.name = "user",                                                                               \
+     .type = OPT_FIELD,                                                                            \
+     FIELD(config, tally.user),                                                                    \
+     .def.text = "user_id",                                                                        \
+     .help = "The column with the user: the intervals are over users."},                           \
+        {.name = "by",                                                                             \
+         .type = OPT_FIELDS,                                                                       \
+         FIELD(config, tally.by),                                                                  \
+         .help = "Columns whose levels get rows of their own, such as [place, net]."},             \
+    {                                                                                              \
+        .name = "every", .type = OPT_DURATION, FIELD(config, tally.every_ms),                      \
+        .max.i64 = 3660 * DAY_MS,                                                                  \
+        .help = "Periods of event time that get rows of their own as they end; 0: none."           \
+    }
+
 struct tally_figure { /* sum of `over` / sum of `under`; `active` by the configuration */
     const char *name;
     uint32_t over, under;

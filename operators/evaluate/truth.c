@@ -18,20 +18,7 @@ struct truth_config {
 enum { IMPRESSIONS, LISTS, CLICKS, CONVERSIONS, DWELL, VARIABLES };
 
 static const struct option truth_options[] = {
-    {.name = "user",
-     .type = OPT_FIELD,
-     FIELD(struct truth_config, tally.user),
-     .def.text = "user_id",
-     .help = "The column with the user: the intervals are over users."},
-    {.name = "by",
-     .type = OPT_FIELDS,
-     FIELD(struct truth_config, tally.by),
-     .help = "Columns whose levels get rows of their own, such as [place, net]."},
-    {.name = "every",
-     .type = OPT_DURATION,
-     FIELD(struct truth_config, tally.every_ms),
-     .max.i64 = 3660 * DAY_MS,
-     .help = "Periods of event time that get rows of their own as they end; 0: none."},
+    TALLY_OPTIONS(struct truth_config),
     {.name = "arm",
      .type = OPT_FIELD,
      FIELD(struct truth_config, tally.arm),
