@@ -149,14 +149,12 @@ static int row_compare(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* The first row that must come before the one in front of it; `count`: none. */
-static uint32_t disorder(const struct ref *rows, uint32_t begin, uint32_t count)
+static bool is_sorted(const struct ref *rows, uint32_t count)
 {
-    uint32_t row = begin + 1;
-
-    while (row < count && row_compare(&rows[row - 1], &rows[row]) < 0)
-        row++;
-    return row;
+    for (uint32_t row = 1; row < count; row++)
+        if (row_compare(&rows[row - 1], &rows[row]) > 0)
+            return false;
+    return true;
 }
 
 static bool in_order(const struct batch *batch)
@@ -205,7 +203,7 @@ static struct ref *rows_sort(struct ref *rows, struct ref *spare, uint32_t count
         rows = spare;
         spare = swap;
     }
-    if (disorder(rows, 0, count) < count)
+    if (!is_sorted(rows, count))
         qsort(rows, count, sizeof(*rows), row_compare);
     return rows;
 }
