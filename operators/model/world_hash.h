@@ -16,6 +16,32 @@
 enum world_tag { /* kinds of draws; a number that is given is never given another meaning */
                  TAG_LINK = 1,
                  TAG_LINK_STEP,
+
+                 TAG_TIME = 64, /* of world_choice: effects */
+                 TAG_SEASON,
+                 TAG_HOLIDAY,
+                 TAG_LOCATION,
+                 TAG_PLACE,
+                 TAG_HABIT,
+                 TAG_CLICK, /* luck of a request with an item */
+                 TAG_CONVERSION,
+                 TAG_FRACTION,
+                 TAG_DISLIKE,
+                 TAG_DELAY,
+                 TAG_KIND,
+                 TAG_PRICE,
+                 TAG_LIST, /* of a request */
+                 TAG_EXPLORE,
+                 TAG_CENTRE, /* of tastes, categories and cities */
+                 TAG_USER,
+                 TAG_LAPSE,
+                 TAG_TRAVEL,
+                 TAG_PLAN,
+                 TAG_SESSION,
+                 TAG_REQUEST,
+                 TAG_CANDIDATES,
+                 TAG_SLOT,
+                 TAG_ITEM,
 };
 
 static inline uint64_t world_mix(uint64_t x)
@@ -35,6 +61,23 @@ static inline uint64_t world_hash(uint64_t seed, enum world_tag tag, uint64_t a,
     x = world_mix(x + a * WORLD_K1 + 1);
     x = world_mix(x + b * WORLD_K2 + 2);
     return world_mix(x + c * WORLD_K3 + 3);
+}
+
+/* The same in two steps, for many draws of one entity `a`. */
+static inline uint64_t world_hash_of(uint64_t seed, enum world_tag tag, uint64_t a)
+{
+    return world_mix(world_mix(seed + (uint64_t)tag * WORLD_K0) + a * WORLD_K1 + 1);
+}
+
+static inline uint64_t world_hash_at(uint64_t of, uint64_t b, uint64_t c)
+{
+    return world_mix(world_mix(of + b * WORLD_K2 + 2) + c * WORLD_K3 + 3);
+}
+
+/* A further draw of what a hash stands for; draw 0 is not the hash itself. */
+static inline uint64_t world_draw(uint64_t hash, uint64_t draw)
+{
+    return world_mix(hash + (draw + 1) * WORLD_K1);
 }
 
 /* In (0, 1). */
