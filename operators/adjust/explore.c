@@ -3,7 +3,7 @@
  * the log later.
  * In: recommendations (`items` with score; rec_id, length), one row a request. Out: the same with
  * policy, explore, candidates, list_len; items with position (from 1), propensity, propensity_explore
- * and p_served. Table `positions` (optional): clicks by position of feature/lift (factor: position,
+ * and p_served (with `all` those that are not shown follow, without these). Table `positions` (optional): clicks by position of feature/lift (factor: position,
  * when: explore, examined: false), keyed by site.
  *
  * Method: a share `share` of requests, by hash of rec_id, gets its candidates in an order drawn by hash
@@ -26,6 +26,7 @@ struct explore_config {
     double share;
     int64_t top, top_low;
     const char *policy, *item, *rec;
+    bool all;
 };
 
 static const struct option explore_options[] = {
@@ -64,6 +65,11 @@ static const struct option explore_options[] = {
      FIELD(struct explore_config, rec),
      .def.text = "rec_id",
      .help = "Column that names the recommendation: the draws are by its hash."},
+    {.name = "all",
+     .type = OPT_BOOL,
+     FIELD(struct explore_config, all),
+     .help = "Keeps all candidates: those behind the list's end have no position, propensity and "
+             "p_served."},
     {0},
 };
 static const struct port explore_in[] = {
@@ -216,8 +222,8 @@ static double value_of(const struct explore_scratch *scratch, const struct batch
     return value;
 }
 
-static void put_item(struct op *op, const struct batch *items, const struct request *request,
-                     uint32_t place, uint32_t k, bool greedy, struct builder *list)
+static void put_shown(struct op *op, const struct batch *items, const struct request *request,
+                      uint32_t place, uint32_t k, bool greedy, struct builder *list)
 {
     const struct explore_config *config = op_config(op);
     const struct explore_scratch *scratch = op_scratch(op);
@@ -225,9 +231,6 @@ static void put_item(struct op *op, const struct batch *items, const struct requ
     double uniform = 1. / request->candidates;
     uint32_t first = items->column_count;
 
-    builder_child_row(list);
-    for (uint32_t i = 0; i < items->column_count; i++)
-        builder_copy(list, i, batch_column(items, i), place);
     builder_i32(list, first + POSITION, (int32_t)k + 1);
     builder_f64(list, first + PROPENSITY,
                 config->share * uniform + (greedy ? 1 - config->share : 0));
@@ -239,6 +242,7 @@ static void put_item(struct op *op, const struct batch *items, const struct requ
 static void put_items(struct op *op, const struct batch *items, const struct request *request,
                       struct builder *list)
 {
+    const struct explore_config *config = op_config(op);
     const struct explore_scratch *scratch = op_scratch(op);
     uint32_t count = request->candidates;
     struct block *memory = block_create((count + 1ul) * (2 * sizeof(struct list_place) + 8) + 64);
@@ -256,9 +260,13 @@ static void put_items(struct op *op, const struct batch *items, const struct req
                 (double)(hash_draw(op_seed(op) ^ request->rec, ids[i]) >> 11), request->begin + i};
         list_order(drawn, count);
     }
-    for (uint32_t k = 0; k < request->length; k++) {
+    for (uint32_t k = 0; k < (config->all ? count : request->length); k++) {
         uint32_t place = request->random ? drawn[k].place : greedy[k].place;
-        put_item(op, items, request, place, k, place == greedy[k].place, list);
+        builder_child_row(list);
+        for (uint32_t i = 0; i < items->column_count; i++)
+            builder_copy(list, i, batch_column(items, i), place);
+        if (k < request->length)
+            put_shown(op, items, request, place, k, place == greedy[k].place, list);
     }
     block_release(&memory);
 }

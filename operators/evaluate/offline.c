@@ -1,8 +1,8 @@
 /* evaluate/offline: what another ranker would have earned, from a log whose lists were drawn uniformly
  * from the candidates: IPS, SNIPS and their position-based forms, of several rankers at once.
- * In: labelled impressions of the uniform share; each row with the ranker's list for that request
- * (`items`), or with the item's rank in it (`rank`), and the ranker's name (`arm`): one row an
- * impression and arm. Out: one row a slice and arm (tally.h), each figure a click rate.
+ * In: labelled impressions of the uniform share; each row with the item's rank in each ranker's list
+ * (columns ranks.ARM, of evaluate/rank), or with one ranker's list for that request (`items`; its name
+ * in `arm`). Out: one row a slice and arm (tally.h), each figure a click rate.
  *
  * With M candidates, lists of L, exam_k = k^-`examination`, and r the item's rank in the ranker's list:
  *   ips        M [r = position] click, over lists x k (Horvitz, Thompson 1952)
@@ -13,15 +13,15 @@
  *   pbm_snips  the same, self-normalised
  * Rows that are not explored, or without position or candidates, are counted as skipped. */
 #include "operators/evaluate/measure.h"
+#include "operators/evaluate/ranks.h"
 #include "operators/model/ids.h"
 
-#include <math.h>
-
-#define RANKS_MAX 100
+#include <string.h>
 
 struct offline_config {
     struct tally_options tally; /* first */
-    const char *clicked, *explore, *position, *candidates, *list_length, *rank, *items, *item;
+    const char *clicked, *explore, *position, *candidates, *list_length, *items, *item;
+    struct text_list ranks;
     int64_t k;
     double examination;
 };
@@ -33,7 +33,7 @@ static const struct option offline_options[] = {
     {.name = "arm",
      .type = OPT_FIELD,
      FIELD(struct offline_config, tally.arm),
-     .help = "The column with the name of the ranker."},
+     .help = "With `items`: the column with the name of the ranker."},
     {.name = "base",
      .type = OPT_TEXT,
      FIELD(struct offline_config, tally.base),
@@ -63,39 +63,26 @@ static const struct option offline_options[] = {
      FIELD(struct offline_config, list_length),
      .def.text = "list_len",
      .help = "How many items the logged list has."},
-    {.name = "rank",
-     .type = OPT_FIELD,
-     FIELD(struct offline_config, rank),
-     .help = "The rank of the item in the ranker's list, from 1, null or 0 where it is not in it."},
+    {.name = "ranks",
+     .type = OPT_FIELDS,
+     FIELD(struct offline_config, ranks),
+     .help = "The rank of the item in a ranker's list, from 1, null or 0 where it is not in it: a "
+             "column for each; without it, all whose names begin with ranks."},
     {.name = "items",
      .type = OPT_FIELD,
      FIELD(struct offline_config, items),
-     .help = "In place of `rank`: the ranker's list, best first."},
+     .help = "In place of `ranks`: one ranker's list, best first."},
     {.name = "item",
      .type = OPT_TEXT,
      FIELD(struct offline_config, item),
      .def.text = "item_id",
      .help = "With `items`: the column of the logged item, and of the items in the list."},
-    {.name = "k",
-     .type = OPT_I64,
-     FIELD(struct offline_config, k),
-     .def.i64 = 10,
-     .min.i64 = 1,
-     .max.i64 = RANKS_MAX,
-     .help = "Ranks of the ranker's list that would have been shown."},
-    {.name = "examination",
-     .type = OPT_F64,
-     FIELD(struct offline_config, examination),
-     .def.f64 = 0.5,
-     .min.f64 = 0,
-     .max.f64 = 4,
-     .help = "Position k is looked at with probability k^-examination."},
+    RANKS_OPTIONS(struct offline_config),
     {0},
 };
 static const struct state offline_states[] = {TALLY_STATES, {0}};
 static const struct port offline_in[] = {
-    {"in", .global = true,
-     .help = "Labelled impressions of the uniform share, a row an impression and ranker."},
+    {"in", .global = true, .help = "Labelled impressions of the uniform share."},
     {0},
 };
 static const struct port offline_out[] = {
@@ -125,6 +112,9 @@ static bool check_list(struct describe *describe, struct error *err)
     uint32_t list = schema_find(in, config->items), item = schema_find(in, config->item), listed;
 
     describe_reads(describe, 0, list);
+    if (config->ranks.count)
+        return describe_error(describe, err, "ranks", "give `ranks` or `items`",
+                              "where the ranker puts the item is told twice");
     if (in->fields[list].type != TYPE_LIST)
         return describe_error(describe, err, "items", "name the column with the list",
                               "column \"%s\" is %s", config->items,
@@ -139,26 +129,38 @@ static bool check_list(struct describe *describe, struct error *err)
     return true;
 }
 
+static bool check_ranks(struct describe *describe, struct error *err)
+{
+    const struct offline_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, 0);
+    struct ranks *ranks = arena_new(describe_arena(describe), sizeof(*ranks));
+
+    if (config->tally.arm)
+        return describe_error(describe, err, "arm", "leave it out: arms are columns of ranks",
+                              "it goes with `items` only");
+    if (!ranks_describe(describe, in, &config->ranks, config->tally.base, err))
+        return false;
+    ranks_find(ranks, in, &config->ranks, config->examination);
+    for (uint32_t i = 0; i < ranks->count; i++)
+        describe_reads(describe, 0, ranks->arms[i].column);
+    return true;
+}
+
 static bool offline_describe(struct describe *describe, struct error *err)
 {
     const struct offline_config *config = describe_config(describe);
-    const char *const names[] = {config->clicked,    config->explore,     config->position,
-                                 config->candidates, config->list_length, config->rank};
+    const char *const names[] = {config->clicked, config->explore, config->position,
+                                 config->candidates, config->list_length};
     const struct schema *in = describe_input(describe, 0), *schema;
     uint32_t explore = schema_find(in, config->explore);
     struct tally_plan plan;
 
     for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (names[i])
-            describe_reads(describe, 0, schema_find(in, names[i]));
+        describe_reads(describe, 0, schema_find(in, names[i]));
     if (in->fields[explore].type != TYPE_BOOL)
         return describe_error(describe, err, "explore", "name a bool", "column \"%s\" is %s",
                               config->explore, type_name(in->fields[explore].type));
-    if (!config->rank == !config->items)
-        return describe_error(describe, err, "rank", "give `rank` or `items`",
-                              "where the ranker puts the item is told %s",
-                              config->rank ? "twice" : "nowhere");
-    if (config->items && !check_list(describe, err))
+    if (config->items ? !check_list(describe, err) : !check_ranks(describe, err))
         return false;
     offline_plan(&plan);
     schema = tally_describe(describe, &plan, err);
@@ -169,16 +171,15 @@ static bool offline_describe(struct describe *describe, struct error *err)
 
 struct offline_scratch {
     struct tally tally;
-    uint32_t clicked, explore, position, candidates, length, rank, items, item, listed;
-    double exam[RANKS_MAX + 1];  /* from 1 */
-    double total[RANKS_MAX + 1]; /* of exam up to there */
+    struct ranks ranks;
+    uint32_t clicked, explore, position, candidates, length, items, item, listed;
     uint64_t logged[BATCH_ROWS_MAX + IDS_SPARE], ids[RANKS_MAX + IDS_SPARE];
 };
 
 static bool offline_open(struct op *op, struct error *err)
 {
     const struct offline_config *config = op_config(op);
-    const struct schema *in = op_input_schema(op, 0);
+    const struct schema *in = op_input_schema(op, 0), nothing = {0};
     struct offline_scratch *scratch = op_memory(op, sizeof(*scratch));
     struct tally_plan plan;
 
@@ -190,32 +191,23 @@ static bool offline_open(struct op *op, struct error *err)
     scratch->position = schema_find(in, config->position);
     scratch->candidates = schema_find(in, config->candidates);
     scratch->length = schema_find(in, config->list_length);
-    scratch->rank = config->rank ? schema_find(in, config->rank) : FIELD_NONE;
     scratch->items = config->items ? schema_find(in, config->items) : FIELD_NONE;
     if (config->items) {
         scratch->item = schema_find(in, config->item);
         scratch->listed = schema_find(in->fields[scratch->items].child, config->item);
     }
-    for (uint32_t k = 1; k <= RANKS_MAX; k++) {
-        scratch->exam[k] = pow(k, -config->examination);
-        scratch->total[k] = scratch->total[k - 1] + scratch->exam[k];
-    }
+    ranks_find(&scratch->ranks, config->items ? &nothing : in, &config->ranks, config->examination);
     op_set_scratch(op, scratch);
     return true;
 }
 
-/* From 1; 0: not among the first k. */
-static uint32_t rank_of(const struct offline_config *config, struct offline_scratch *scratch,
-                        const struct batch *in, uint32_t row)
+/* The rank of the logged item in the row's list, from 1; 0: not among the first k. */
+static uint32_t rank_in_list(const struct offline_config *config, struct offline_scratch *scratch,
+                             const struct batch *in, uint32_t row)
 {
-    const struct column *list;
+    const struct column *list = batch_column(in, scratch->items);
     uint32_t begin, count;
 
-    if (config->rank) {
-        double rank = column_number(batch_column(in, scratch->rank), row);
-        return rank >= 1 && rank <= (double)config->k ? (uint32_t)rank : 0;
-    }
-    list = batch_column(in, scratch->items);
     if (!column_valid(list, row))
         return 0;
     begin = (uint32_t)list->offsets[row];
@@ -228,40 +220,66 @@ static uint32_t rank_of(const struct offline_config *config, struct offline_scra
     return 0;
 }
 
-static void weigh(const struct offline_config *config, const struct offline_scratch *scratch,
-                  uint32_t rank, uint32_t position, uint32_t length, double candidates,
-                  double click, double *values)
+struct shown { /* an impression */
+    uint32_t position, length;
+    double candidates, click;
+};
+
+/* False: the row says nothing of a ranker. */
+static bool read_row(const struct offline_scratch *scratch, const struct batch *in, uint32_t row,
+                     struct shown *shown)
 {
-    double exam = scratch->exam[position], mean = scratch->total[config->k] / (double)config->k;
-    double same = rank == position ? candidates : 0, based = 0;
+    double position = column_number(batch_column(in, scratch->position), row);
+    double length = column_number(batch_column(in, scratch->length), row);
+
+    shown->candidates = column_number(batch_column(in, scratch->candidates), row);
+    if (!measure_mark(batch_column(in, scratch->explore), row) || !(position >= 1) ||
+        !(length >= position) || !(length <= RANKS_MAX) || !(shown->candidates >= length))
+        return false;
+    shown->position = (uint32_t)position;
+    shown->length = (uint32_t)length;
+    shown->click = measure_mark(batch_column(in, scratch->clicked), row);
+    return true;
+}
+
+static void weigh(const struct ranks *ranks, uint32_t k, const struct shown *shown, uint32_t rank,
+                  double *values)
+{
+    double exam = ranks->exam[shown->position], mean = ranks->total[k] / k;
+    double same = rank == shown->position ? shown->candidates : 0, based = 0;
 
     if (rank)
-        based = scratch->exam[rank] * candidates / scratch->total[length];
-    values[LISTS] = position == 1;
-    values[CLICKS] = click;
-    values[PLACES] = position == 1 ? (double)config->k : 0;
-    values[IPS] = same * click;
-    values[IPS_SELF] = same * click * mean;
+        based = ranks->exam[rank] * shown->candidates / ranks->total[shown->length];
+    values[LISTS] = shown->position == 1;
+    values[CLICKS] = shown->click;
+    values[PLACES] = shown->position == 1 ? k : 0;
+    values[IPS] = same * shown->click;
+    values[IPS_SELF] = same * shown->click * mean;
     values[IPS_EXAM] = same * exam;
-    values[PBM] = based * click;
-    values[PBM_SELF] = based * click * mean;
+    values[PBM] = based * shown->click;
+    values[PBM_SELF] = based * shown->click * mean;
     values[PBM_EXAM] = based * exam;
 }
 
-/* False: the row says nothing of a ranker. */
-static bool read_row(const struct offline_config *config, struct offline_scratch *scratch,
-                     const struct batch *in, uint32_t row, double *values)
+/* Counts an impression for each arm. False where state could not be read. */
+static bool add_row(struct op *op, const struct batch *in, uint32_t row, const struct shown *shown)
 {
-    const struct column *explore = batch_column(in, scratch->explore);
-    double position = column_number(batch_column(in, scratch->position), row);
-    double length = column_number(batch_column(in, scratch->length), row);
-    double candidates = column_number(batch_column(in, scratch->candidates), row);
+    const struct offline_config *config = op_config(op);
+    struct offline_scratch *scratch = op_scratch(op);
+    uint32_t k = (uint32_t)config->k;
+    double values[TALLY_VARIABLES_MAX];
 
-    if (!measure_mark(explore, row) || !(position >= 1) || !(length >= position) ||
-        !(length <= RANKS_MAX) || !(candidates >= length))
-        return false;
-    weigh(config, scratch, rank_of(config, scratch, in, row), (uint32_t)position, (uint32_t)length,
-          candidates, measure_mark(batch_column(in, scratch->clicked), row), values);
+    if (config->items) {
+        weigh(&scratch->ranks, k, shown, rank_in_list(config, scratch, in, row), values);
+        return tally_row(op, &scratch->tally, in, row, NULL, 0, values);
+    }
+    for (uint32_t i = 0; i < scratch->ranks.count; i++) {
+        const struct ranks_arm *arm = &scratch->ranks.arms[i];
+        weigh(&scratch->ranks, k, shown, ranks_of(batch_column(in, arm->column), row, k), values);
+        if (!tally_row(op, &scratch->tally, in, row, arm->name, (uint32_t)strlen(arm->name),
+                       values))
+            return false;
+    }
     return true;
 }
 
@@ -269,7 +287,7 @@ static bool offline_process(struct op *op, uint32_t port, const struct batch *in
 {
     const struct offline_config *config = op_config(op);
     struct offline_scratch *scratch = op_scratch(op);
-    double values[TALLY_VARIABLES_MAX];
+    struct shown shown;
     uint64_t skipped = 0;
 
     (void)port; /* there is one */
@@ -278,9 +296,9 @@ static bool offline_process(struct op *op, uint32_t port, const struct batch *in
     if (config->items)
         key_ids(batch_column(in, scratch->item), batch_rows(in), scratch->logged);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
-        if (!read_row(config, scratch, in, row, values))
+        if (!read_row(scratch, in, row, &shown))
             skipped++;
-        else if (!tally_row(op, &scratch->tally, in, row, NULL, 0, values))
+        else if (!add_row(op, in, row, &shown))
             break;
     }
     op_count(op, 0, skipped);

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""The figures of evaluate/rank, truth and offline in golden cases, computed apart from the rows that
+the cases hold: ranks follow the arms' values, an arm's clicks are the sum of examination x truth over
+its ranks, IPS and SNIPS follow their definitions, intervals are the delta method over users.
+
+usage: figures_test.py
+"""
+import json
+import math
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+Z = 1.959963984540054
+UNIT = 2.0 ** -20  # what sums are rounded to
+
+
+def read(name):
+    return [json.loads(line) for line in (HERE / name).read_text().splitlines()]
+
+
+class Sums:
+    """By slice, arm and user: a dict of variables."""
+
+    def __init__(self):
+        self.of = {}
+
+    def add(self, slices, arm, user, values):
+        for name in slices:
+            sums = self.of.setdefault((name, arm), {}).setdefault(user, {})
+            for key, value in values.items():
+                sums[key] = sums.get(key, 0) + value
+
+    def total(self, where, key):
+        return sum(user.get(key, 0) for user in self.of[where].values())
+
+    def terms(self, where, over, under):
+        all_over, all_under = self.total(where, over), self.total(where, under)
+        return {user: sums.get(over, 0) / all_over - sums.get(under, 0) / all_under
+                for user, sums in self.of[where].items()}
+
+    def figure(self, where, over, under, base=None):
+        """Value, low, high; of the uplift where there is a base."""
+        if not self.total(where, under):
+            return None
+        value = self.total(where, over) / self.total(where, under)
+        if not value:
+            return None
+        terms = self.terms(where, over, under)
+        if base:
+            value /= self.total(base, over) / self.total(base, under)
+            for user, term in self.terms(base, over, under).items():
+                terms[user] = terms.get(user, 0) - term
+        units = len(terms)
+        error = math.sqrt(sum(term ** 2 for term in terms.values()) * units / (units - 1)) \
+            if units > 1 else math.nan
+        less = 1 if base else 0
+        return value - less, value * (1 - Z * error) - less, value * (1 + Z * error) - less
+
+
+def close(got, want, what):
+    for value, expected in zip(got, want):
+        if value is None and math.isnan(expected):
+            continue
+        if value is None or abs(value - expected) > 2e-4 * max(1, abs(expected)):
+            yield f"{what}: {got}, computed {want}"
+            return
+
+
+def slice_of(row):
+    return ("period", row["until"]) if row["by"] == "period" else (row["by"], row["level"])
+
+
+def check(name, sums, figures, base, counts):
+    rows = read(name)
+    if {(slice_of(row), row["arm"]) for row in rows} != set(sums.of):
+        yield f"{name}: other slices or arms than computed"
+        return
+    for row in rows:
+        where, what = (slice_of(row), row["arm"]), f"{name} {slice_of(row)} {row['arm']}"
+        for column, key in counts.items():
+            if row[column] != round(sums.total(where, key)):
+                yield f"{what}: {column} {row[column]}, computed {sums.total(where, key)}"
+        for column, (over, under) in figures.items():
+            expected = sums.figure(where, over, under)
+            if expected:
+                yield from close([row[column + end] for end in ("", "_low", "_high")], expected,
+                                 f"{what} {column}")
+            elif row[column]:
+                yield f"{what}: {column} is {row[column]}, not nothing"
+            other = (where[0], base)
+            if not base or row["arm"] == base or other not in sums.of or not expected or \
+                    not sums.figure(other, over, under):
+                continue
+            yield from close([row[column + "_uplift" + end] for end in ("", "_low", "_high")],
+                             sums.figure(where, over, under, other), f"{what} {column} uplift")
+
+
+# ---- ranks and lists ----
+
+def arm_values(row):
+    hour = row["event_time"] // 3600000 % 24
+    for item in row["items"]:
+        score, reasons = item["score"], item["reasons"]
+        yield item, {"base": reasons["base"], "all": reasons["base"] + reasons["network"],
+                     "few": hour - score if score > 0.4 else None, "same": 1}
+
+
+def check_ranks(rows):
+    for row in rows:
+        for arm in ("base", "all", "few", "same"):
+            pairs = [(values[arm], item["ranks"][arm]) for item, values in arm_values(row)]
+            ranked = sorted((rank, value) for value, rank in pairs if rank)
+            rest = [value for value, rank in pairs if not rank and value is not None]
+            known = sum(value is not None for value, _ in pairs)
+            if [rank for rank, _ in ranked] != list(range(1, min(3, known) + 1)):
+                yield f"{row['rec_id']}: ranks of {arm} are {ranked}"
+            if any(a[1] < b[1] for a, b in zip(ranked, ranked[1:])) or \
+                    (ranked and any(value > ranked[-1][1] for value in rest)):
+                yield f"{row['rec_id']}: ranks of {arm} do not follow its values"
+
+
+def check_positions(rows):
+    for row in rows:
+        places = [item["position"] for item in row["items"]]
+        shown = row["list_len"]
+        if len(places) != row["candidates"] or \
+                places != list(range(1, shown + 1)) + [None] * (len(places) - shown):
+            yield f"{row['rec_id']}: positions {places} of {shown}"
+        if any((item["propensity"] is None) != (item["position"] is None) or
+               (item["p_served"] is None) != (item["position"] is None) for item in row["items"]):
+            yield f"{row['rec_id']}: an item that is not shown has probabilities"
+
+
+def truth(rows, arms, length):
+    sums = Sums()
+    for row in rows:
+        week = 7 * 86400000
+        end = row["event_time"] // week * week + week
+        slices = [("all", None)]
+        if arms["base"]:
+            slices += [("net", row["net"]), ("period", end)]
+        for arm, rank_of in arms["ranks"].items():
+            values = {"lists": 1, "n": 0, "clicks": 0, "conversions": 0, "dwell": 0}
+            for item in row["items"]:
+                rank = rank_of(item)
+                if not rank or rank > length(row):
+                    continue
+                clicks = rank ** -0.5 * item["score"]
+                values["n"] += 1
+                values["clicks"] += clicks
+                values["conversions"] += clicks * item["reasons"]["base"]
+                values["dwell"] += clicks * (item["propensity"] or 0)
+            sums.add(slices, arm, row["user"], values)
+    return sums
+
+
+def check_truth():
+    rows = read("evaluate-rank/out.jsonl")
+    yield from check_ranks(rows)
+    yield from check_positions(rows)
+    ranks = {arm: (lambda item, arm=arm: item["ranks"][arm]) for arm in
+             ("base", "all", "few", "same")}
+    figures = {"ctr": ("clicks", "n"), "clicks": ("clicks", "lists"),
+               "conversions": ("conversions", "lists"), "dwell": ("dwell", "lists")}
+    sums = truth(rows, {"base": True, "ranks": ranks}, lambda row: min(3, row["list_len"]))
+    yield from check("evaluate-rank/out-truth.jsonl", sums, figures, "base", {"lists": "lists"})
+    served = {"all": ranks["all"], "position": lambda item: item["position"]}
+    sums = truth(rows, {"base": False, "ranks": served}, lambda row: 2)
+    yield from check("evaluate-rank/out-served.jsonl", sums,
+                     {"ctr": ("clicks", "n"), "clicks": ("clicks", "lists")}, "position",
+                     {"lists": "lists"})
+
+
+# ---- offline ----
+
+def offline_values(row, rank, k):
+    length, many, position = row["list_len"], row["candidates"], row["position"]
+    exam = [0] + [j ** -0.5 for j in range(1, 101)]
+    click, mean = float(bool(row["clicked"])), sum(exam[1:k + 1]) / k
+    same = many if rank == position else 0
+    based = exam[rank] * many / sum(exam[1:length + 1]) if rank else 0
+    return {"lists": position == 1, "clicks": click, "places": k if position == 1 else 0,
+            "ips": same * click, "ips_self": same * click * mean, "ips_exam": same * exam[position],
+            "pbm": based * click, "pbm_self": based * click * mean,
+            "pbm_exam": based * exam[position]}
+
+
+OFFLINE = {"ips": ("ips", "places"), "snips": ("ips_self", "ips_exam"),
+           "pbm_ips": ("pbm", "places"), "pbm_snips": ("pbm_self", "pbm_exam")}
+
+
+def check_offline():
+    sums = Sums()
+    for row in read("evaluate-clicks/in.jsonl"):
+        if not row["explore"] or row["position"] is None or row["candidates"] is None:
+            continue
+        for arm, rank in row["ranks"].items():
+            rank = rank if rank and rank <= 4 else 0
+            sums.add([("all", None), ("place", row["place"])], arm, row["user_id"],
+                     offline_values(row, rank, 4))
+    counts = {"lists": "lists", "clicks": "clicks"}
+    yield from check("evaluate-clicks/out-offline.jsonl", sums, OFFLINE, "old", counts)
+
+    sums = Sums()
+    for row in read("evaluate-rank/out-log.jsonl"):
+        row["candidates"], row["list_len"] = int(row["candidates"]), int(row["list_len"])
+        if not row["explore"] or row["position"] is None or row["position"] > row["list_len"]:
+            continue
+        listed = [item["item"] for item in row["items"]][:3]
+        rank = listed.index(row["item"]) + 1 if row["item"] in listed else 0
+        sums.add([("all", None)], row["net"], row["user"], offline_values(row, rank, 3))
+    yield from check("evaluate-rank/out-offline.jsonl", sums, OFFLINE, "wifi", counts)
+
+
+def main():
+    problems = list(check_truth()) + list(check_offline())
+    print("\n".join(problems))
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
