@@ -25,20 +25,24 @@ static double innovation(uint32_t bits)
     return ((double)((pairs & 0xffff) + (pairs >> 16)) - 510) * (1 / 147.80054127099797);
 }
 
-static void draw_logs(double *logs, const struct link_model *model, double mu, uint64_t request)
+static void draw(struct link *link, uint32_t begin, uint32_t end)
 {
-    double slow_sd = model->within * sqrt(model->slow);
-    double fast_sd = model->within * sqrt(1 - model->slow);
-    double slow = slow_sd * world_normal(request), fast = fast_sd * world_normal(request + 1);
-    double slow_step = slow_sd * sqrt(1 - model->slow_rho * model->slow_rho);
-    double fast_step = fast_sd * sqrt(1 - model->fast_rho * model->fast_rho);
+    const struct link_model *model = link->model;
+    double slow_step = model->within * sqrt(model->slow * (1 - model->slow_rho * model->slow_rho));
+    double fast_step =
+        model->within * sqrt((1 - model->slow) * (1 - model->fast_rho * model->fast_rho));
+    double slow = link->slow, fast = link->fast;
 
-    for (uint32_t second = 0; second < LINK_SECONDS; second++) {
-        uint64_t bits = world_mix(request + (second + 2) * WORLD_K1);
-        logs[second] = mu + slow + fast;
+    for (uint32_t second = begin; second < end; second++) {
+        uint64_t bits = world_mix(link->request + (second + 2) * WORLD_K1);
+        link->mbits[second] = link->mu + slow + fast;
         slow = model->slow_rho * slow + slow_step * innovation((uint32_t)bits);
         fast = model->fast_rho * fast + fast_step * innovation((uint32_t)(bits >> 32));
     }
+    for (uint32_t second = begin; second < end; second++)
+        link->mbits[second] = exp(link->mbits[second]);
+    link->slow = slow;
+    link->fast = fast;
 }
 
 /* The 20 % quantile of the past: only its lower fifth is sorted. */
@@ -62,20 +66,27 @@ static double quantile(const double *mbits)
     return 0.2 * low[count - 2] + 0.8 * low[count - 1]; /* between the 12th and the 13th */
 }
 
-void link_draw(struct link *link, enum link_kind kind, double times, uint64_t session,
-               uint64_t request)
+void link_draw_past(struct link *link, enum link_kind kind, double times, uint64_t session,
+                    uint64_t request)
 {
     const struct link_model *model = &link_models[kind];
     double between = sqrt(model->sd * model->sd - model->within * model->within), sum = 0;
-    double mu = model->mu + log(times) + between * world_normal(session);
 
-    draw_logs(link->mbits, model, mu, request);
-    for (uint32_t second = 0; second < LINK_SECONDS; second++)
-        link->mbits[second] = exp(link->mbits[second]);
+    link->model = model;
+    link->request = request;
+    link->mu = model->mu + log(times) + between * world_normal(session);
+    link->slow = model->within * sqrt(model->slow) * world_normal(request);
+    link->fast = model->within * sqrt(1 - model->slow) * world_normal(request + 1);
+    draw(link, 0, LINK_PAST);
     for (uint32_t second = 0; second < LINK_PAST; second++)
         sum += link->mbits[second];
     link->mean = sum / LINK_PAST;
     link->q20 = quantile(link->mbits);
+}
+
+void link_draw_next(struct link *link)
+{
+    draw(link, LINK_PAST, LINK_SECONDS);
 }
 
 struct link_start link_start(const struct link *link, double rate, double megabits)

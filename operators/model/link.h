@@ -37,11 +37,16 @@ struct link {
     double mbits[LINK_SECONDS]; /* a second */
     double q20, mean;           /* of the past */
     double rtt_ms, loss;
+    const struct link_model *model; /* private, as what follows: where the draws stand */
+    double mu, slow, fast;
+    uint64_t request;
 };
 
-/* Throughput: `session` draws mu, `request` the rest. `times` scales the kind's throughput. */
-void link_draw(struct link *link, enum link_kind kind, double times, uint64_t session,
-               uint64_t request);
+/* Throughput of the past: `session` draws mu, `request` the rest. `times` scales the kind's
+ * throughput. */
+void link_draw_past(struct link *link, enum link_kind kind, double times, uint64_t session,
+                    uint64_t request);
+void link_draw_next(struct link *link); /* after it */
 
 struct link_start {
     double start_s; /* time to the first frame, or the whole page */

@@ -93,4 +93,19 @@ static inline double world_normal(uint64_t hash)
     return radius * cos(2 * M_PI * world_u01(world_mix(hash + 77)));
 }
 
+/* scale x centre (NULL: none) plus normal noise by draws of `hash`, of length 1. */
+static inline void world_unit(uint64_t hash, double scale, const float *centre, double noise,
+                              float *unit, uint32_t width)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < width; i++) {
+        unit[i] = (float)((centre ? scale * (double)centre[i] : 0) +
+                          noise * world_normal(world_draw(hash, i)));
+        sum += (double)unit[i] * (double)unit[i];
+    }
+    for (uint32_t i = 0; i < width; i++)
+        unit[i] = (float)((double)unit[i] / sqrt(sum));
+}
+
 #endif
