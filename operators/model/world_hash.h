@@ -16,6 +16,16 @@
 enum world_tag { /* kinds of draws; a number that is given is never given another meaning */
                  TAG_LINK = 1,
                  TAG_LINK_STEP,
+                 TAG_CENTRE, /* of tastes, categories and cities */
+                 TAG_USER,
+                 TAG_LAPSE,
+                 TAG_TRAVEL,
+                 TAG_PLAN,
+                 TAG_SESSION,
+                 TAG_REQUEST,
+                 TAG_CANDIDATES,
+                 TAG_SLOT,
+                 TAG_ITEM,
 
                  TAG_TIME = 64, /* of world_choice: effects */
                  TAG_SEASON,
@@ -32,16 +42,6 @@ enum world_tag { /* kinds of draws; a number that is given is never given anothe
                  TAG_PRICE,
                  TAG_LIST, /* of a request */
                  TAG_EXPLORE,
-                 TAG_CENTRE, /* of tastes, categories and cities */
-                 TAG_USER,
-                 TAG_LAPSE,
-                 TAG_TRAVEL,
-                 TAG_PLAN,
-                 TAG_SESSION,
-                 TAG_REQUEST,
-                 TAG_CANDIDATES,
-                 TAG_SLOT,
-                 TAG_ITEM,
 };
 
 static inline uint64_t world_mix(uint64_t x)
