@@ -1,15 +1,17 @@
-/* clean: brings rows into shape: casts, ranges, derived columns, a filter, and event-time
- * de-duplication, in this order.
+/* clean: brings rows into shape: casts, ranges, outliers, missing values, derived columns, a filter,
+ * invariants, and event-time de-duplication, in this order.
  * In: any port. Out: the input's columns, cast and derived, without `raw`, the same key. Rejected:
  * rows that break a rule, with the record's bytes (when the source gives a column `raw`), where it
  * stood and why: the columns of a source's `rejected`, so that one sink takes both.
  *
  * Method: each step is a column expression over the rows that are still good (rules.h); columns
  * are shared with the input and rows are dropped by the selection alone. A row is a duplicate when
- * a row with the same `dedup.by` was kept at most `dedup.within` before it in event time. Only this
- * needs an order of rows and state: one time a key, which expires once no row can be its duplicate
- * any more. */
-#include "operators/clean/rules.h"
+ * a row with the same `dedup.by` was kept at most `dedup.within` before it in event time. Outliers
+ * and most fillings (repair.h) are told by the last values of the row's key before it, totals
+ * (invariants.h) by their sum. Only these need an order of rows and state: one cell a key, which
+ * expires once no row can be judged by it any more. */
+#include "operators/clean/invariants.h"
+#include "operators/clean/repair.h"
 #include "runtime/api/operator.h"
 
 #include <stdio.h>
@@ -21,14 +23,16 @@ struct clean_dedup {
 };
 
 struct clean_config {
-    struct option_map types, ranges, derive;
+    struct option_map types, ranges, outliers, missing, derive, invariants, totals;
     const char *filter;
+    struct repair_history history;
     struct clean_dedup dedup;
 };
 
-struct clean_cell {
+struct clean_cell { /* a new key's is zero */
     int64_t kept_ms;
-    bool seen; /* a new key's cell is zero */
+    bool seen;
+    uint64_t memory[]; /* of repair, then of the totals */
 };
 
 static const struct option clean_dedup_options[] = {
@@ -48,6 +52,36 @@ static const struct option clean_dedup_options[] = {
     {0},
 };
 
+static const struct option clean_history_options[] = {
+    {.name = "by",
+     .type = OPT_FIELDS,
+     FIELD(struct repair_history, by),
+     .required = true,
+     .help = "Columns by which values are remembered, as they come in. They become the rows' key."},
+    {.name = "rows",
+     .type = OPT_I64,
+     FIELD(struct repair_history, rows),
+     .def.i64 = 64,
+     .min.i64 = 3,
+     .max.i64 = HISTORY_ROOM_MAX,
+     .help = "Values that are remembered of each column and key."},
+    {.name = "within",
+     .type = OPT_DURATION,
+     FIELD(struct repair_history, within_ms),
+     .def.i64 = 30 * DAY_MS,
+     .min.i64 = 1,
+     .max.i64 = 3660 * DAY_MS,
+     .help = "Older values count no more; a total begins anew after so long without a row."},
+    {.name = "after",
+     .type = OPT_I64,
+     FIELD(struct repair_history, after),
+     .def.i64 = 10,
+     .min.i64 = 2,
+     .max.i64 = HISTORY_ROOM_MAX,
+     .help = "So many values have to be known before any is an outlier."},
+    {0},
+};
+
 static const struct option clean_options[] = {
     {.name = "types",
      .type = OPT_MAP,
@@ -59,6 +93,28 @@ static const struct option clean_options[] = {
      FIELD(struct clean_config, ranges),
      .help = "What values may be: {rating: {min: 1, max: 5}, kind: {in: [play, stop]}, user: "
              "{required: true}}. Other rows are rejected; a missing value only by `required`."},
+    {.name = "outliers",
+     .type = OPT_MAP,
+     FIELD(struct clean_config, outliers),
+     .help =
+         "What stands apart from the key's last values: {price: sigma, speed: {method: mad, limit: "
+         "3.5}, load: {method: isolation, k: 5, limit: 3, then: missing}}. sigma: standard "
+         "deviations from the mean; mad: scaled median absolute deviations from the median; "
+         "isolation: mean distance to the k nearest over what is usual. The row is rejected, or "
+         "with `then: missing` only the value dropped. `floor`: the least spread that counts."},
+    {.name = "missing",
+     .type = OPT_MAP,
+     FIELD(struct clean_config, missing),
+     .help =
+         "What a missing value becomes, from the key's last values: {price: median, city: last, "
+         "stock: {value: 0}, load: {fill: interpolate, else: reject}}. Known are constant, mean, "
+         "median, last, interpolate (the line through the last two, carried on). Where nothing is "
+         "known `value` stands, or the row is rejected (`else: reject`), or it stays missing."},
+    {.name = "history",
+     .type = OPT_GROUP,
+     FIELD(struct clean_config, history),
+     .group = clean_history_options,
+     .help = "What is remembered of each key for `outliers`, `missing` and `totals`."},
     {.name = "derive",
      .type = OPT_MAP,
      FIELD(struct clean_config, derive),
@@ -70,6 +126,18 @@ static const struct option clean_options[] = {
      FIELD(struct clean_config, filter),
      .help = "Expression: rows for which it is not true are dropped and counted. It sees derived "
              "columns."},
+    {.name = "invariants",
+     .type = OPT_MAP,
+     FIELD(struct clean_config, invariants),
+     .help = "Conditions with a name, as in {click-after-impression: \"ts >= shown_ts\"}: rows for "
+             "which one is false are rejected with its name as the field. sum(reasons.*) is the "
+             "sum of the columns whose names begin so."},
+    {.name = "totals",
+     .type = OPT_MAP,
+     FIELD(struct clean_config, totals),
+     .help = "Sums over the rows of a key and their bounds, as in {propensity: {of: propensity, "
+             "most: list_len}} with history: {by: rec_id}. A row that takes the sum over it is "
+             "rejected."},
     {.name = "dedup",
      .type = OPT_GROUP,
      FIELD(struct clean_config, dedup),
@@ -84,6 +152,7 @@ static const struct state_field clean_fields[] = {
     {0},
 };
 static const struct state clean_states[] = {
+    /* with a memory: more fields */
     {"seen", STATE_VALUE, clean_fields, sizeof(struct clean_cell), .expires = true},
     {0},
 };
@@ -102,9 +171,12 @@ static const struct port clean_out[] = {
              "field that is wrong, and why."},
     {0},
 };
-static const char *const clean_counters[] = {"filtered", "duplicates", NULL};
-enum { SEEN = 0, IN = 0, OUT = 0, REJECTED = 1, FILTERED = 0, DUPLICATES = 1 };
-enum { RAW, FILE_NAME, OFFSET, REJECT_FIELD, REASON }; /* columns of rejected */
+static const char *const clean_counters[] = {"filtered", "duplicates", "outliers",
+                                             "filled",   "broken",     NULL};
+enum { SEEN = 0, IN = 0, OUT = 0, REJECTED = 1 };
+enum { FILTERED, DUPLICATES, OUTLIERS, FILLED, BROKEN };
+enum { REPAIR_RULE = 1 << 16, INVARIANT_RULE = 1 << 17 }; /* numbers of their rules begin there */
+enum { RAW, FILE_NAME, OFFSET, REJECT_FIELD, REASON };    /* columns of rejected */
 
 /* ---- planning ---- */
 
@@ -138,45 +210,142 @@ static const struct schema *copy_schema(struct arena *arena, const struct schema
     return copy;
 }
 
+/* What is done to rows beside the rules, where it is asked for. */
+struct clean_parts {
+    struct repair *repair;         /* or NULL */
+    struct invariants *invariants; /* or NULL */
+};
+
+static void parts_close(struct clean_parts *parts)
+{
+    repair_close(parts->repair);
+    invariants_close(parts->invariants);
+}
+
+static bool parts_create(struct clean_parts *parts, const struct clean_config *config,
+                         const struct rules *rules, rules_fault *fault, void *context)
+{
+    struct repair_options repair = {&config->missing, &config->outliers, &config->history};
+    struct invariants_options invariants = {&config->invariants, &config->totals,
+                                            config->history.within_ms};
+    bool repairs = config->missing.count + config->outliers.count > 0;
+    bool checks = config->invariants.count + config->totals.count > 0;
+
+    *parts = (struct clean_parts){0};
+    if (repairs)
+        parts->repair = repair_create(&repair, rules_cast_schema(rules), fault, context);
+    if (checks)
+        parts->invariants = invariants_create(&invariants, rules_schema(rules), fault, context);
+    return (parts->repair || !repairs) && (parts->invariants || !checks);
+}
+
+static size_t repair_bytes(const struct clean_parts *parts)
+{
+    return parts->repair ? repair_size(parts->repair) : 0;
+}
+
+static size_t memory_bytes(const struct clean_parts *parts)
+{
+    return repair_bytes(parts) + (parts->invariants ? invariants_size(parts->invariants) : 0);
+}
+
 /* What the rules look at; the rest passes, and only the bytes of records go with rejected rows. */
-static void tell_reads(struct describe *describe, const struct rules *rules)
+static void tell_reads(struct describe *describe, const struct rules *rules,
+                       const struct clean_parts *parts)
 {
     const struct schema *in = describe_input(describe, IN);
 
     describe_passes(describe, IN, OUT);
     describe_passes(describe, IN, REJECTED);
-    for (uint32_t i = 0; i < in->count; i++)
-        if (rules_read(rules, i))
+    for (uint32_t i = 0; i < in->count; i++) {
+        uint32_t out = schema_find(rules_schema(rules), in->fields[i].name);
+        if (rules_read(rules, i) || (parts->repair && repair_reads(parts->repair, i)) ||
+            (parts->invariants && out != FIELD_NONE && invariants_reads(parts->invariants, out)))
             describe_reads(describe, IN, i);
+    }
 }
 
-static bool clean_describe(struct describe *describe, struct error *err)
+static bool same_key(const struct text_list *a, const struct text_list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
+/* Values are remembered by the rows' key. */
+static bool describe_memory(struct describe *describe, size_t size, struct error *err)
 {
     const struct clean_config *config = describe_config(describe);
-    bool dedup = config->dedup.by.count > 0;
-    struct rules_options options =
-        options_of(config, dedup ? &config->dedup.by : describe_key(describe, IN));
-    struct telling telling = {describe, err};
-    struct rules *rules = rules_create(&options, describe_input(describe, IN), tell, &telling);
+    const struct text_list *by = &config->history.by;
+    struct state_field *fields = arena_new(describe_arena(describe), 4 * sizeof(*fields));
 
-    if (!rules)
-        return false;
-    describe_output(describe, OUT, copy_schema(describe_arena(describe), rules_schema(rules)));
-    tell_reads(describe, rules);
-    rules_close(rules);
+    if (by->count == 0)
+        return describe_error(describe, err, "history", "write history: {by: COLUMN}",
+                              "values are remembered by key, and there is none");
+    if (config->dedup.by.count > 0 && !same_key(by, &config->dedup.by))
+        return describe_error(describe, err, "dedup.by", "put `dedup` into a `clean` of its own",
+                              "values are remembered by another key");
+    memcpy(fields, clean_fields, 2 * sizeof(*fields));
+    fields[2] =
+        (struct state_field){"memory", TYPE_UTF8, offsetof(struct clean_cell, memory), size};
+    describe_state(describe, SEEN, sizeof(struct clean_cell) + size, fields);
+    describe_set_key(describe, IN, by);
+    describe_order(describe, ORDER_EVENT_TIME);
+    return true;
+}
+
+static bool describe_dedup(struct describe *describe, size_t memory)
+{
+    const struct clean_config *config = describe_config(describe);
     /* At the last moment of `within` a row still finds the cell. */
-    describe_expiry(describe, SEEN, config->dedup.within_ms + 1);
-    if (!dedup)
+    int64_t ttl_ms = config->dedup.within_ms + 1;
+
+    if (memory > 0 && config->history.within_ms >= ttl_ms)
+        ttl_ms = config->history.within_ms + 1;
+    describe_expiry(describe, SEEN, ttl_ms);
+    if (config->dedup.by.count == 0)
         return true;
     describe_set_key(describe, IN, &config->dedup.by);
     describe_order(describe, ORDER_EVENT_TIME);
     return true;
 }
 
+static bool clean_describe(struct describe *describe, struct error *err)
+{
+    const struct clean_config *config = describe_config(describe);
+    const struct text_list *by = config->dedup.by.count > 0     ? &config->dedup.by
+                                 : config->history.by.count > 0 ? &config->history.by
+                                                                : describe_key(describe, IN);
+    struct rules_options options = options_of(config, by);
+    bool good;
+    struct telling telling = {describe, err};
+    struct rules *rules = rules_create(&options, describe_input(describe, IN), tell, &telling);
+    struct clean_parts parts;
+    size_t memory;
+
+    if (!rules)
+        return false;
+    good = parts_create(&parts, config, rules, tell, &telling);
+    memory = good ? memory_bytes(&parts) : 0;
+    if (good) {
+        describe_output(describe, OUT, copy_schema(describe_arena(describe), rules_schema(rules)));
+        tell_reads(describe, rules, &parts);
+    }
+    parts_close(&parts);
+    rules_close(rules);
+    return good && (memory == 0 || describe_memory(describe, memory, err)) &&
+           describe_dedup(describe, memory);
+}
+
 /* ---- an instance ---- */
 
 struct clean_scratch {
     struct rules *rules;
+    struct clean_parts parts;
+    size_t repair_bytes, memory_bytes;
     uint32_t raw;
     struct rules_result result;
 };
@@ -194,6 +363,9 @@ static bool clean_open(struct op *op, struct error *err)
         scratch->raw = FIELD_NONE;
     scratch->rules = rules_create(&options, in, NULL, NULL);
     CHECK(scratch->rules); /* it was told while planning what is wrong with them */
+    CHECK(parts_create(&scratch->parts, op_config(op), scratch->rules, NULL, NULL));
+    scratch->repair_bytes = repair_bytes(&scratch->parts);
+    scratch->memory_bytes = memory_bytes(&scratch->parts);
     return true;
 }
 
@@ -201,8 +373,28 @@ static void clean_close(struct op *op)
 {
     struct clean_scratch *scratch = op_scratch(op);
 
-    if (scratch)
-        rules_close(scratch->rules);
+    if (!scratch)
+        return;
+    parts_close(&scratch->parts);
+    rules_close(scratch->rules);
+}
+
+/* The field that is wrong; `reason` gets why. */
+static const char *reason_of(const struct clean_scratch *scratch, const struct batch *in,
+                             const struct rules_reject *reject, char *reason)
+{
+    uint32_t rule = reject->rule;
+
+    if (rule >= INVARIANT_RULE) {
+        invariants_reason(scratch->parts.invariants, reject, rule - INVARIANT_RULE, reason);
+        return invariants_field(scratch->parts.invariants, rule - INVARIANT_RULE);
+    }
+    if (rule >= REPAIR_RULE) {
+        repair_reason(scratch->parts.repair, in, reject, rule - REPAIR_RULE, reason);
+        return repair_field(scratch->parts.repair, rule - REPAIR_RULE);
+    }
+    rules_reason(scratch->rules, in, reject->row, rule, reason);
+    return rules_field(scratch->rules, rule);
 }
 
 static void put_reject(const struct clean_scratch *scratch, const struct batch *in,
@@ -210,7 +402,7 @@ static void put_reject(const struct clean_scratch *scratch, const struct batch *
 {
     uint64_t origin = batch_origin(in)[reject->row];
     char split[32], reason[RULES_REASON_SIZE];
-    const char *field = rules_field(scratch->rules, reject->rule);
+    const char *field = reason_of(scratch, in, reject, reason);
 
     if (scratch->raw != FIELD_NONE)
         builder_copy(out, RAW, batch_column(in, scratch->raw), reject->row);
@@ -218,7 +410,6 @@ static void put_reject(const struct clean_scratch *scratch, const struct batch *
     builder_text(out, FILE_NAME, split, strlen(split));
     builder_i64(out, OFFSET, (int64_t)origin_offset(origin));
     builder_text(out, REJECT_FIELD, field, strlen(field));
-    rules_reason(scratch->rules, in, reject->row, reject->rule, reason);
     builder_text(out, REASON, reason, strlen(reason));
 }
 
@@ -258,6 +449,29 @@ static uint32_t drop_duplicates(int64_t within_ms, const int64_t *time, void *co
     return count - kept;
 }
 
+static void run_rules(struct op *op, const struct batch *in)
+{
+    struct clean_scratch *scratch = op_scratch(op);
+    struct rules_result *result = &scratch->result;
+    size_t offset = offsetof(struct clean_cell, memory);
+    void *const *cells = scratch->memory_bytes ? op_cells(op, SEEN) : NULL;
+    struct repair_counts counts = {0};
+
+    rules_check(scratch->rules, in, result);
+    if (scratch->parts.repair) {
+        repair_run(scratch->parts.repair, result, cells, offset, REPAIR_RULE, &counts);
+        op_count(op, OUTLIERS, counts.outliers);
+        op_count(op, FILLED, counts.filled);
+    }
+    rules_derive(scratch->rules, result);
+    op_count(op, FILTERED, result->filtered);
+    if (scratch->parts.invariants)
+        op_count(op, BROKEN,
+                 invariants_run(scratch->parts.invariants, result, cells,
+                                offset + scratch->repair_bytes, INVARIANT_RULE));
+    rules_sort(result);
+}
+
 static bool clean_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     const struct clean_config *config = op_config(op);
@@ -267,8 +481,7 @@ static bool clean_process(struct op *op, uint32_t port, const struct batch *in, 
 
     (void)port;
     (void)err; /* cannot fail */
-    rules_run(scratch->rules, in, result);
-    op_count(op, FILTERED, result->filtered);
+    run_rules(op, in);
     if (config->dedup.by.count > 0)
         op_count(
             op, DUPLICATES,

@@ -27,7 +27,9 @@ struct rules {
     struct rule *rules;
     struct expr *filter;
     struct schema *working; /* input's columns, cast, then derived ones */
+    struct schema *cast;    /* input's columns, cast */
     struct schema *out;
+    uint32_t first_derived;            /* rules from there on derive */
     uint32_t raw;                      /* the records' bytes in the input; FIELD_NONE: not there */
     uint32_t out_columns[COLUMNS_MAX]; /* of the working schema */
 };
@@ -369,6 +371,10 @@ static void build(struct building *building, const struct rules_options *options
         add_cast(building, &options->types->entries[i]);
     for (uint32_t i = 0; i < options->ranges->count; i++)
         add_ranges(building, &options->ranges->entries[i]);
+    for (uint32_t i = 0; i < building->in->count; i++)
+        CHECK(schema_add(building->rules->cast, building->rules->arena,
+                         &building->rules->working->fields[i]));
+    building->rules->first_derived = building->rules->count;
     for (uint32_t i = 0; i < options->derive->count; i++)
         if (!add_derived(building, &options->derive->entries[i], options->key))
             return;
@@ -384,6 +390,7 @@ struct rules *rules_create(const struct rules_options *options, const struct sch
 
     rules->arena = arena_create(4096);
     rules->working = schema_create(rules->arena);
+    rules->cast = schema_create(rules->arena);
     rules->out = schema_create(rules->arena);
     for (uint32_t i = 0; i < in->count; i++)
         CHECK(schema_add(rules->working, rules->arena, &in->fields[i]));
@@ -412,6 +419,11 @@ void rules_close(struct rules *rules)
 const struct schema *rules_schema(const struct rules *rules)
 {
     return rules->out;
+}
+
+const struct schema *rules_cast_schema(const struct rules *rules)
+{
+    return rules->cast;
 }
 
 bool rules_read(const struct rules *rules, uint32_t column)
@@ -446,7 +458,7 @@ static void keep_rows(struct rules_result *result, const uint32_t *passed, uint3
             k++;
         else
             result->rejected[result->rejected_count++] =
-                (struct rules_reject){result->rows[i], rule};
+                (struct rules_reject){.row = result->rows[i], .rule = rule};
     }
     memcpy(result->rows, passed, count * sizeof(*passed));
     result->count = count;
@@ -528,16 +540,23 @@ static struct batch *work_create(const struct rules *rules, const struct batch *
     return work;
 }
 
-void rules_run(struct rules *rules, const struct batch *in, struct rules_result *result)
+void rules_check(struct rules *rules, const struct batch *in, struct rules_result *result)
 {
-    struct batch *work = work_create(rules, in);
-
     CHECK(in->selected <= BATCH_ROWS_MAX);
+    result->batch = work_create(rules, in);
     result->count = in->selected;
     result->filtered = result->rejected_count = 0;
     for (uint32_t k = 0; k < in->selected; k++)
         result->rows[k] = batch_row(in, k);
-    for (uint32_t i = 0; i < rules->count; i++)
+    for (uint32_t i = 0; i < rules->first_derived; i++)
+        run_rule(&rules->rules[i], i, result->batch, result);
+}
+
+void rules_derive(struct rules *rules, struct rules_result *result)
+{
+    struct batch *work = result->batch;
+
+    for (uint32_t i = rules->first_derived; i < rules->count; i++)
         run_rule(&rules->rules[i], i, work, result);
     if (rules->filter)
         run_filter(rules, work, result);
@@ -545,18 +564,34 @@ void rules_run(struct rules *rules, const struct batch *in, struct rules_result 
     work->selected = work->rows;
     result->batch = batch_project(work, rules->out_columns, rules->out->count);
     batch_release(&work);
-    /* Each rule gave its own in order; together they leave as they came. */
+}
+
+/* Each rule gave its own in order; together they leave as they came. */
+void rules_sort(struct rules_result *result)
+{
     qsort(result->rejected, result->rejected_count, sizeof(*result->rejected), by_row);
 }
 
+void rules_run(struct rules *rules, const struct batch *in, struct rules_result *result)
+{
+    rules_check(rules, in, result);
+    rules_derive(rules, result);
+    rules_sort(result);
+}
+
 /* ---- reasons ---- */
+
+uint32_t rules_count(const struct rules *rules)
+{
+    return rules->count;
+}
 
 const char *rules_field(const struct rules *rules, uint32_t rule)
 {
     return rules->rules[rule].field;
 }
 
-static void value_text(const struct column *column, uint32_t row, char *text, size_t size)
+void rules_value(const struct column *column, uint32_t row, char *text, size_t size)
 {
     const char *value;
     uint32_t length;
@@ -588,7 +623,7 @@ const char *rules_reason(const struct rules *rules, const struct batch *in, uint
         snprintf(reason, RULES_REASON_SIZE, "is missing");
         return reason;
     }
-    value_text(batch_column(in, broken->column), row, value, sizeof(value));
+    rules_value(batch_column(in, broken->column), row, value, sizeof(value));
     snprintf(reason, RULES_REASON_SIZE, "is %s, %s", value, broken->broken);
     return reason;
 }

@@ -24,6 +24,8 @@ struct rules *rules_create(const struct rules_options *options, const struct sch
 void rules_close(struct rules *rules); /* NULL is fine */
 /* The columns that leave: those of the input, cast and derived, without the records' bytes. */
 const struct schema *rules_schema(const struct rules *rules);
+/* The columns after the casts: what rules_derive and who comes before it gets. */
+const struct schema *rules_cast_schema(const struct rules *rules);
 /* Whether any rule or the filter looks at this column of the input. */
 bool rules_read(const struct rules *rules, uint32_t column);
 
@@ -36,15 +38,24 @@ struct rules_result {
     uint32_t filtered;
     uint32_t rejected_count; /* ascending by row */
     struct rules_reject {
-        uint32_t row, rule; /* the first rule that it breaks */
+        uint32_t row, rule;   /* the first rule that it breaks */
+        double centre, score; /* of outliers */
     } rejected[BATCH_ROWS_MAX];
 };
 void rules_run(struct rules *rules, const struct batch *in, struct rules_result *result);
+/* The same in parts, for who changes result->batch and its rows in between: casts and ranges; what
+ * is derived, and the filter; the rejected rows in order. */
+void rules_check(struct rules *rules, const struct batch *in, struct rules_result *result);
+void rules_derive(struct rules *rules, struct rules_result *result);
+void rules_sort(struct rules_result *result);
 
 /* Why: the field, and a reason such as `is 7, above 5` (always ended). */
 #define RULES_REASON_SIZE 160u
+uint32_t rules_count(const struct rules *rules);
 const char *rules_field(const struct rules *rules, uint32_t rule);
 const char *rules_reason(const struct rules *rules, const struct batch *in, uint32_t row,
                          uint32_t rule, char *reason);
+/* A value as reasons show it; `size` at least 80. */
+void rules_value(const struct column *column, uint32_t row, char *text, size_t size);
 
 #endif
