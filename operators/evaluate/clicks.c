@@ -30,8 +30,9 @@ static const struct option clicks_options[] = {
     {.name = "predicted",
      .type = OPT_FIELD,
      FIELD(struct clicks_config, measure.predicted),
-     .help = "The predicted probability of a click; gives `calibration`, predicted over observed "
-             "clicks."},
+     .help =
+         "The predicted probability of a click; gives `predicted`, its mean, and `calibration`, "
+         "predicted over observed clicks."},
     {.name = "converted",
      .type = OPT_FIELD,
      FIELD(struct clicks_config, measure.converted),

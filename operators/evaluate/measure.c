@@ -7,6 +7,7 @@ enum {
     IMPRESSIONS,
     CLICKS,
     PREDICTED,
+    PREDICTIONS,
     CONVERSIONS,
     DWELL,
     DWELT,
@@ -59,8 +60,10 @@ void measure_plan(const struct measure_options *options, struct tally_plan *plan
     plan->counts[plan->count_count++] = (struct tally_count){"impressions", IMPRESSIONS};
     plan->counts[plan->count_count++] = (struct tally_count){"clicks", CLICKS};
     add_figure(plan, "ctr", CLICKS, IMPRESSIONS);
-    if (options->predicted)
+    if (options->predicted) {
+        add_figure(plan, "predicted", PREDICTED, PREDICTIONS);
         add_figure(plan, "calibration", PREDICTED, CLICKS);
+    }
     if (options->converted)
         add_figure(plan, "conversion", CONVERSIONS, CLICKS);
     if (options->dwell) {
@@ -112,11 +115,9 @@ static void number(const struct batch *in, uint32_t column, uint32_t row, double
 void measure_values(const struct measure *measure, const struct batch *in, uint32_t row,
                     double *values)
 {
-    double known;
-
     values[IMPRESSIONS] = 1;
     values[CLICKS] = mark(in, measure->clicked, row);
-    number(in, measure->predicted, row, &values[PREDICTED], &known);
+    number(in, measure->predicted, row, &values[PREDICTED], &values[PREDICTIONS]);
     values[CONVERSIONS] = mark(in, measure->converted, row);
     number(in, measure->dwell, row, &values[DWELL], &values[DWELT]);
     number(in, measure->score, row, &values[SCORE], &values[SCORED]);

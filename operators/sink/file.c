@@ -5,10 +5,7 @@
  * size, by age, or at the end of the input; until then they are in hidden files. Method: two-phase
  * commit on rename (parts.h); what was visible stays as it is, what a failed attempt had written is
  * removed. Rows of one subtask keep their order within its files; together they are a set. */
-#include "operators/sink/parts.h"
-#include "runtime/api/operator.h"
-#include "runtime/base/clock.h"
-#include "runtime/batch/encode.h"
+#include "operators/sink/lines.h"
 
 struct file_config {
     const char *path;
@@ -81,13 +78,6 @@ static const struct option file_options[] = {
 
 static const struct port file_inputs[] = {{.name = "in", .help = "Rows to write."}, {0}};
 
-struct file_scratch {
-    struct encoder *encoder;
-    struct parts *parts;
-    struct bytes header;
-    bool ended; /* no rows will follow: the next prepare rolls */
-};
-
 static const char *suffix_of(const struct file_config *config)
 {
     static const char *const suffixes[2][3] = {
@@ -100,92 +90,26 @@ static const char *suffix_of(const struct file_config *config)
 static bool file_open(struct op *op, struct error *err)
 {
     const struct file_config *config = op_config(op);
-    struct file_scratch *scratch = op_memory(op, sizeof(*scratch));
-    struct encode_options encode = {
-        .format = (enum encode_format)config->format,
-        .timestamps = (enum timestamp_format)config->timestamps,
-        .top = (uint32_t)config->top,
+    struct lines_options options = {
+        .encode =
+            {
+                .format = (enum encode_format)config->format,
+                .timestamps = (enum timestamp_format)config->timestamps,
+                .top = (uint32_t)config->top,
+            },
+        .parts =
+            {
+                .dir = config->path,
+                .suffix = suffix_of(config),
+                .compression = (enum compression)config->compression,
+                .roll_size = (uint64_t)config->roll_size,
+                .roll_time_ms = config->roll_time_ms,
+                .overwrite = config->overwrite,
+            },
+        .header = config->format == ENCODE_CSV && config->header,
     };
-    struct parts_options parts = {
-        .dir = config->path,
-        .subtask = op_subtask_name(op),
-        .suffix = suffix_of(config),
-        .compression = (enum compression)config->compression,
-        .roll_size = (uint64_t)config->roll_size,
-        .roll_time_ms = config->roll_time_ms,
-        .overwrite = config->overwrite,
-        .restored = op_restored(op),
-    };
 
-    op_set_scratch(op, scratch);
-    scratch->encoder = encoder_create(op_input_schema(op, 0), &encode);
-    if (config->format == ENCODE_CSV && config->header) {
-        encode_header(scratch->encoder, &scratch->header);
-        bytes_put(&scratch->header, "", 1);
-        parts.header = (const char *)scratch->header.data;
-    }
-    scratch->parts = parts_open(&parts, err);
-    return scratch->parts != NULL;
-}
-
-static void file_close(struct op *op)
-{
-    struct file_scratch *scratch = op_scratch(op);
-    if (!scratch)
-        return;
-    parts_close(scratch->parts);
-    encoder_close(scratch->encoder);
-    bytes_clear(&scratch->header);
-}
-
-static bool file_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
-{
-    struct file_scratch *scratch = op_scratch(op);
-    (void)port; /* there is one */
-    encode_rows(scratch->encoder, in, parts_buffer(scratch->parts));
-    return parts_written(scratch->parts, err);
-}
-
-static bool file_on_watermark(struct op *op, int64_t time_ms, struct error *err)
-{
-    struct file_scratch *scratch = op_scratch(op);
-    scratch->ended = scratch->ended || time_ms == INT64_MAX;
-    return parts_settle(scratch->parts, err); /* after a restore, before long */
-}
-
-static bool file_wait(void *context, struct error *err)
-{
-    return durable_wait(context, err);
-}
-
-static void file_waited(void *context)
-{
-    durable_close(context);
-}
-
-static bool file_prepare(struct op *op, uint64_t checkpoint, struct bytes *bundle,
-                         struct error *err)
-{
-    struct file_scratch *scratch = op_scratch(op);
-    struct durable *durable = durable_create();
-
-    op_later(op, file_wait, file_waited, durable);
-    return parts_prepare(scratch->parts, checkpoint, clock_wall_ms(), scratch->ended, bundle,
-                         durable, err);
-}
-
-static bool file_commit(struct op *op, uint64_t checkpoint, const uint8_t *bundle, size_t size,
-                        struct error *err)
-{
-    struct file_scratch *scratch = op_scratch(op);
-    (void)checkpoint; /* the bundle says it */
-    return parts_commit(scratch->parts, bundle, size, err);
-}
-
-static bool file_restore(struct op *op, const uint8_t *bundle, size_t size, struct error *err)
-{
-    struct file_scratch *scratch = op_scratch(op);
-    return parts_restore(scratch->parts, bundle, size, err);
+    return lines_open(op, &options, err);
 }
 
 const struct operator_def sink_file = {
@@ -199,11 +123,11 @@ const struct operator_def sink_file = {
     .deterministic = true,
     .selective = true,
     .open = file_open,
-    .process = file_process,
-    .on_watermark = file_on_watermark,
-    .close = file_close,
-    .prepare = file_prepare,
-    .commit = file_commit,
-    .restore = file_restore,
+    .process = lines_process,
+    .on_watermark = lines_on_watermark,
+    .close = lines_close,
+    .prepare = lines_prepare,
+    .commit = lines_commit,
+    .restore = lines_restore,
 };
 OPERATOR_REGISTER(sink_file);

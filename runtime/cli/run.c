@@ -4,6 +4,7 @@
 #include "runtime/base/log.h"
 #include "runtime/cli/args.h"
 #include "runtime/cli/job_text.h"
+#include "runtime/cli/report.h"
 #include "runtime/control/driver.h"
 #include "runtime/worker/worker.h"
 
@@ -22,6 +23,7 @@ enum {
     RUN_RESTORE,
     RUN_MISSING,
     RUN_SUMMARY,
+    RUN_REPORT,
     RUN_QUIET,
     RUN_HELP,
 };
@@ -36,6 +38,8 @@ static const struct flag run_flags[] = {
     [RUN_MISSING] = {"allowNonRestoredState", 'n', NULL,
                      "drop the state of operators that the job no longer has"},
     [RUN_SUMMARY] = {"summary", 0, "FILE", "write the run's figures as JSON"},
+    [RUN_REPORT] = {"report", 0, "FILE.html",
+                    "write a page with the plots and tables of the job's sink/report operators"},
     [RUN_QUIET] = {"quiet", 'q', NULL, "no progress, only warnings"},
     [RUN_HELP] = {"help", 'h', NULL, "this text"},
     {0},
@@ -45,7 +49,7 @@ struct run_args {
     const char *job;
     const char *overrides[OVERRIDES_MAX];
     uint32_t override_count, parallelism, workers;
-    const char *restore, *summary;
+    const char *restore, *summary, *report;
     bool allow_missing, quiet, help;
 };
 
@@ -101,6 +105,9 @@ static bool run_take(void *context, int flag, const char *value)
     case RUN_SUMMARY:
         args->summary = value;
         return true;
+    case RUN_REPORT:
+        args->report = value;
+        return true;
     case RUN_QUIET:
         args->quiet = true;
         return true;
@@ -129,6 +136,38 @@ static const char *own_program(void)
     return path;
 }
 
+/* The page needs a summary: one of its own where none is asked for. */
+static int run_plan(const struct run_args *args, const struct plan_request *request,
+                    const struct plan *plan)
+{
+    struct driver_config config = {
+        .request = request,
+        .plan = plan,
+        .program = own_program(),
+        .workers = args->workers,
+        .restore_path = args->restore,
+        .allow_missing = args->allow_missing,
+        .summary_path = args->summary,
+        .progress = !args->quiet,
+    };
+    char *own = NULL, line[ERROR_TEXT_MAX];
+    struct error err = {0};
+    int status;
+
+    if (args->report && !args->summary)
+        config.summary_path = own = memory_format("%s.summary", args->report);
+    status = driver_run(&config);
+    if (status == 0 && args->report &&
+        !report_write(plan, config.summary_path, args->report, &err)) {
+        (void)fprintf(stderr, "millrace run: --report: %s\n", error_text(&err, line, sizeof(line)));
+        status = 1;
+    }
+    if (own)
+        (void)unlink(own);
+    memory_free(own);
+    return status;
+}
+
 static int run_job(const struct run_args *args, const char *text)
 {
     struct plan_request request = {
@@ -146,16 +185,7 @@ static int run_job(const struct run_args *args, const char *text)
     if (!plan) {
         job_text_errors(&errors);
     } else {
-        status = driver_run(&(struct driver_config){
-            .request = &request,
-            .plan = plan,
-            .program = own_program(),
-            .workers = args->workers,
-            .restore_path = args->restore,
-            .allow_missing = args->allow_missing,
-            .summary_path = args->summary,
-            .progress = !args->quiet,
-        });
+        status = run_plan(args, &request, plan);
     }
     error_list_clear(&errors);
     plan_close(plan);
