@@ -12,6 +12,8 @@
 #include "operators/model/world_calendar.h"
 #include "operators/model/world_options.h"
 
+#include <math.h>
+
 #define WORLD_D 8u
 #define WORLD_CATEGORIES 12u
 #define WORLD_CENTRES 16u
@@ -98,7 +100,8 @@ void world_item_make(const struct world *world, uint32_t slot, int64_t generatio
 
 static inline double world_item_age(const struct world_item *item, int64_t ts_ms) /* over life */
 {
-    return (double)(ts_ms - item->born_ms) / (double)(item->end_ms - item->born_ms);
+    return rint(1e4 * (double)(ts_ms - item->born_ms) / (double)(item->end_ms - item->born_ms)) /
+           1e4;
 }
 
 static inline uint32_t world_item_slot(int64_t id)

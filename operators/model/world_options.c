@@ -19,7 +19,7 @@ const char *const world_effect_names[] = {
     .size = sizeof(double), .def.f64 = 1, .min.f64 = -100, .max.f64 = 100
 #define FROM(effect)                                                                               \
     .type = OPT_I64, .offset = sizeof(int64_t) * (effect), .size = sizeof(int64_t),                \
-    .max.i64 = WORLD_DAYS_MAX, .help = "Day."
+    .max.i64 = WORLD_DAYS_MAX, .help = "The first day."
 
 static const struct option from_options[] = {
     {.name = "time", FROM(EFFECT_TIME)},
@@ -126,10 +126,10 @@ const struct option world_option_table[] = {
     {.name = "volume-contrast",
      .type = OPT_F64,
      FIELD(struct world_options, volume_contrast),
-     .def.f64 = 1,
+     .def.f64 = 1.1,
      .max.f64 = 4,
-     .help = "How far the hours of the day differ in visits: busiest over quietest is 8 with 1, 37 "
-             "with 1.7, 1 with 0."},
+     .help = "How far the hours of the day differ in visits: the busiest has 9 times those of the "
+             "quietest with 1.1, about 28 times with 1.7, as many with 0."},
     {.name = "capacity",
      .type = OPT_F64,
      FIELD(struct world_options, capacity),
