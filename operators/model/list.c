@@ -38,6 +38,14 @@ static bool check_score(struct describe *describe, const struct schema *items, b
                           "%s has no scores in it", listed ? "column \"items\"" : "the input");
 }
 
+static bool adds_score(const char *const *names, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(names[i], "score") == 0)
+            return true;
+    return false;
+}
+
 /* Whether some column is a term of the score or of the order. */
 static bool moves(const char *const *names, uint32_t count)
 {
@@ -55,7 +63,8 @@ bool list_describe(struct describe *describe, const char *const *names, uint32_t
     struct schema *schema = schema_create(arena), *child = schema_create(arena);
     uint32_t list = find_list(in);
 
-    if (moves(names, count) && !check_score(describe, items, list != FIELD_NONE, err))
+    if (moves(names, count) && !adds_score(names, count) &&
+        !check_score(describe, items, list != FIELD_NONE, err))
         return false;
     for (uint32_t i = 0; i < items->count; i++)
         CHECK(schema_add(child, arena, &items->fields[i]));
@@ -185,59 +194,74 @@ static double rank_of(const struct list_layout *layout, const struct batch *item
     return value;
 }
 
-struct batch *list_with(const struct list_layout *layout, const struct batch *in,
-                        struct batch **items, const uint32_t *places, const uint32_t *counts)
+/* `in` with a list column of these elements, counted by `offsets` (both move in). */
+static struct batch *with_list(const struct list_layout *layout, const struct batch *in,
+                               struct block *offsets, struct batch *items)
 {
     struct batch *out = batch_copy(in);
     struct column **list = &out->columns[HIDDEN_COUNT + layout->list], *fresh;
-    uint32_t rows = batch_rows(in), total = 0;
-    int32_t *offsets;
+    uint32_t rows = batch_rows(in);
 
     fresh = column_create(TYPE_LIST, rows);
-    fresh->blocks[1] = block_create((rows + 1ul) * sizeof(*offsets));
-    offsets = (int32_t *)(void *)fresh->blocks[1]->data;
-    for (uint32_t row = 0; row < rows; row++) {
-        offsets[row] = (int32_t)total;
-        total += counts[row];
-    }
-    offsets[rows] = (int32_t)total;
-    fresh->offsets = offsets;
-    fresh->child = batch_gather(*items, places, total);
+    fresh->blocks[1] = offsets;
+    fresh->offsets = (const int32_t *)(const void *)offsets->data;
+    fresh->child = items;
     if ((*list)->validity) {
         fresh->blocks[2] = block_create((rows + 7) / 8);
         memcpy(fresh->blocks[2]->data, (*list)->validity, (rows + 7) / 8);
         fresh->validity = fresh->blocks[2]->data;
     }
-    batch_release(items);
     column_release(list);
     *list = fresh;
     return out;
 }
 
-void list_emit(struct op *op, const struct list_layout *layout, const struct batch *in,
-               struct column **added, uint32_t top)
+struct batch *list_with(const struct list_layout *layout, const struct batch *in,
+                        struct batch **items, const uint32_t *places, const uint32_t *counts)
 {
-    const struct batch *items = list_items(layout, in);
-    struct batch *wide = widen(layout, items, added), *out;
-    struct list_place *order;
-    uint32_t *places, total = 0, counts[BATCH_ROWS_MAX];
-    bool sorts = moves(layout->names, layout->count);
-    struct block *memory;
+    uint32_t rows = batch_rows(in), total = 0;
+    struct block *memory = block_create((rows + 1ul) * sizeof(int32_t));
+    int32_t *offsets = (int32_t *)(void *)memory->data;
+    struct batch *gathered;
 
-    if (layout->list == FIELD_NONE) {
-        op_emit(op, 0, &wide);
-        return;
+    for (uint32_t row = 0; row < rows; row++) {
+        offsets[row] = (int32_t)total;
+        total += counts[row];
     }
-    memory = block_create((items->rows + 1ul) * (sizeof(*order) + sizeof(*places)));
-    order = (struct list_place *)(void *)memory->data;
-    places = (uint32_t *)(void *)(order + items->rows);
+    offsets[rows] = (int32_t)total;
+    gathered = batch_gather(*items, places, total);
+    batch_release(items);
+    return with_list(layout, in, memory, gathered);
+}
+
+/* `in` with its items in their places, but wider. */
+static struct batch *list_widened(const struct list_layout *layout, const struct batch *in,
+                                  struct batch *wide)
+{
+    size_t size = (batch_rows(in) + 1ul) * sizeof(int32_t);
+    struct block *offsets = block_create(size);
+
+    memcpy(offsets->data, batch_column(in, layout->list)->offsets, size);
+    return with_list(layout, in, offsets, wide);
+}
+
+static void emit_ordered(struct op *op, const struct list_layout *layout, const struct batch *in,
+                         struct batch *wide, uint32_t old, uint32_t top)
+{
+    struct block *memory =
+        block_create((wide->rows + 1ul) * (sizeof(struct list_place) + sizeof(uint32_t)));
+    struct list_place *order = (struct list_place *)(void *)memory->data;
+    uint32_t *places = (uint32_t *)(void *)(order + wide->rows), total = 0;
+    uint32_t counts[BATCH_ROWS_MAX];
+    bool sorts = moves(layout->names, layout->count);
+    struct batch *out;
+
     CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         uint32_t begin, end;
         list_range(layout, in, row, &begin, &end);
         for (uint32_t i = begin; i < end; i++)
-            order[i - begin] =
-                (struct list_place){sorts ? rank_of(layout, wide, items->column_count, i) : 0, i};
+            order[i - begin] = (struct list_place){sorts ? rank_of(layout, wide, old, i) : 0, i};
         list_order(order, end - begin);
         counts[row] = end - begin < top ? end - begin : top;
         for (uint32_t i = 0; i < counts[row]; i++)
@@ -246,4 +270,20 @@ void list_emit(struct op *op, const struct list_layout *layout, const struct bat
     out = list_with(layout, in, &wide, places, counts);
     block_release(&memory);
     op_emit(op, 0, &out);
+}
+
+void list_emit(struct op *op, const struct list_layout *layout, const struct batch *in,
+               struct column **added, uint32_t top)
+{
+    const struct batch *items = list_items(layout, in);
+    struct batch *wide = widen(layout, items, added), *out;
+
+    if (layout->list == FIELD_NONE) {
+        op_emit(op, 0, &wide);
+    } else if (top == LIST_LEAVE) {
+        out = list_widened(layout, in, wide);
+        op_emit(op, 0, &out);
+    } else {
+        emit_ordered(op, layout, in, wide, items->column_count, top);
+    }
 }
