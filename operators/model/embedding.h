@@ -1,0 +1,52 @@
+/* embedding: vectors of items, learnt online from what follows what. Pure.
+ *
+ * Each item has a vector as a thing that was met (`in`), one as a thing that may follow (`out`) and a
+ * bias. A history gives h = sum of decay^b in[item at distance b] / sqrt(sum of decay^b), an item the
+ * score bias + h . out: FISM (Kabbur, Ning, Karypis 2013, KDD) with an order. Loss: softmax
+ * cross-entropy of what came over sampled others, which the caller draws; then one Adagrad step of
+ * each vector that took part, all from the gradient at the weights before. */
+#ifndef MILLRACE_MODEL_EMBEDDING_H
+#define MILLRACE_MODEL_EMBEDDING_H
+
+#include <stdint.h>
+
+#define EMBEDDING_DIMS 32u
+#define EMBEDDING_SAMPLES_MAX 256u /* what came, and what did not */
+
+struct embedding_item { /* weights, and the squares of Adagrad */
+    float in[EMBEDDING_DIMS], out[EMBEDDING_DIMS];
+    float in_squares[EMBEDDING_DIMS], out_squares[EMBEDDING_DIMS];
+    float bias, bias_square;
+};
+
+struct embedding {
+    float decay;       /* a step back in the history */
+    uint32_t distance; /* items of the history that speak */
+    float rate, ridge;
+    struct embedding_item *items; /* by number */
+};
+
+/* What may have come after a history: items by number, newest first. */
+struct embedding_case {
+    const uint32_t *history, *samples; /* samples[0] is what came; the others are not it */
+    uint32_t history_count, sample_count;
+};
+
+/* Small normal vectors that follow from the seed. */
+void embedding_init(struct embedding_item *item, uint64_t seed);
+
+/* h. Zero without a history. */
+void embedding_context(const struct embedding *embedding, const uint32_t *history, uint32_t count,
+                       float *context);
+
+/* scores[i] of items[i] */
+void embedding_score(const struct embedding *embedding, const float *context, const uint32_t *items,
+                     uint32_t count, float *scores);
+
+/* Gradient of the log-likelihood of what came, by the samples' scores and by the context. */
+void embedding_gradient(const struct embedding *embedding, const struct embedding_case *its,
+                        const float *context, float *by_score, float *by_context);
+
+void embedding_learn(struct embedding *embedding, const struct embedding_case *its);
+
+#endif
