@@ -9,7 +9,7 @@
 #define WORLD_USERS_MAX (INT64_C(1) << 20)
 #define WORLD_ITEMS_MAX INT64_C(1000000) /* slots: an id is generation x this + slot */
 #define WORLD_CANDIDATES_MAX 1000
-#define WORLD_OPTIONS_TEXT_MAX 1024u /* bytes of world_options_text with its 0 */
+#define WORLD_OPTIONS_TEXT_MAX 2048u /* bytes of world_options_text with its 0 */
 
 enum world_site { SITE_SHOP, SITE_VIDEO, SITE_NEWS };
 #define WORLD_SITES 3
