@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Models of features, in the plainest way: from the input of a golden case, what must come out is
+computed again over lists of all that came before, and compared with the expected file.
+
+usage: models_test.py [CASE...]
+"""
+import json
+import math
+import pathlib
+import statistics
+import sys
+from datetime import datetime, timezone
+
+HERE = pathlib.Path(__file__).parent
+HOUR, DAY = 3600e3, 86400e3
+
+
+def load(case, name):
+    return [json.loads(line) for line in (HERE / case / name).read_text().splitlines()]
+
+
+def near(want, got):
+    if isinstance(want, float) or isinstance(got, float):
+        return None not in (want, got) and abs(want - got) <= 1e-9 * max(1, abs(want))
+    if isinstance(want, list):
+        return isinstance(got, list) and len(want) == len(got) and all(map(near, want, got))
+    if isinstance(want, dict):
+        return (isinstance(got, dict) and want.keys() == got.keys()
+                and all(near(want[key], got[key]) for key in want))
+    return want == got
+
+
+def rounded(value):
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in sorted(value.items())}
+    return value
+
+
+def compare(case, name, want):
+    got = sorted(load(case, name), key=lambda row: json.dumps(rounded(row)))
+    want = sorted(want, key=lambda row: json.dumps(rounded(row)))
+    problems = [] if len(want) == len(got) else [f"{case}: {len(got)} rows, not {len(want)}"]
+    problems += [f"{case}:\n want {json.dumps(a)}\n got  {json.dumps(b)}"
+                 for a, b in zip(want, got) if not near(a, b)][:1]
+    return problems
+
+
+def by_time(row):
+    return row["ts"]
+
+
+def faded(age_ms, half_ms):
+    return 0.5 ** (age_ms / half_ms)
+
+
+MISSING = {  # column: values looked at, what stands where nothing is known
+    "mean": (4, None), "median": (4, -1.0), "last": (1, None), "line": (2, None),
+    "place": (1, None), "on": (1, True), "stock": (0, 7), "sure": (4, "reject"),
+}
+
+
+def fill(column, known, now):
+    values = [value for _, value in known]
+    if column in ("mean", "sure"):
+        return sum(values) / len(values)
+    if column == "median":
+        return statistics.median(values)
+    if column == "place":
+        return values[-1] if len(values[-1]) <= 112 else None
+    if column == "line" and len(known) > 1 and known[1][0] > known[0][0]:
+        (then, old), (last, new) = known
+        return new + min(1, (now - last) / (last - then)) * (new - old)
+    return values[-1]
+
+
+def clean_missing():
+    past, want = {}, []
+    for row in sorted(load("clean-missing", "in.jsonl"), key=by_time):
+        told = {"ts": row["ts"], "sensor": row["sensor"]}
+        for column, (count, other) in MISSING.items():
+            values = past.setdefault((row["sensor"], column), [])
+            known = [v for v in values[-count:] if v[0] >= row["ts"] - 10000] if count else []
+            if column in row:
+                told[column] = row[column]
+                values.append((row["ts"], row[column]))
+            else:
+                told[column] = fill(column, known, row["ts"]) if known else other
+            if told[column] == "reject":
+                break
+        else:
+            told["twice"] = None if told["mean"] is None else told["mean"] * 2
+            want.append(told)
+    return compare("clean-missing", "out.jsonl", want)
+
+
+def nearest(values, value):
+    return sum(sorted(abs(value - other) for other in values)[:2]) / 2
+
+
+def outlier(column, known, value):
+    """Whether it is one, and what is remembered of it."""
+    if len(known) < 5:
+        return False, value
+    if column == "c":
+        usual = statistics.mean(nearest(known[:i] + known[i + 1:], x) for i, x in enumerate(known))
+        return usual > 0 and nearest(known, value) > 4 * usual, value
+    if column == "a":
+        centre, spread = statistics.mean(known), statistics.stdev(known)
+    else:
+        centre = statistics.median(known)
+        apart = [abs(x - centre) for x in known]
+        spread = max(0.5, 1.4826 * statistics.median(apart) or 1.2533 * statistics.mean(apart))
+    if abs(value - centre) <= 3 * spread:
+        return False, value
+    return True, centre + math.copysign(3 * spread, value - centre)
+
+
+def clean_outliers():
+    past, last, want = {}, {}, []
+    for row in load("clean-outliers", "in.jsonl"):
+        told = {"ts": row["ts"], "sensor": row["sensor"]}
+        for column in "abc":
+            known = past.setdefault((row["sensor"], column), [])
+            value = told[column] = row.get(column)
+            if value is None:
+                out, kept = column == "c", None
+            else:
+                out, kept = outlier(column, known[-8:], value)
+                known.append(kept)
+            if out and column != "c":
+                break
+            if column == "c":
+                told[column] = last.get(row["sensor"]) if out else value
+                last[row["sensor"]] = told[column]
+        else:
+            want.append(told)
+    return compare("clean-outliers", "out.jsonl", want)
+
+
+def feature_frequency():
+    past, want = {}, []
+    for row in sorted(load("feature-frequency", "in.jsonl"), key=by_time):
+        now = row["ts"] * 1000
+        events = past.setdefault(row["user"], [])
+        gaps = len(events) - 1
+        told = {"ts": now, "user": row["user"], "kind": row["kind"], "price": row.get("price"),
+                "events": len(events), "recency_ms": now - events[-1][0] if events else None,
+                "gap_mean_ms": (events[-1][0] - events[0][0]) / gaps if gaps > 0 else None}
+        for name, worth in (("frequency", lambda e: 1.0), ("amount", lambda e: e[1])):
+            told[name] = {half: sum((worth(e) * faded(now - e[0], ms) for e in events), 0.0)
+                          for half, ms in (("1h", HOUR), ("1d", DAY))}
+        want.append(told)
+        if row["kind"] == "buy":
+            events.append((now, row.get("price") or 0))
+    return compare("feature-frequency", "out.jsonl", want)
+
+
+def habit(name, half_ms, prior, by_column):
+    past, want = {}, []
+    for row in load("feature-habit", "in.jsonl"):
+        now, events = row["ts"] * 1000, past.setdefault(row["user"], [])
+        local = datetime.fromtimestamp(row["ts"] + 7200, timezone.utc)
+        hour, weekday = local.hour, local.weekday()
+        if by_column:
+            hour, weekday = row.get("hour_local", 99), row["weekday"]
+        hours, weekdays = [0] * 24, [0] * 7
+        for then, at, on in events:
+            weight = faded(now - then, half_ms)
+            weekdays[on] += weight
+            for place, part in ((at, 2), (at + 1, 4), (at - 1, 4)):
+                hours[place % 24] += weight / part
+        total = float(sum(weekdays))
+        hours = [(x + prior / 24) / (total + prior) for x in hours]
+        weekdays = [(x + prior / 7) / (total + prior) for x in weekdays]
+        good = 0 <= hour < 24
+        told = {"ts": now, "user": row["user"], "hour_local": row.get("hour_local"),
+                "weekday": row["weekday"], "habit_hour": hours[hour] if good else None,
+                "habit_weekday": weekdays[weekday], "habit_events": total,
+                "habit": math.log(24 * hours[hour] * 7 * weekdays[weekday]) if good else None}
+        if not by_column:
+            told["habit_hours"] = [{"share": x} for x in hours]
+            told["habit_weekdays"] = [{"share": x} for x in weekdays]
+        want.append(told)
+        if good and not (by_column and hour == 3):
+            events.append((now, hour, weekday))
+    return compare("feature-habit", name, want)
+
+
+def feature_habit():
+    return habit("out.jsonl", 30 * DAY, 4, False) + habit("columns.jsonl", 60 * DAY, 8, True)
+
+
+MODELS = {name.replace("_", "-"): model for name, model in globals().items()
+          if name.startswith(("feature_", "clean_")) and callable(model)}
+
+
+def main():
+    problems = [problem for name in sys.argv[1:] or MODELS for problem in MODELS[name]()]
+    print("\n".join(problems) or f"{len(sys.argv[1:]) or len(MODELS)} models agree")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
