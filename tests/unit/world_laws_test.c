@@ -192,6 +192,21 @@ static void test_users(void **state)
     memory_free(world);
 }
 
+/* The taste of a day by its formula. */
+static void expect_taste(const struct world_user *user, double day, const float *taste)
+{
+    double first = .7 * sin(2 * M_PI * day / user->drift_days), length = 0;
+    double second = .5 * sin(2.3 * 2 * M_PI * day / user->drift_days), expected[WORLD_D];
+
+    for (uint32_t i = 0; i < WORLD_D; i++) {
+        expected[i] = (double)user->base[i] * (1 - first - second) +
+                      (double)user->pole[0][i] * first + (double)user->pole[1][i] * second;
+        length += expected[i] * expected[i];
+    }
+    for (uint32_t i = 0; i < WORLD_D; i++)
+        assert_float_equal(taste[i], expected[i] / sqrt(length), 1e-5);
+}
+
 static void test_drift(void **state)
 {
     struct world *world = make("seed=3"), *still = make("seed=3 effect.drift=0");
@@ -204,6 +219,7 @@ static void test_drift(void **state)
     for (uint32_t day = 0; day < 400; day++) {
         world_taste(world, &user, day, taste);
         assert_float_equal(dot(taste, taste), 1, 1e-5);
+        expect_taste(&user, day, taste);
         least = fmin(least, dot(taste, user.base));
         world_taste(still, &user, day, taste);
         assert_float_equal(dot(taste, user.base), 1, 1e-5);
@@ -228,6 +244,7 @@ static void test_items(void **state)
                                    : site == 1 ? "site=video"
                                                : "site=news");
         double count[3] = {0}, weight[3] = {0}, length[3] = {0}, quality = 0, own = 0;
+        double weight2 = 0, length2 = 0;
 
         for (uint32_t slot = 0; slot < USERS; slot++) {
             struct world_item item;
@@ -235,6 +252,8 @@ static void test_items(void **state)
             count[item.form]++;
             weight[item.form] += log(item.weight);
             length[item.form] += log(item.seconds);
+            weight2 += pow(log(item.weight / weights[site][item.form]), 2) / USERS;
+            length2 += pow(log(item.seconds / seconds[site][item.form]), 2) / USERS;
             quality += item.quality * item.quality / USERS;
             own += dot(item.vector, world->category[item.category]) / USERS;
             assert_int_equal(item.category, slot % 12);
@@ -249,6 +268,8 @@ static void test_items(void **state)
             close_to(length[form] / count[form], log(seconds[site][form]),
                      4 * .5 / sqrt(count[form]), "log length");
         }
+        close_to(sqrt(weight2), .25, .01, "deviation of log weight");
+        close_to(sqrt(length2), .5, .02, "deviation of log length");
         close_to(sqrt(quality), .45, .01, "quality");
         close_to(own, .68, .03, "likeness of the category");
         memory_free(world);
@@ -281,7 +302,7 @@ static void test_generations(void **state)
 
 struct visits {
     double requests, sessions, hours[24], wifi[24], weekend, weekday, low, cellular;
-    double place[5], net[4], stage[3], battery[5];
+    double place[5], wifi_at[5], net[4], stage[3], battery[5], begin;
 };
 
 static void add_request(const struct world *world, const struct world_user *user, int64_t hour,
@@ -305,6 +326,8 @@ static void add_request(const struct world *world, const struct world_user *user
     *(context.weekday >= 5 ? &visits->weekend : &visits->weekday) += 1;
     visits->low += context.budget_low;
     visits->place[context.place]++;
+    visits->wifi_at[context.place] += context.net == NET_WIFI;
+    visits->begin += request ? 0 : (double)(context.ts_ms % WORLD_HOUR_MS) / WORLD_HOUR_MS;
     visits->net[context.net]++;
     visits->stage[context.stage]++;
     visits->battery[context.battery]++;
@@ -351,6 +374,7 @@ static void test_when(void **state)
     for (uint32_t extra = 0; extra < WORLD_REQUESTS_MAX; extra++)
         mean += pow(.55, extra);
     close_to(visits.requests / visits.sessions, mean, .03, "requests of a session");
+    close_to(visits.begin / visits.sessions, 1500.0 / 3600, .005, "part of the hour");
     /* exp(.6^2 / 2), life cycles: 12 % lapse; of the joiners about a twentieth are there */
     expected = .9 * exp(.18) * (.88 + .12 * .25) * (.75 + .25 * .05) * 70 * 3000 * 36.05 / 35;
     close_to(visits.sessions / expected, 1, .05, "sessions over expected");
@@ -383,6 +407,7 @@ static void test_contrast(void **state)
 
 static void test_where(void **state)
 {
+    static const double wifi_at[] = {.88, .6, .04, .25, .4};
     struct world *world = make("seed=6 users=3000 days=70");
     struct visits visits;
 
@@ -390,6 +415,9 @@ static void test_where(void **state)
     visit(world, &visits);
     close_to(visits.wifi[22] / visits.hours[22], .79, .015, "Wi-Fi at 22 h");
     close_to(visits.wifi[18] / visits.hours[18], .51, .015, "Wi-Fi at 18 h");
+    for (uint32_t place = 0; place < 5; place++)
+        close_to(visits.wifi_at[place] / visits.place[place], wifi_at[place], .02,
+                 "Wi-Fi at a place");
     close_to(visits.place[PLACE_TRAVEL] / visits.requests, .05, .006, "travel");
     close_to(visits.net[NET_WIFI] / visits.requests, .65, .02, "Wi-Fi");
     /* 5G: .45 x .6 of what is not Wi-Fi */
