@@ -220,7 +220,7 @@ static void put_ratio(struct op *op, const struct tally_slice *slice, struct bui
 
 static bool ab_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
-    const struct ab_scratch *scratch = op_scratch(op);
+    struct ab_scratch *scratch = op_scratch(op);
 
     (void)err; /* what could not be read is the engine's error */
     return tally_watermark(op, &scratch->tally, time_ms, put_ratio);

@@ -113,7 +113,7 @@ static bool clicks_process(struct op *op, uint32_t port, const struct batch *in,
 
 static bool clicks_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
-    const struct clicks_scratch *scratch = op_scratch(op);
+    struct clicks_scratch *scratch = op_scratch(op);
 
     (void)err; /* what could not be read is the engine's error */
     return tally_watermark(op, &scratch->tally, time_ms, NULL);

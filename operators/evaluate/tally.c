@@ -2,7 +2,6 @@
  * numbers differ between runs, what is told does not; rows of one end are a set. */
 #include "operators/evaluate/tally.h"
 
-#include "operators/model/interval.h"
 #include "runtime/base/hash.h"
 
 #include <math.h>
@@ -13,8 +12,9 @@
 #define VALUE_MAX 1e9
 
 const struct state_field tally_total_fields[] = {
-    {"slices", TYPE_I64, FIELD(struct tally_total, slices)},
-    {"open", TYPE_I64, FIELD(struct tally_total, open)},
+    {"slices", TYPE_UTF8, FIELD(struct tally_total, slices)},
+    {"open", TYPE_UTF8, FIELD(struct tally_total, open)},
+    {"due", TYPE_TIMESTAMP, FIELD(struct tally_total, due_ms)},
     {0},
 };
 const struct state_field tally_slice_fields[] = {
@@ -32,9 +32,11 @@ const struct state_field tally_slice_fields[] = {
     {"spare", TYPE_I32, FIELD(struct tally_slice, spare)},
     {"level", TYPE_UTF8, FIELD(struct tally_slice, level)},
     {"arm", TYPE_UTF8, FIELD(struct tally_slice, arm)},
+    {"totals", TYPE_UTF8, FIELD(struct tally_slice, totals)},
     {0},
 };
 const struct state_field tally_number_fields[] = {{"number", TYPE_I64, 0, sizeof(int64_t)}, {0}};
+const struct state_field tally_member_fields[] = {{"user", TYPE_I64, 0, sizeof(int64_t)}, {0}};
 
 enum { BY, LEVEL, ARM, FROM, UNTIL, USERS, COLUMNS };
 
@@ -78,7 +80,7 @@ static void set_users(struct describe *describe, const struct tally_plan *plan)
     size_t size = sizeof(struct tally_user) + plan->variables * sizeof(int64_t);
     struct state_field *fields = arena_new(describe_arena(describe), 3 * sizeof(*fields));
 
-    fields[0] = (struct state_field){"user", TYPE_I64, FIELD(struct tally_user, user)};
+    fields[0] = (struct state_field){"place", TYPE_I64, FIELD(struct tally_user, place)};
     fields[1] = (struct state_field){"sums", TYPE_UTF8, sizeof(struct tally_user),
                                      plan->variables * sizeof(int64_t)};
     fields[2] = (struct state_field){0};
@@ -126,11 +128,13 @@ void tally_open(struct op *op, struct tally *tally, const struct tally_plan *pla
     tally->by_count = options->by.count;
     for (uint32_t i = 0; i < tally->by_count; i++)
         tally->by[i] = schema_find(in, options->by.items[i]);
+    tally->telling.number = -1;
 }
 
 void tally_begin(struct tally *tally, const struct batch *in)
 {
     key_ids(batch_column(in, tally->user), batch_rows(in), tally->users);
+    memset(tally->cached, 0, sizeof(tally->cached)); /* its cells were those of another call */
 }
 
 struct wanted { /* a slice */
@@ -192,62 +196,111 @@ static int64_t *number_of(struct op *op, uint32_t row, const struct wanted *want
     return op_entry(op, TALLY_NUMBERS, row, entry, sizeof(entry), make);
 }
 
-static struct tally_user *user_at(struct op *op, uint32_t row, int64_t slice, int64_t number,
+static struct tally_user *user_of(struct op *op, uint32_t row, int64_t slice, uint64_t user,
                                   bool make)
 {
-    const int64_t entry[2] = {slice, number};
+    const int64_t entry[2] = {slice, (int64_t)user};
 
     return op_entry(op, TALLY_USERS, row, entry, sizeof(entry), make);
 }
 
-static int64_t *member_of(struct op *op, uint32_t row, int64_t slice, uint64_t user, bool make)
+/* The identity of a slice's user by its place. */
+static int64_t *member_at(struct op *op, uint32_t row, int64_t slice, int64_t place, bool make)
 {
-    const int64_t entry[2] = {slice, (int64_t)user};
+    const int64_t entry[2] = {slice, place};
 
     return op_entry(op, TALLY_MEMBERS, row, entry, sizeof(entry), make);
 }
 
-static void add_values(const struct tally *tally, struct tally_user *user, const double *values)
+static void add_values(const struct tally *tally, struct tally_slice *slice,
+                       struct tally_user *user, const double *values)
 {
     for (uint32_t i = 0; i < tally->plan.variables; i++) {
         double value = values[i];
-        int64_t sum;
+        int64_t units, sum;
 
         if (value == 0 || isnan(value))
             continue;
         value = value > VALUE_MAX ? VALUE_MAX : value < -VALUE_MAX ? -VALUE_MAX : value;
-        if (!__builtin_add_overflow(user->sums[i], llrint(value * UNIT), &sum))
-            user->sums[i] = sum;
+        units = llrint(value * UNIT);
+        if (__builtin_add_overflow(user->sums[i], units, &sum))
+            continue;
+        user->sums[i] = sum;
+        slice->totals[i] = sum_from_raw(sum_raw(slice->totals[i]) + units);
     }
 }
 
-static bool add_to(struct op *op, const struct tally *tally, uint32_t row, int64_t time_ms,
-                   uint64_t id, const struct wanted *wanted, const double *values)
+/* Finds or makes the slice; false where it could not be read. */
+static bool find_slice(struct op *op, uint32_t row, const struct wanted *wanted,
+                       struct tally_cached *cached)
 {
     struct tally_total *total = op_cells(op, TALLY_TOTAL)[row];
-    int64_t *number = number_of(op, row, wanted, true), *member;
-    struct tally_slice *slice;
-    struct tally_user *user;
+    bool period = wanted->begin_ms != INT64_MIN;
+    int64_t *number = number_of(op, row, wanted, true);
 
     if (!number)
         return false;
     if (!*number)
-        *number = ++total->slices;
-    slice = slice_at(op, row, *number - 1);
-    member = member_of(op, row, *number - 1, id, true);
-    if (!slice || !member)
+        *number = 2 * total->slices[period]++ + period + 1;
+    cached->slice = slice_at(op, row, *number - 1);
+    cached->number = *number - 1;
+    cached->cell = NULL;
+    if (!cached->slice || cached->slice->users)
+        return cached->slice != NULL;
+    slice_begin(op_config(op), cached->slice, wanted);
+    if (period && (total->open[1] == total->slices[1] - 1 || cached->slice->end_ms < total->due_ms))
+        total->due_ms = cached->slice->end_ms;
+    return true;
+}
+
+/* A slice is nearly always one of those that the rows before it in the batch were in. */
+static struct tally_cached *cached_slice(struct op *op, struct tally *tally, uint32_t row,
+                                         const struct wanted *wanted)
+{
+    const int64_t entry[4] = {wanted->by, wanted->begin_ms, (int64_t)wanted->level_hash,
+                              (int64_t)wanted->arm_hash};
+    uint64_t hash = (uint64_t)entry[0] * 31 + (uint64_t)entry[1] / 1000;
+    struct tally_cached *cached;
+
+    hash ^= wanted->level_hash ^ (wanted->arm_hash << 1 | wanted->arm_hash >> 63);
+    cached = &tally->cached[(hash ^ hash >> 17 ^ hash >> 41) & (TALLY_CACHED - 1)];
+    if (cached->slice && memcmp(cached->entry, entry, sizeof(entry)) == 0)
+        return cached;
+    memcpy(cached->entry, entry, sizeof(entry));
+    return find_slice(op, row, wanted, cached) ? cached : NULL;
+}
+
+/* The user's cell of a slice; a new one gets its place. */
+static bool find_user(struct op *op, uint32_t row, uint64_t id, struct tally_cached *cached)
+{
+    int64_t *member;
+
+    if (cached->cell && cached->user == id)
+        return true;
+    cached->cell = user_of(op, row, cached->number, id, true);
+    cached->user = id;
+    if (!cached->cell || cached->cell->place)
+        return cached->cell != NULL;
+    member = member_at(op, row, cached->number, cached->slice->users, true);
+    if (!member)
         return false;
-    if (!slice->users)
-        slice_begin(op_config(op), slice, wanted);
-    if (!*member)
-        *member = ++slice->users;
+    *member = (int64_t)id;
+    cached->cell->place = ++cached->slice->users;
+    return true;
+}
+
+static bool add_to(struct op *op, struct tally *tally, uint32_t row, int64_t time_ms, uint64_t id,
+                   const struct wanted *wanted, const double *values)
+{
+    struct tally_cached *cached = cached_slice(op, tally, row, wanted);
+    struct tally_slice *slice;
+
+    if (!cached || !find_user(op, row, id, cached))
+        return false;
+    slice = cached->slice;
     slice->first_ms = time_ms < slice->first_ms ? time_ms : slice->first_ms;
     slice->last_ms = time_ms > slice->last_ms ? time_ms : slice->last_ms;
-    user = user_at(op, row, *number - 1, *member - 1, true);
-    if (!user)
-        return false;
-    user->user = id;
-    add_values(tally, user, values);
+    add_values(tally, slice, cached->cell, values);
     return true;
 }
 
@@ -292,89 +345,68 @@ bool tally_row(struct op *op, struct tally *tally, const struct batch *in, uint3
 
 /* ---- telling ---- */
 
-struct sums {
-    double of[TALLY_VARIABLES_MAX];
-};
-
-static bool sum_up(struct op *op, const struct tally *tally, const struct tally_slice *slice,
-                   int64_t number, struct sums *sums)
+/* One of a figure's two sums. */
+static double total_of(const struct tally_slice *slice, uint32_t variable)
 {
-    __int128 exact[TALLY_VARIABLES_MAX] = {0};
-
-    for (int64_t i = 0; i < slice->users; i++) {
-        const struct tally_user *user = user_at(op, 0, number, i, false);
-        if (!user)
-            return false;
-        for (uint32_t k = 0; k < tally->plan.variables; k++)
-            exact[k] += user->sums[k];
-    }
-    for (uint32_t k = 0; k < tally->plan.variables; k++)
-        sums->of[k] = (double)exact[k] / UNIT;
-    return true;
+    return (double)sum_raw(slice->totals[variable]) / UNIT;
 }
 
-/* A side of a comparison. */
-struct side {
-    const struct tally_slice *slice;
-    int64_t number;
-    struct sums sums;
-};
-
-static double term(const struct tally_figure *figure, const struct side *side,
+/* What a user does to the logarithm of the figure, times `units`; 0 where it has none. */
+static double term(const struct tally_figure *figure, const struct tally_slice *slice,
                    const struct tally_user *user, int64_t units)
 {
+    double over = total_of(slice, figure->over), under = total_of(slice, figure->under);
+
+    if (over == 0 || under == 0)
+        return 0;
     return influence_of((double)user->sums[figure->over] / UNIT,
-                        (double)user->sums[figure->under] / UNIT, side->sums.of[figure->over],
-                        side->sums.of[figure->under], units);
+                        (double)user->sums[figure->under] / UNIT, over, under, units);
 }
 
-static const struct tally_user *same_user(struct op *op, const struct side *other, uint64_t id)
+/* A user of the slice; `other`: the same user of the base, NULL: none. */
+static void add_side(const struct tally *tally, struct tally_telling *telling,
+                     const struct tally_slice *slice, const struct tally_user *user,
+                     const struct tally_slice *base, const struct tally_user *other)
 {
-    const int64_t *member = other ? member_of(op, 0, other->number, id, false) : NULL;
-
-    return member && *member ? user_at(op, 0, other->number, *member - 1, false) : NULL;
-}
-
-/* Users of either side. */
-static int64_t count_units(struct op *op, const struct side *side, const struct side *base)
-{
-    int64_t units = side->slice->users;
-
-    for (int64_t i = 0; base && i < base->slice->users; i++) {
-        const struct tally_user *user = user_at(op, 0, base->number, i, false);
-        units += user && !same_user(op, side, user->user);
-    }
-    return units;
-}
-
-/* Standard error of the logarithm of the side's figure, or of its ratio to the base's. */
-static double log_error(struct op *op, const struct tally_figure *figure, const struct side *side,
-                        const struct side *base, int64_t units)
-{
-    struct influence influence = {0};
-
-    for (int64_t i = 0; i < side->slice->users; i++) {
-        const struct tally_user *user = user_at(op, 0, side->number, i, false), *other;
-        double value;
-        if (!user)
-            return NAN;
-        value = term(figure, side, user, units);
-        other = same_user(op, base, user->user);
+    for (uint32_t i = 0; i < tally->plan.figure_count; i++) {
+        const struct tally_figure *figure = &tally->plan.figures[i];
+        double value = term(figure, slice, user, slice->users);
+        influence_add(&telling->own[i], value);
         if (other)
-            value -= term(figure, base, other, units);
-        influence_add(&influence, value);
+            value -= term(figure, base, other, slice->users);
+        influence_add(&telling->paired[i], value);
     }
-    for (int64_t i = 0; base && i < base->slice->users; i++) {
-        const struct tally_user *user = user_at(op, 0, base->number, i, false);
-        if (user && !same_user(op, side, user->user))
-            influence_add(&influence, term(figure, base, user, units));
-    }
-    return influence_error(&influence, units);
 }
 
-static bool figure_known(const struct tally_figure *figure, const struct sums *sums)
+/* The next users of the slice and then of its base, some at a time. False where one could not be
+ * read. */
+static bool add_users(struct op *op, struct tally *tally, const struct tally_slice *slice,
+                      const struct tally_slice *base)
 {
-    return sums->of[figure->under] != 0;
+    struct tally_telling *telling = &tally->telling;
+    int64_t all = slice->users + (base ? base->users : 0);
+    int64_t end = telling->at + TALLY_USERS_A_CALL < all ? telling->at + TALLY_USERS_A_CALL : all;
+
+    for (; telling->at < end; telling->at++) {
+        bool side = telling->at < slice->users;
+        int64_t number = side ? telling->number : telling->base;
+        const int64_t *id =
+            member_at(op, 0, number, side ? telling->at : telling->at - slice->users, false);
+        const struct tally_user *user = id ? user_of(op, 0, number, (uint64_t)*id, false) : NULL;
+        const struct tally_user *other = NULL;
+        if (!user)
+            return false;
+        if (base)
+            other = user_of(op, 0, side ? telling->base : telling->number, (uint64_t)*id, false);
+        if (side)
+            add_side(tally, telling, slice, user, base, other);
+        else if (!other)
+            for (uint32_t i = 0; i < tally->plan.figure_count; i++)
+                influence_add(&telling->paired[i],
+                              term(&tally->plan.figures[i], base, user, slice->users));
+        telling->both += side || !other;
+    }
+    return true;
 }
 
 /* Value and interval into three columns; `less` is taken off all of them. */
@@ -390,21 +422,32 @@ static void put_interval(struct builder *out, uint32_t column, double value, dou
     builder_f64(out, column + 2, value + half - less);
 }
 
-static void put_figure(struct op *op, const struct tally_figure *figure, const struct side *side,
-                       const struct side *base, int64_t units, uint32_t column, struct builder *out)
+/* Terms were taken times the slice's users, before it was known how many either side has. */
+static double paired_error(const struct influence *influence, int64_t scale, int64_t units)
 {
-    double over = side->sums.of[figure->over], value;
+    double squares = sum_value(influence->squares) / ((double)scale * (double)scale);
 
-    if (!figure_known(figure, &side->sums))
+    return units < 2 ? NAN : sqrt(squares * (double)units / (double)(units - 1));
+}
+
+static void put_figure(const struct tally *tally, uint32_t number, const struct tally_slice *slice,
+                       const struct tally_slice *base, uint32_t column, struct builder *out)
+{
+    const struct tally_figure *figure = &tally->plan.figures[number];
+    const struct tally_telling *telling = &tally->telling;
+    double over = total_of(slice, figure->over), under = total_of(slice, figure->under), value;
+
+    if (under == 0)
         return;
-    value = over / side->sums.of[figure->under];
+    value = over / under;
     put_interval(out, column, value,
-                 over != 0 ? log_error(op, figure, side, NULL, side->slice->users) : NAN, 0);
-    if (!base || !figure_known(figure, &base->sums) || base->sums.of[figure->over] == 0)
+                 over != 0 ? influence_error(&telling->own[number], slice->users) : NAN, 0);
+    if (!base || total_of(base, figure->under) == 0 || total_of(base, figure->over) == 0)
         return;
-    value /= base->sums.of[figure->over] / base->sums.of[figure->under];
-    put_interval(out, column + 3, value, over != 0 ? log_error(op, figure, side, base, units) : NAN,
-                 1);
+    value /= total_of(base, figure->over) / total_of(base, figure->under);
+    put_interval(
+        out, column + 3, value,
+        over != 0 ? paired_error(&telling->paired[number], slice->users, telling->both) : NAN, 1);
 }
 
 static void put_slice(struct op *op, const struct tally_slice *slice, struct builder *out)
@@ -452,63 +495,93 @@ int64_t tally_arm_users(struct op *op, const struct tally_slice *slice, const ch
     return found ? found->users : 0;
 }
 
-static bool find_base(struct op *op, const struct tally *tally, const struct tally_slice *slice,
-                      struct side *base)
+/* Begins with a slice: what it is compared with, and sums that are still empty. */
+static void telling_begin(struct op *op, struct tally_telling *telling,
+                          const struct tally_slice *slice, int64_t number)
 {
     const struct tally_options *options = op_config(op);
+    int64_t base = -1;
 
-    if (!options->base)
-        return false;
-    base->slice = find_arm(op, slice, options->base, &base->number);
-    return base->slice && base->slice != slice &&
-           sum_up(op, tally, base->slice, base->number, &base->sums);
+    memset(telling, 0, sizeof(*telling));
+    telling->number = number;
+    if (!options->base || !find_arm(op, slice, options->base, &base) || base == number)
+        base = -1;
+    telling->base = base;
 }
 
-static bool tell(struct op *op, const struct tally *tally, int64_t number, tally_more *more)
+static void put_row(struct op *op, const struct tally *tally, const struct tally_slice *slice,
+                    const struct tally_slice *base, tally_more *more)
 {
     const struct tally_options *options = op_config(op);
-    struct tally_slice *slice = slice_at(op, 0, number);
-    struct side side = {slice, number, {{0}}}, other = {0};
-    const struct side *base = NULL;
-    struct builder *out;
-    int64_t units;
+    struct builder *out = op_reserve(op, 0, 1);
 
-    if (!slice || !sum_up(op, tally, slice, number, &side.sums))
-        return false;
-    if (find_base(op, tally, slice, &other))
-        base = &other;
-    units = base ? count_units(op, &side, base) : slice->users;
-    out = op_reserve(op, 0, 1);
     put_slice(op, slice, out);
     for (uint32_t i = 0; i < tally->plan.count_count; i++)
-        builder_i64(out, COLUMNS + i, llrint(side.sums.of[tally->plan.counts[i].variable]));
+        builder_i64(out, COLUMNS + i, llrint(total_of(slice, tally->plan.counts[i].variable)));
     for (uint32_t i = 0; i < tally->plan.figure_count; i++)
-        put_figure(op, &tally->plan.figures[i], &side, base, units,
+        put_figure(tally, i, slice, base,
                    COLUMNS + tally->plan.count_count + i * (options->base ? 6 : 3), out);
     if (more)
         more(op, slice, out);
+}
+
+/* Goes on with a slice. False where state could not be read, or where there is more to do. */
+static bool tell(struct op *op, struct tally *tally, int64_t number, tally_more *more)
+{
+    struct tally_telling *telling = &tally->telling;
+    struct tally_slice *slice = slice_at(op, 0, number);
+    const struct tally_slice *base = NULL;
+
+    if (!slice)
+        return false;
+    if (telling->number != number)
+        telling_begin(op, telling, slice, number);
+    if (telling->base >= 0)
+        base = slice_at(op, 0, telling->base);
+    if ((telling->base >= 0 && !base) || !add_users(op, tally, slice, base))
+        return false;
+    if (telling->at < slice->users + (base ? base->users : 0)) {
+        op_again(op);
+        return false;
+    }
+    put_row(op, tally, slice, base, more);
     slice->told = 1;
+    telling->number = -1;
     return true;
 }
 
-bool tally_watermark(struct op *op, const struct tally *tally, int64_t time_ms, tally_more *more)
+/* Tells the slices of one kind that are due. False: not all of them yet. */
+static bool tell_due(struct op *op, struct tally *tally, uint32_t period, int64_t time_ms,
+                     tally_more *more)
 {
-    const struct tally_options *options = op_config(op);
-    struct tally_total *total;
+    struct tally_total *total = op_cells(op, TALLY_TOTAL)[0]; /* the one key's of a global input */
+    int64_t next_ms = INT64_MAX;
 
-    if (time_ms != INT64_MAX && !options->every_ms)
-        return true;
-    total = op_cells(op, TALLY_TOTAL)[0]; /* the input is global: its one key's cell */
-    for (int64_t number = total->open; number < total->slices; number++) {
-        struct tally_slice *slice = slice_at(op, 0, number);
-        bool due = slice && (time_ms == INT64_MAX ||
-                             (slice->begin_ms != INT64_MIN && slice->end_ms - 1 <= time_ms));
+    for (int64_t i = total->open[period]; i < total->slices[period]; i++) {
+        struct tally_slice *slice = slice_at(op, 0, 2 * i + period);
         if (!slice)
-            return true;
-        if (due && !slice->told && !tell(op, tally, number, more))
-            return true;
-        if (slice->told && number == total->open)
-            total->open++;
+            return false;
+        if (!slice->told && (time_ms == INT64_MAX || slice->end_ms - 1 <= time_ms) &&
+            !tell(op, tally, 2 * i + period, more))
+            return false;
+        if (!slice->told && slice->end_ms < next_ms)
+            next_ms = slice->end_ms;
+        if (slice->told && i == total->open[period])
+            total->open[period]++;
     }
+    if (period)
+        total->due_ms = next_ms;
+    return true;
+}
+
+bool tally_watermark(struct op *op, struct tally *tally, int64_t time_ms, tally_more *more)
+{
+    const struct tally_total *total = op_cells(op, TALLY_TOTAL)[0];
+    bool due = total->open[1] < total->slices[1] && total->due_ms - 1 <= time_ms;
+
+    if ((due || time_ms == INT64_MAX) && !tell_due(op, tally, 1, time_ms, more))
+        return true; /* called again, or the engine's error */
+    if (time_ms == INT64_MAX)
+        (void)tell_due(op, tally, 0, time_ms, more);
     return true;
 }

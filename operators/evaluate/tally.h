@@ -9,17 +9,25 @@
  * integers: no order of rows changes a bit.
  *
  * An operator's states begin with TALLY_STATES; its input is global. Out-of-range values are held at
- * +-10^9. Entries are never dropped: memory grows with users x slices, 8 bytes a variable and about
- * 100 more. */
+ * +-10^9. A row costs a look-up a slice, less where a user's rows follow each other; telling a slice is
+ * spread over calls of TALLY_USERS_A_CALL. Entries are never dropped: memory grows with users x slices,
+ * 8 bytes a variable and about 100 more. */
 #ifndef MILLRACE_EVALUATE_TALLY_H
 #define MILLRACE_EVALUATE_TALLY_H
 
+#include "operators/model/interval.h"
 #include "runtime/api/operator.h"
 
 #define TALLY_VARIABLES_MAX 15u
 #define TALLY_FIGURES_MAX 16u
 #define TALLY_BY_MAX 16u
 #define TALLY_LEVEL_MAX 40u /* bytes that are told of a level's or arm's name */
+#ifdef MILLRACE_TEST_LIMITS
+#define TALLY_USERS_A_CALL 3
+#else
+#define TALLY_USERS_A_CALL 2000 /* about a millisecond */
+#endif
+#define TALLY_CACHED 64u /* slices that a call keeps at hand; a power of two */
 
 struct tally_options { /* first in an operator's configuration */
     const char *user;
@@ -61,33 +69,37 @@ struct tally_plan { /* of an operator with its configuration */
     struct tally_count counts[TALLY_VARIABLES_MAX];
 };
 
+/* Slices of all time have even numbers, those of periods odd ones, each in the order of their coming. */
 struct tally_total {
-    int64_t slices, open;
+    int64_t slices[2], open[2]; /* how many there are; the first that is not told */
+    int64_t due_ms;             /* no open period ends before */
 };
 
 struct tally_slice {
     int64_t by;                /* TALLY_ALL, or place in `by` */
-    int64_t begin_ms, end_ms;  /* its period; 0, 0: all time */
+    int64_t begin_ms, end_ms;  /* its period; INT64_MIN: all time */
     int64_t first_ms, last_ms; /* of its rows */
     int64_t users;
     uint64_t level_hash, arm_hash;
     uint32_t told, level_size, arm_size, spare;
     char level[TALLY_LEVEL_MAX], arm[TALLY_LEVEL_MAX];
+    struct sum totals[TALLY_VARIABLES_MAX]; /* raw: whole units, as the users' sums */
 };
 #define TALLY_ALL (-1)
 
-struct tally_user { /* of a slice: a cell; `sums` are the plan's variables */
-    uint64_t user;
-    int64_t sums[];
+struct tally_user { /* of a slice: a cell */
+    int64_t place;  /* 1 + its place among the slice's users; 0: new */
+    int64_t sums[]; /* the plan's variables */
 };
 
-extern const struct state_field tally_total_fields[], tally_slice_fields[], tally_number_fields[];
+extern const struct state_field tally_total_fields[], tally_slice_fields[], tally_number_fields[],
+    tally_member_fields[];
 enum { TALLY_TOTAL, TALLY_NUMBERS, TALLY_SLICES, TALLY_MEMBERS, TALLY_USERS, TALLY_STATE_COUNT };
 #define TALLY_STATES                                                                               \
     {"total", STATE_VALUE, tally_total_fields, sizeof(struct tally_total)},                        \
         {"numbers", STATE_MAP, tally_number_fields, sizeof(int64_t)},                              \
         {"slices", STATE_MAP, tally_slice_fields, sizeof(struct tally_slice)},                     \
-        {"members", STATE_MAP, tally_number_fields, sizeof(int64_t)},                              \
+        {"members", STATE_MAP, tally_member_fields, sizeof(int64_t)},                              \
     {                                                                                              \
         "users", STATE_MAP                                                                         \
     }
@@ -97,10 +109,27 @@ enum { TALLY_TOTAL, TALLY_NUMBERS, TALLY_SLICES, TALLY_MEMBERS, TALLY_USERS, TAL
 struct schema *tally_describe(struct describe *describe, const struct tally_plan *plan,
                               struct error *err);
 
+struct tally_cached { /* of this call: a slice, and its user last met */
+    int64_t entry[4];
+    int64_t number;
+    struct tally_slice *slice; /* NULL: none */
+    uint64_t user;
+    struct tally_user *cell; /* NULL: none */
+};
+
+struct tally_telling {    /* of a slice, over the calls of one watermark */
+    int64_t number, base; /* -1: none */
+    int64_t at;           /* users done, of the slice and then of the base */
+    int64_t both;         /* users that are in either */
+    struct influence own[TALLY_FIGURES_MAX], paired[TALLY_FIGURES_MAX];
+};
+
 struct tally { /* scratch of an instance */
     struct tally_plan plan;
     uint32_t user, arm, by_count, by[TALLY_BY_MAX];
     uint64_t users[BATCH_ROWS_MAX];
+    struct tally_cached cached[TALLY_CACHED];
+    struct tally_telling telling;
 };
 void tally_open(struct op *op, struct tally *tally, const struct tally_plan *plan);
 /* Before the rows of a batch. */
@@ -114,6 +143,6 @@ bool tally_row(struct op *op, struct tally *tally, const struct batch *in, uint3
 typedef void tally_more(struct op *op, const struct tally_slice *slice, struct builder *out);
 /* In it: users of an arm within the slice's level and period. */
 int64_t tally_arm_users(struct op *op, const struct tally_slice *slice, const char *arm);
-bool tally_watermark(struct op *op, const struct tally *tally, int64_t time_ms, tally_more *more);
+bool tally_watermark(struct op *op, struct tally *tally, int64_t time_ms, tally_more *more);
 
 #endif

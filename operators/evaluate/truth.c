@@ -221,7 +221,7 @@ static bool truth_process(struct op *op, uint32_t port, const struct batch *in, 
 
 static bool truth_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
-    const struct truth_scratch *scratch = op_scratch(op);
+    struct truth_scratch *scratch = op_scratch(op);
 
     (void)err; /* what could not be read is the engine's error */
     return tally_watermark(op, &scratch->tally, time_ms, NULL);
