@@ -1,53 +1,40 @@
 /* feature/fatigue: how often a user was lately shown each item, and its category, without clicking, and
  * disliked the category: the evidence of adjust/feedback.
- * In: requests (`items` with item_id and category) or impressions, keyed by user; ports `shown`
- * (impressions), `clicks` and `feedback` (kind dislike), keyed by user, are learnt from. Out: the input,
- * its items with fatigue_item, fatigue_category and dislikes.
+ * In: requests (`items` with item_id and category) or impressions. Out: the input, its items with
+ * fatigue_item, fatigue_category and dislikes. Table `exposure` of feature/exposure: what the user was
+ * shown up to its version.
  *
- * Method: a ring of the user's last 64 impressions and last 16 dislikes; an unclicked impression counts
- * 2^(-age / half-life), 48 h for its item and 12 h for its category, a dislike 7 d. What is shown at a
- * time counts for requests after it. */
+ * Method: an unclicked impression counts 2^(-age / half-life), 48 h for its item and 12 h for its
+ * category, a dislike 7 d. Each impression is weighed once a request; items and categories find their
+ * sums by hash. */
 #include "operators/model/list.h"
 
 #include <math.h>
 #include <string.h>
 
-#define SHOWN_MAX 64u
-#define DISLIKES_MAX 16u
+#define PLACES 256u /* of a request's hash table; a power of two */
 
 struct fatigue_config {
-    const char *item, *category;
+    const char *user, *item, *category;
     int64_t item_half_ms, category_half_ms, dislike_half_ms;
 };
 
-struct shown {
-    uint64_t item, category; /* ids */
-    int64_t time_ms;
-    int64_t clicked;
-};
-
-struct disliked {
-    uint64_t category;
-    int64_t time_ms;
-};
-
-struct fatigue_cell {
-    uint64_t shown_count, dislike_count; /* ever; entry k is at k % size */
-    struct shown shown[SHOWN_MAX];
-    struct disliked dislikes[DISLIKES_MAX];
-};
-
 static const struct option fatigue_options[] = {
+    {.name = "user",
+     .type = OPT_TEXT,
+     FIELD(struct fatigue_config, user),
+     .def.text = "user_id",
+     .help = "Column of the request that names the user."},
     {.name = "item",
      .type = OPT_TEXT,
      FIELD(struct fatigue_config, item),
      .def.text = "item_id",
-     .help = "Column of all inputs that names the item."},
+     .help = "Column of the items that names them."},
     {.name = "category",
      .type = OPT_TEXT,
      FIELD(struct fatigue_config, category),
      .def.text = "category",
-     .help = "Column of the items and of `shown` that names the category."},
+     .help = "Column of the items that names the category."},
     {.name = "item-half-life",
      .type = OPT_DURATION,
      FIELD(struct fatigue_config, item_half_ms),
@@ -71,221 +58,212 @@ static const struct option fatigue_options[] = {
      .help = "Age at which a dislike counts half."},
     {0},
 };
-static const struct state_field fatigue_fields[] = {
-    {"shown", TYPE_I64, FIELD(struct fatigue_cell, shown_count)},
-    {"disliked", TYPE_I64, FIELD(struct fatigue_cell, dislike_count)},
-    {"impressions", TYPE_UTF8, FIELD(struct fatigue_cell, shown)},
-    {"dislikes", TYPE_UTF8, FIELD(struct fatigue_cell, dislikes)},
-    {0},
-};
-static const struct state fatigue_states[] = {
-    {"users", STATE_VALUE, fatigue_fields, sizeof(struct fatigue_cell)},
-    {0},
-};
-static const struct column_def feedback_columns[] = {{"kind", TYPE_UTF8}, {0}};
 static const struct port fatigue_in[] = {
-    {"in", .keyed = true, .help = "Requests or impressions that get the counts, keyed by user."},
-    {"shown", .keyed = true, .help = "Impressions, keyed by user."},
-    {"clicks", .keyed = true, .optional = true, .help = "Clicks, keyed by user."},
-    {"feedback", feedback_columns, .keyed = true, .optional = true,
-     .help = "Feedback with its kind, keyed by user; dislikes count."},
+    {"in", .help = "Requests or impressions that get the counts."},
     {0},
 };
 static const struct port fatigue_out[] = {
     {"out", .keyed = true, .help = "The input with the counts."},
     {0},
 };
-enum { USERS = 0, IN = 0, SHOWN, CLICKS, FEEDBACK, PORTS };
+static const struct column_def exposure_columns[] = {
+    {"user_id", TYPE_KEY}, {"impressions", TYPE_LIST}, {"dislikes", TYPE_LIST}, {0}};
+static const struct table_use fatigue_tables[] = {
+    {"exposure", "Users of feature/exposure.", .columns = exposure_columns},
+    {0},
+};
+enum { EXPOSURE = 0 };
+enum { SHOWN_ITEM, SHOWN_CATEGORY, SHOWN_TIME, SHOWN_CLICKED }; /* of `impressions` */
+enum { DISLIKE_CATEGORY, DISLIKE_TIME };                        /* of `dislikes` */
 
 static const char *const fatigue_names[] = {"fatigue_item", "fatigue_category", "dislikes"};
+enum { BY_ITEM, BY_CATEGORY, BY_DISLIKE, KINDS };
 
 /* ---- planning ---- */
 
-static bool check_columns(struct describe *describe, const struct schema *schema, bool category,
-                          struct error *err)
+static bool check_key(struct describe *describe, const struct schema *schema, const char *option,
+                      const char *name, struct error *err)
 {
-    const struct fatigue_config *config = describe_config(describe);
-    uint32_t item = schema_find(schema, config->item);
-    uint32_t class = schema_find(schema, config->category);
+    uint32_t column = schema_find(schema, name);
 
-    if (item == FIELD_NONE || !key_type(schema->fields[item].type))
-        return describe_error(describe, err, "item", "name a column that all inputs have",
-                              "an input has no key column \"%s\"", config->item);
-    if (category && (class == FIELD_NONE || !key_type(schema->fields[class].type)))
-        return describe_error(describe, err, "category", "name a column that `in` and `shown` have",
-                              "an input has no key column \"%s\"", config->category);
-    return true;
+    if (column != FIELD_NONE && key_type(schema->fields[column].type))
+        return true;
+    return describe_error(describe, err, option, "name a text or integer column",
+                          "the input has no key column \"%s\"", name);
+}
+
+static bool check_list(struct describe *describe, const char *name, uint32_t columns,
+                       struct error *err)
+{
+    const struct schema *exposure = describe_table(describe, EXPOSURE);
+
+    if (exposure->fields[schema_find(exposure, name)].child->count == columns)
+        return true;
+    return describe_error(describe, err, "tables.exposure", "name a feature/exposure",
+                          "\"%s\" of that table has other columns", name);
 }
 
 static bool fatigue_describe(struct describe *describe, struct error *err)
 {
-    if (!check_columns(describe, list_schema(describe_input(describe, IN)), true, err))
-        return false;
-    for (uint32_t port = SHOWN; port < PORTS; port++)
-        if (describe_input(describe, port) &&
-            !check_columns(describe, describe_input(describe, port), port == SHOWN, err))
-            return false;
-    return list_describe(describe, fatigue_names, 3, err);
+    const struct fatigue_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
+
+    return check_key(describe, in, "user", config->user, err) &&
+           check_key(describe, items, "item", config->item, err) &&
+           check_key(describe, items, "category", config->category, err) &&
+           check_list(describe, "impressions", SHOWN_CLICKED + 1, err) &&
+           check_list(describe, "dislikes", DISLIKE_TIME + 1, err) &&
+           list_describe(describe, fatigue_names, KINDS, err);
 }
 
 /* ---- an instance ---- */
 
 struct fatigue_scratch {
     struct list_layout layout;
-    uint32_t item[PORTS], category[PORTS], kind;
-    uint64_t items[BATCH_ROWS_MAX], categories[BATCH_ROWS_MAX];
+    uint32_t user, item, category, impressions, dislikes;
+    uint64_t user_ids[BATCH_ROWS_MAX];
+    const struct table_row *users[BATCH_ROWS_MAX];
 };
 
 static bool fatigue_open(struct op *op, struct error *err)
 {
     const struct fatigue_config *config = op_config(op);
+    const struct schema *in = op_input_schema(op, 0);
     struct fatigue_scratch *scratch = op_memory(op, sizeof(*scratch));
 
     (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
-    list_open(op, &scratch->layout, fatigue_names, 3);
-    for (uint32_t port = 0; port < PORTS; port++) {
-        const struct schema *schema = op_input_schema(op, port);
-        if (!schema)
-            continue;
-        schema = port == IN ? list_schema(schema) : schema;
-        scratch->item[port] = schema_find(schema, config->item);
-        scratch->category[port] = schema_find(schema, config->category);
-        if (port == FEEDBACK)
-            scratch->kind = schema_find(schema, "kind");
-    }
+    list_open(op, &scratch->layout, fatigue_names, KINDS);
+    scratch->user = schema_find(in, config->user);
+    scratch->item = schema_find(list_schema(in), config->item);
+    scratch->category = schema_find(list_schema(in), config->category);
+    scratch->impressions = op_table_column(op, EXPOSURE, "impressions");
+    scratch->dislikes = op_table_column(op, EXPOSURE, "dislikes");
     return true;
 }
 
-/* ---- what is learnt ---- */
+/* ---- sums of a user ---- */
 
-static void learn_shown(struct fatigue_cell *cell, uint64_t item, uint64_t category,
-                        int64_t time_ms)
+struct sums {
+    uint32_t count;
+    uint64_t ids[PLACES];
+    double values[PLACES];
+    bool taken[PLACES];
+};
+
+static uint32_t find_place(const struct sums *sums, uint64_t id)
 {
-    cell->shown[cell->shown_count++ % SHOWN_MAX] = (struct shown){item, category, time_ms, 0};
+    uint32_t at = (uint32_t)(id & (PLACES - 1));
+
+    while (sums->taken[at] && sums->ids[at] != id)
+        at = (at + 1) & (PLACES - 1);
+    return at;
 }
 
-/* The latest impression of the item is the one that was clicked. */
-static struct shown *find_shown(struct fatigue_cell *cell, uint64_t item)
+/* Ever more kinds than fit are as if they had not been; feature/exposure has fewer. */
+static void add_to(struct sums *sums, uint64_t id, double value)
 {
-    uint64_t count = cell->shown_count < SHOWN_MAX ? cell->shown_count : SHOWN_MAX;
+    uint32_t at = find_place(sums, id);
 
-    for (uint64_t i = 1; i <= count; i++) {
-        struct shown *shown = &cell->shown[(cell->shown_count - i) % SHOWN_MAX];
-        if (shown->item == item)
-            return shown;
+    if (!sums->taken[at]) {
+        if (sums->count == PLACES / 2)
+            return;
+        sums->count++;
+        sums->taken[at] = true;
+        sums->ids[at] = id;
+        sums->values[at] = 0;
     }
-    return NULL;
+    sums->values[at] += value;
 }
 
-static void learn_dislike(struct fatigue_cell *cell, uint64_t item, int64_t time_ms)
+static double sum_of(const struct sums *sums, uint64_t id)
 {
-    const struct shown *shown = find_shown(cell, item);
+    uint32_t at = find_place(sums, id);
 
-    if (shown)
-        cell->dislikes[cell->dislike_count++ % DISLIKES_MAX] =
-            (struct disliked){shown->category, time_ms};
+    return sums->taken[at] ? sums->values[at] : 0;
 }
-
-static bool is_dislike(const struct column *kind, uint32_t row)
-{
-    uint32_t size;
-    const char *text;
-
-    if (!column_valid(kind, row))
-        return false;
-    text = column_text(kind, row, &size);
-    return size == 7 && memcmp(text, "dislike", 7) == 0;
-}
-
-static void learn(struct op *op, uint32_t port, const struct batch *in)
-{
-    struct fatigue_scratch *scratch = op_scratch(op);
-
-    key_ids(batch_column(in, scratch->item[port]), in->rows, scratch->items);
-    if (port == SHOWN)
-        key_ids(batch_column(in, scratch->category[port]), in->rows, scratch->categories);
-    for (uint32_t row = 0; row < in->rows; row++) {
-        struct fatigue_cell *cell = op_cells(op, USERS)[row];
-        uint64_t item = scratch->items[row];
-        struct shown *clicked = port == CLICKS ? find_shown(cell, item) : NULL;
-        if (port == SHOWN)
-            learn_shown(cell, item, scratch->categories[row], batch_time(in)[row]);
-        else if (clicked)
-            clicked->clicked = 1;
-        else if (port == FEEDBACK && is_dislike(batch_column(in, scratch->kind), row))
-            learn_dislike(cell, item, batch_time(in)[row]);
-    }
-}
-
-/* ---- what is told ---- */
 
 static double faded(int64_t age_ms, int64_t half_ms)
 {
     return exp2(-(double)(age_ms > 0 ? age_ms : 0) / (double)half_ms);
 }
 
-struct counts {
-    double item, category, dislikes;
-};
-
-static struct counts count_for(const struct fatigue_config *config, const struct fatigue_cell *cell,
-                               uint64_t item, uint64_t category, int64_t now_ms)
+static void begin(struct sums *sums)
 {
-    struct counts counts = {0};
-
-    for (uint64_t i = 0; i < SHOWN_MAX && i < cell->shown_count; i++) {
-        const struct shown *shown = &cell->shown[i];
-        if (shown->clicked)
-            continue;
-        if (shown->item == item)
-            counts.item += faded(now_ms - shown->time_ms, config->item_half_ms);
-        if (shown->category == category)
-            counts.category += faded(now_ms - shown->time_ms, config->category_half_ms);
-    }
-    for (uint64_t i = 0; i < DISLIKES_MAX && i < cell->dislike_count; i++)
-        if (cell->dislikes[i].category == category)
-            counts.dislikes += faded(now_ms - cell->dislikes[i].time_ms, config->dislike_half_ms);
-    return counts;
+    sums->count = 0;
+    memset(sums->taken, 0, sizeof(sums->taken));
 }
 
-static void tell(struct op *op, const struct batch *in)
+static void add_up(struct op *op, const struct table_row *user, int64_t now_ms, struct sums *sums)
+{
+    const struct fatigue_config *config = op_config(op);
+    const struct fatigue_scratch *scratch = op_scratch(op);
+    uint32_t shown = table_row_list(user, scratch->impressions);
+    uint32_t disliked = table_row_list(user, scratch->dislikes);
+    const int64_t *items = table_row_list_i64(user, scratch->impressions, SHOWN_ITEM);
+    const int64_t *categories = table_row_list_i64(user, scratch->impressions, SHOWN_CATEGORY);
+    const int64_t *times = table_row_list_i64(user, scratch->impressions, SHOWN_TIME);
+    const int64_t *clicked = table_row_list_i64(user, scratch->impressions, SHOWN_CLICKED);
+
+    for (uint32_t i = 0; i < shown; i++) {
+        if (clicked[i])
+            continue;
+        add_to(&sums[BY_ITEM], (uint64_t)items[i], faded(now_ms - times[i], config->item_half_ms));
+        add_to(&sums[BY_CATEGORY], (uint64_t)categories[i],
+               faded(now_ms - times[i], config->category_half_ms));
+    }
+    categories = table_row_list_i64(user, scratch->dislikes, DISLIKE_CATEGORY);
+    times = table_row_list_i64(user, scratch->dislikes, DISLIKE_TIME);
+    for (uint32_t i = 0; i < disliked; i++)
+        add_to(&sums[BY_DISLIKE], (uint64_t)categories[i],
+               faded(now_ms - times[i], config->dislike_half_ms));
+}
+
+/* ---- rows ---- */
+
+static void tell(struct op *op, const struct batch *in, const uint64_t *ids,
+                 const uint64_t *categories, double *const *values)
 {
     const struct fatigue_scratch *scratch = op_scratch(op);
-    const struct batch *items = list_items(&scratch->layout, in);
-    struct block *memory = block_create((items->rows + 1ul) * 2 * sizeof(uint64_t));
-    uint64_t *ids = (uint64_t *)(void *)memory->data, *categories = ids + items->rows;
-    double *values[3];
-    struct column *added[3];
+    struct sums sums[KINDS];
 
-    for (uint32_t i = 0; i < 3; i++)
-        added[i] = list_column(items->rows, &values[i]);
-    key_ids(batch_column(items, scratch->item[IN]), items->rows, ids);
-    key_ids(batch_column(items, scratch->category[IN]), items->rows, categories);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
-        const struct fatigue_cell *cell = op_cells(op, USERS)[row];
-        uint32_t begin, end;
-        list_range(&scratch->layout, in, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++) {
-            struct counts counts =
-                count_for(op_config(op), cell, ids[i], categories[i], batch_time(in)[row]);
-            values[0][i] = counts.item;
-            values[1][i] = counts.category;
-            values[2][i] = counts.dislikes;
+        uint32_t first, last;
+        list_range(&scratch->layout, in, row, &first, &last);
+        if (!scratch->users[row])
+            continue; /* the columns are 0 */
+        for (uint32_t i = 0; i < KINDS; i++)
+            begin(&sums[i]);
+        add_up(op, scratch->users[row], batch_time(in)[row], sums);
+        for (uint32_t i = first; i < last; i++) {
+            values[BY_ITEM][i] = sum_of(&sums[BY_ITEM], ids[i]);
+            values[BY_CATEGORY][i] = sum_of(&sums[BY_CATEGORY], categories[i]);
+            values[BY_DISLIKE][i] = sum_of(&sums[BY_DISLIKE], categories[i]);
         }
     }
-    block_release(&memory);
-    list_emit(op, &scratch->layout, in, added, UINT32_MAX);
 }
 
 static bool fatigue_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
+    struct fatigue_scratch *scratch = op_scratch(op);
+    const struct batch *items = list_items(&scratch->layout, in);
+    struct block *memory = block_create((items->rows + 1ul) * 2 * sizeof(uint64_t));
+    uint64_t *ids = (uint64_t *)(void *)memory->data, *categories = ids + items->rows;
+    double *values[KINDS];
+    struct column *added[KINDS];
+
+    (void)port;
     (void)err; /* cannot fail */
     CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
-    if (port == IN)
-        tell(op, in);
-    else
-        learn(op, port, in);
+    for (uint32_t i = 0; i < KINDS; i++)
+        added[i] = list_column(items->rows, &values[i]);
+    key_ids(batch_column(in, scratch->user), in->rows, scratch->user_ids);
+    op_table_find_many(op, EXPOSURE, scratch->user_ids, in->rows, scratch->users);
+    key_ids(batch_column(items, scratch->item), items->rows, ids);
+    key_ids(batch_column(items, scratch->category), items->rows, categories);
+    tell(op, in, ids, categories, values);
+    block_release(&memory);
+    list_emit(op, &scratch->layout, in, added, LIST_LEAVE);
     return true;
 }
 
@@ -298,8 +276,8 @@ const struct operator_def feature_fatigue = {
     .options = fatigue_options,
     .inputs = fatigue_in,
     .outputs = fatigue_out,
-    .states = fatigue_states,
-    .order = ORDER_EVENT_TIME,
+    .tables = fatigue_tables,
+    .order = ORDER_NONE,
     .deterministic = true,
     .describe = fatigue_describe,
     .open = fatigue_open,

@@ -332,7 +332,7 @@ static void test_new_item(void **state)
     (void)state;
     live(world, 200000, .5);
     for (uint32_t item = 0; item < ITEMS; item += CATEGORIES)
-        category += level_of(world, item, true) / (ITEMS / CATEGORIES);
+        category += level_of(world, item, true) * CATEGORIES / ITEMS;
     draw_item(world, 0);
     assert_near(level_of(world, 0, false), category, .25);
     world->items[0].bias += 1.5;
