@@ -41,7 +41,11 @@ def rounded(value):
 
 
 def compare(case, name, want):
-    got = sorted(load(case, name), key=lambda row: json.dumps(rounded(row)))
+    return compare_rows(case, want, load(case, name))
+
+
+def compare_rows(case, want, got):
+    got = sorted(got, key=lambda row: json.dumps(rounded(row)))
     want = sorted(want, key=lambda row: json.dumps(rounded(row)))
     problems = [] if len(want) == len(got) else [f"{case}: {len(got)} rows, not {len(want)}"]
     problems += [f"{case}:\n want {json.dumps(a)}\n got  {json.dumps(b)}"
@@ -192,6 +196,40 @@ def habit(name, half_ms, prior, by_column):
 
 def feature_habit():
     return habit("out.jsonl", 30 * DAY, 4, False) + habit("columns.jsonl", 60 * DAY, 8, True)
+
+
+def cut(text):
+    return text.encode()[:63].decode(errors="ignore")
+
+
+def feature_recent():
+    past, once, want, want_once, table = {}, {}, [], [], {}
+    names = ("item", "stars", "share", "done")
+    for row in sorted(load("feature-recent", "in.jsonl"), key=by_time):
+        user, now = row["user"], row["ts"] * 1000
+        told = {"ts": now, "user": user, **{name: row.get(name) for name in names + ("kind",)}}
+        met, items = past.setdefault(user, []), once.setdefault(user, [])
+        want.append({**told, "recent": met[-1:-4:-1]})
+        want_once.append({**told, "items": items[-1:-5:-1]})
+        if "item" not in row:
+            continue
+        entry = {"time": now, **{name: row.get(name) for name in names}, "ts": now}
+        if row["kind"] == "play":
+            met.append({**entry, "item": cut(row["item"])})
+        items[:] = [item for item in items if item["item"] != cut(row["item"])]
+        items.append({"time": now, "item": cut(row["item"])})
+        counts = table.setdefault(user, {})
+        counts[now // 3600000] = (sum(count for count, *_ in list(counts.values())[-1:]) + 1, now,
+                                  items[-1:-5:-1])
+    got = load("feature-recent", "table.jsonl")
+    for row in got:
+        for item in row["items"]:
+            del item["id"]
+    want_table = [{"key": user, "count": count, "last": last, "items": items}
+                  for user, windows in table.items() for count, last, items in windows.values()]
+    return (compare("feature-recent", "out.jsonl", want)
+            + compare("feature-recent", "once-out.jsonl", want_once)
+            + compare_rows("feature-recent table", want_table, got))
 
 
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
