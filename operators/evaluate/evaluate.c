@@ -4,10 +4,14 @@
  * meet in one subtask, in order of time. Out: one row of figures when the input ends.
  *
  * For each row the rank of the taken item in the list gives recall@k (hit_rate@k is the same number
- * for one item a request), NDCG@k = 1 / log2(rank + 1) (Jarvelin, Kekalainen 2002) and MRR@k. The
- * first `skip` of the rows are learned only; how many these are is known at the end, so a few bytes
- * a row are kept. Coverage: distinct items in the counted lists against items seen. Novelty: mean
- * -log2 of the recommended items' shares of the events before (Vargas, Castells 2011).
+ * for one item a request), precision@k = hits / k, NDCG@k = 1 / log2(rank + 1) (Jarvelin, Kekalainen
+ * 2002) and MRR@k. AUC: the share of the other items seen so far that stand behind the taken one; those
+ * outside of the list stand behind it, beside each other, and count half there. The first `skip` of the
+ * rows are learned only; how many these are is known at the end, so a few bytes a row are kept.
+ * Coverage: distinct items in the counted lists against items seen. Novelty: mean -log2 of the
+ * recommended items' shares of the events before (Vargas, Castells 2011). Diversity: of the pairs of a
+ * list's first k items, 1 - likeness: 1 - cosine of a vector, or whether `alike` differs (intra-list:
+ * Ziegler et al. 2005).
  *
  * Baseline: items by their live counts, all that were seen before, less the user's own. Of items
  * with equal counts the order is drawn: the expected hit counts. An item never seen before is a
@@ -26,7 +30,7 @@
 #define OWN_MAX 8192u /* of a user's items that are looked up once */
 
 struct evaluate_config {
-    const char *user, *item;
+    const char *user, *item, *listed, *alike;
     int64_t k;
     double skip;
 };
@@ -48,6 +52,8 @@ struct met {        /* of (user, chunk) */
 struct result { /* of a row */
     double baseline;
     double novelty;  /* sum */
+    float auc;       /* negative: nothing to compare with */
+    float diversity; /* negative: no pair */
     uint32_t latest; /* items that were recommended here and never again so far */
     uint16_t listed; /* items that `novelty` is of */
     uint16_t rank;   /* from 1; 0: not in the list */
@@ -68,6 +74,16 @@ static const struct option evaluate_options[] = {
      FIELD(struct evaluate_config, item),
      .def.text = "item",
      .help = "The column with the item that the user took."},
+    {.name = "listed",
+     .type = OPT_TEXT,
+     FIELD(struct evaluate_config, listed),
+     .def.text = "item",
+     .help = "Column of the lists that names their items."},
+    {.name = "alike",
+     .type = OPT_TEXT,
+     FIELD(struct evaluate_config, alike),
+     .help = "Column of the lists by which items are alike, such as their category or a vector; "
+             "gives `diversity`."},
     {.name = "k",
      .type = OPT_I64,
      FIELD(struct evaluate_config, k),
@@ -123,9 +139,34 @@ static const struct port evaluate_out[] = {
 static const char *const evaluate_counters[] = {"skipped", NULL};
 enum { TOTAL, ITEMS, LEVELS, USERS, ROWS }; /* states */
 enum { IN = 0, OUT = 0, SKIPPED = 0 };
-enum { RECALL, NDCG, HIT_RATE, MRR, BASELINE, COVERAGE, NOVELTY, COUNT, COUNTED };
+enum {
+    RECALL,
+    PRECISION,
+    NDCG,
+    HIT_RATE,
+    MRR,
+    BASELINE,
+    AUC,
+    COVERAGE,
+    NOVELTY,
+    COUNT,
+    COUNTED,
+    DIVERSITY, /* where `alike` is given */
+};
 
 /* ---- planning ---- */
+
+static bool check_alike(struct describe *describe, const struct schema *list, struct error *err)
+{
+    const struct evaluate_config *config = describe_config(describe);
+    uint32_t alike = config->alike ? schema_find(list, config->alike) : FIELD_NONE;
+
+    if (!config->alike || (alike != FIELD_NONE && (key_type(list->fields[alike].type) ||
+                                                   list->fields[alike].type == TYPE_VECTOR)))
+        return true;
+    return describe_error(describe, err, "alike", "name a column of texts, integers or vectors",
+                          "\"%s\" is no such column of the lists", config->alike);
+}
 
 static bool evaluate_types(struct describe *describe, struct error *err)
 {
@@ -134,37 +175,38 @@ static bool evaluate_types(struct describe *describe, struct error *err)
     const struct schema *list = in->fields[schema_find(in, "items")].child;
     const struct field *user = &in->fields[schema_find(in, config->user)];
     const struct field *item = &in->fields[schema_find(in, config->item)];
-    uint32_t listed = schema_find(list, "item");
+    uint32_t listed = schema_find(list, config->listed);
 
     if (!key_type(user->type))
         return describe_error(describe, err, "user", "name a text or integer column",
                               "column \"%s\" is %s", user->name, type_name(user->type));
     if (listed == FIELD_NONE)
-        return describe_error(describe, err, "from", "read `score` or an adjust operator",
-                              "the lists have no column \"item\"");
+        return describe_error(describe, err, "listed", "name a column of the list",
+                              "the lists have no column \"%s\"", config->listed);
     if (!key_type(item->type) || list->fields[listed].type != item->type)
         return describe_error(describe, err, "item", "name the column that `score` calls its item",
                               "column \"%s\" is %s, but the lists' items are %s", item->name,
                               type_name(item->type), type_name(list->fields[listed].type));
-    return true;
+    return check_alike(describe, list, err);
 }
 
 static bool evaluate_describe(struct describe *describe, struct error *err)
 {
     static const char *const names[] = {
-        "recall@",  "ndcg@",   "hit_rate@", "mrr@",        "popularity_recall@",
-        "coverage", "novelty", "rows",      "rows_counted"};
+        "recall@", "precision@", "ndcg@",   "hit_rate@", "mrr@",         "popularity_recall@",
+        "auc",     "coverage",   "novelty", "rows",      "rows_counted", "diversity"};
     const struct evaluate_config *config = describe_config(describe);
     struct arena *arena = describe_arena(describe);
     struct schema *schema = schema_create(arena);
 
     if (!evaluate_types(describe, err))
         return false;
-    for (uint32_t i = RECALL; i <= COUNTED; i++) {
+    for (uint32_t i = RECALL; i <= (config->alike ? DIVERSITY : COUNTED); i++) {
+        bool count = i == COUNT || i == COUNTED;
         const char *name = names[i];
         if (i <= BASELINE)
             name = arena_format(arena, "%s%d", name, (int)config->k);
-        CHECK(schema_add_column(schema, arena, name, i >= COUNT ? TYPE_I64 : TYPE_F64));
+        CHECK(schema_add_column(schema, arena, name, count ? TYPE_I64 : TYPE_F64));
     }
     describe_output(describe, OUT, schema);
     return true;
@@ -173,7 +215,7 @@ static bool evaluate_describe(struct describe *describe, struct error *err)
 /* ---- an instance ---- */
 
 struct evaluate_scratch {
-    uint32_t user, item, list, listed; /* columns; of the list */
+    uint32_t user, item, list, listed, alike; /* columns; of the list; FIELD_NONE: not given */
     uint64_t users[BATCH_ROWS_MAX], items[BATCH_ROWS_MAX];
     uint64_t ids[LIST_MAX + IDS_SPARE];
     /* what the first `own_count` items of this user are: entries hold until the call ends */
@@ -193,7 +235,9 @@ static bool evaluate_open(struct op *op, struct error *err)
     scratch->user = schema_find(in, config->user);
     scratch->item = schema_find(in, config->item);
     scratch->list = schema_find(in, "items");
-    scratch->listed = schema_find(in->fields[scratch->list].child, "item");
+    scratch->listed = schema_find(in->fields[scratch->list].child, config->listed);
+    scratch->alike =
+        config->alike ? schema_find(in->fields[scratch->list].child, config->alike) : FIELD_NONE;
     op_set_scratch(op, scratch);
     return true;
 }
@@ -352,23 +396,85 @@ static bool listed(struct op *op, uint32_t row, uint64_t item, struct result *re
     return true;
 }
 
-static bool look(struct op *op, const struct batch *in, uint32_t row, uint64_t item,
+static double cosine(const struct column *column, uint32_t a, uint32_t b)
+{
+    const float *left = (const float *)column->values + (size_t)a * column->width;
+    const float *right = (const float *)column->values + (size_t)b * column->width;
+    double product = 0, lefts = 0, rights = 0;
+
+    for (uint32_t i = 0; i < column->width; i++) {
+        product += (double)left[i] * right[i];
+        lefts += (double)left[i] * left[i];
+        rights += (double)right[i] * right[i];
+    }
+    return lefts > 0 && rights > 0 ? product / sqrt(lefts * rights) : 0;
+}
+
+/* 1 - likeness over the pairs of `count` items from `begin` on. */
+static float diversity_of(const struct evaluate_scratch *scratch, const struct batch *items,
+                          uint32_t begin, uint32_t count)
+{
+    const struct column *column;
+    uint64_t alike[LIST_MAX + IDS_SPARE];
+    double total = 0;
+
+    if (scratch->alike == FIELD_NONE || count < 2)
+        return -1;
+    column = batch_column(items, scratch->alike);
+    if (column->type != TYPE_VECTOR)
+        ids_part(column, begin, count, alike);
+    for (uint32_t i = 1; i < count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            total += column->type == TYPE_VECTOR ? 1 - cosine(column, begin + i, begin + j)
+                                                 : alike[i] != alike[j];
+    return (float)(total / (0.5 * count * (count - 1.0)));
+}
+
+/* From 1; 0: not in the list. */
+static uint32_t find(struct evaluate_scratch *scratch, const struct batch *items, uint32_t begin,
+                     uint32_t end, uint64_t item)
+{
+    const struct column *column = batch_column(items, scratch->listed);
+
+    for (uint32_t from = begin; from < end; from += LIST_MAX) {
+        uint32_t count = end - from < LIST_MAX ? end - from : LIST_MAX;
+        ids_part(column, from, count, scratch->ids);
+        for (uint32_t i = 0; i < count; i++)
+            if (scratch->ids[i] == item)
+                return from - begin + i + 1;
+    }
+    return 0;
+}
+
+/* Of `others` items, those behind the taken one; `known`: it is one of the items seen. */
+static float auc_of(uint32_t rank, uint32_t listed, int64_t seen, bool known)
+{
+    double others = (double)(known ? seen - 1 : seen), behind;
+
+    if (others < 1)
+        return -1;
+    behind = rank ? others - (rank - 1.0) : (others - listed) / 2;
+    return (float)(behind > 0 ? behind / others : 0);
+}
+
+static bool look(struct op *op, const struct batch *in, uint32_t row, uint64_t item, bool known,
                  struct result *result)
 {
     const struct evaluate_config *config = op_config(op);
     struct evaluate_scratch *scratch = op_scratch(op);
+    const struct total *total = op_cells(op, TOTAL)[row];
     const struct column *list = batch_column(in, scratch->list);
-    uint32_t begin = (uint32_t)list->offsets[row];
-    uint32_t count = (uint32_t)list->offsets[row + 1] - begin;
+    uint32_t begin = (uint32_t)list->offsets[row], end = (uint32_t)list->offsets[row + 1];
+    uint32_t count = end - begin, rank = find(scratch, list->child, begin, end, item);
 
+    result->auc = auc_of(rank, count, total->items, known);
     count = count < (uint32_t)config->k ? count : (uint32_t)config->k;
+    result->rank = (uint16_t)(rank <= count ? rank : 0);
+    result->diversity = diversity_of(scratch, list->child, begin, count);
     ids_part(batch_column(list->child, scratch->listed), begin, count, scratch->ids);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         if (!listed(op, row, scratch->ids[i], result))
             return false;
-        if (scratch->ids[i] == item && !result->rank)
-            result->rank = (uint16_t)(i + 1);
-    }
     return true;
 }
 
@@ -380,7 +486,7 @@ static bool test_and_learn(struct op *op, const struct batch *in, uint32_t row, 
     struct seen *seen = seen_of(op, row, item);
     struct standing standing = {0};
 
-    if (!result || !seen || !look(op, in, row, item, result) ||
+    if (!result || !seen || !look(op, in, row, item, seen->count > 0, result) ||
         !stand(op, row, user, item, seen->count, &standing))
         return false;
     result->baseline = baseline(op, row, seen->count, &standing);
@@ -418,8 +524,8 @@ static bool evaluate_process(struct op *op, uint32_t port, const struct batch *i
 /* ---- the end ---- */
 
 struct figures {
-    int64_t hits, latest, listed;
-    double ndcg, mrr, baseline, novelty;
+    int64_t hits, latest, listed, compared, paired;
+    double ndcg, mrr, baseline, novelty, auc, diversity;
 };
 
 static void add_result(struct figures *figures, const struct result *result)
@@ -428,6 +534,10 @@ static void add_result(struct figures *figures, const struct result *result)
     figures->listed += result->listed;
     figures->novelty += result->novelty;
     figures->baseline += result->baseline;
+    figures->compared += result->auc >= 0;
+    figures->auc += result->auc >= 0 ? (double)result->auc : 0;
+    figures->paired += result->diversity >= 0;
+    figures->diversity += result->diversity >= 0 ? (double)result->diversity : 0;
     if (!result->rank)
         return;
     figures->hits++;
@@ -435,9 +545,11 @@ static void add_result(struct figures *figures, const struct result *result)
     figures->mrr += 1.0 / result->rank;
 }
 
-static void put_figures(struct builder *out, const struct figures *figures,
-                        const struct total *total, int64_t counted)
+static void put_figures(struct op *op, const struct figures *figures, const struct total *total,
+                        int64_t counted)
 {
+    const struct evaluate_config *config = op_config(op);
+    struct builder *out = op_reserve(op, OUT, 1);
     double rows = (double)counted;
 
     builder_row(out, total->last_ms, 0, 0);
@@ -446,6 +558,7 @@ static void put_figures(struct builder *out, const struct figures *figures,
     if (!counted)
         return;
     builder_f64(out, RECALL, (double)figures->hits / rows);
+    builder_f64(out, PRECISION, (double)figures->hits / rows / (double)config->k);
     builder_f64(out, NDCG, figures->ndcg / rows);
     builder_f64(out, HIT_RATE, (double)figures->hits / rows);
     builder_f64(out, MRR, figures->mrr / rows);
@@ -453,6 +566,10 @@ static void put_figures(struct builder *out, const struct figures *figures,
     builder_f64(out, COVERAGE, (double)figures->latest / (double)total->items);
     if (figures->listed)
         builder_f64(out, NOVELTY, figures->novelty / (double)figures->listed);
+    if (figures->compared)
+        builder_f64(out, AUC, figures->auc / (double)figures->compared);
+    if (config->alike && figures->paired)
+        builder_f64(out, DIVERSITY, figures->diversity / (double)figures->paired);
 }
 
 static bool evaluate_on_watermark(struct op *op, int64_t time_ms, struct error *err)
@@ -473,7 +590,7 @@ static bool evaluate_on_watermark(struct op *op, int64_t time_ms, struct error *
             return true;
         add_result(&figures, result);
     }
-    put_figures(op_reserve(op, OUT, 1), &figures, total, total->rows - first);
+    put_figures(op, &figures, total, total->rows - first);
     return true;
 }
 

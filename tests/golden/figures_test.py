@@ -172,6 +172,38 @@ def check_truth():
                      {"lists": "lists"})
 
 
+# ---- lists against what was taken ----
+
+def quality(rows, k):
+    """Rows in order of time; of each: hit, AUC and diversity."""
+    seen = set()
+    for row in rows:
+        listed = [item["item"] for item in row["items"]]
+        rank = listed.index(row["item"]) + 1 if row["item"] in listed else 0
+        others = len(seen - {row["item"]})
+        behind = others - rank + 1 if rank else (others - len(listed)) / 2
+        alike = [item["ranks"]["few"] for item in row["items"]][:k]
+        pairs = [a != b for i, a in enumerate(alike) for b in alike[:i]]
+        yield (0 < rank <= k, max(behind, 0) / others if others else None,
+               sum(pairs) / len(pairs) if pairs else None)
+        seen.add(row["item"])
+
+
+def check_quality():
+    rows = sorted(read("evaluate-rank/out.jsonl"), key=lambda row: row["event_time"])
+    if len({row["event_time"] for row in rows}) != len(rows):
+        yield "evaluate-rank: two rows of one time, whose order is not known here"
+    counted = list(quality(rows, 3))[len(rows) // 10:]
+    hits = sum(hit for hit, _, _ in counted) / len(counted)
+    expected = {"recall@3": hits, "precision@3": hits / 3}
+    for name, place in (("auc", 1), ("diversity", 2)):
+        values = [row[place] for row in counted if row[place] is not None]
+        expected[name] = sum(values) / len(values)
+    figures = read("evaluate-rank/out-quality.jsonl")[0]
+    for name, value in expected.items():
+        yield from close([figures[name]], [value], f"evaluate {name}")
+
+
 # ---- offline ----
 
 def offline_values(row, rank, k):
@@ -214,7 +246,7 @@ def check_offline():
 
 
 def main():
-    problems = list(check_truth()) + list(check_offline())
+    problems = list(check_truth()) + list(check_quality()) + list(check_offline())
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 
