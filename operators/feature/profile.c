@@ -11,16 +11,15 @@
  * What a row carries is what was known before it: it can be scored first and learned after. A
  * user's items beyond `keep` are forgotten, the oldest first. Events without an item are passed on
  * and not learned. */
-#include "runtime/api/operator.h"
+#include "operators/model/likings.h"
+#include "operators/model/widen.h"
 #include "runtime/batch/expr.h"
 
 #include <math.h>
 #include <string.h>
 
 #define RECENT_MAX 200
-#define KEEP_MAX 3000     /* items; a cell is at most a quarter larger */
-#define CLASSES_MAX 256   /* of a user */
-#define CLASS_SIZE_MAX 40 /* bytes of a class's name; the rest is cut off */
+#define KEEP_MAX 3000 /* items; a cell is at most a quarter larger */
 
 struct profile_config {
     const char *item, *when, *classes, *separator;
@@ -37,23 +36,9 @@ struct history { /* oldest first */
     struct met items[];
 };
 
-struct liking {
-    char name[CLASS_SIZE_MAX]; /* ends with 0 where it is shorter */
-    double weight;             /* at `time_ms` */
-    int64_t time_ms;
-};
-
-struct likings { /* in the order of first meeting */
-    uint64_t count;
-    struct liking items[];
-};
-
 static_assert(sizeof(struct history) + (KEEP_MAX + KEEP_MAX / 4) * sizeof(struct met) <=
                   CELL_SIZE_MAX,
               "a history fits a cell");
-static_assert(sizeof(struct likings) + CLASSES_MAX * sizeof(struct liking) <= CELL_SIZE_MAX,
-              "likings fit a cell");
-
 static const struct option profile_options[] = {
     {.name = "item",
      .type = OPT_FIELD,
@@ -177,39 +162,15 @@ static bool check_types(struct describe *describe, struct error *err)
     return true;
 }
 
-static bool check_when(struct describe *describe, struct error *err)
-{
-    const struct profile_config *config = describe_config(describe);
-    struct expr *when;
-    bool good;
-
-    if (!config->when)
-        return true;
-    when = expr_compile(config->when, describe_input(describe, IN), err);
-    good = when && expr_type(when) == TYPE_BOOL;
-    expr_close(when);
-    return good || describe_error(describe, err, "when", "write a condition, such as rating >= 4",
-                                  "\"%s\" is not a condition", config->when);
-}
-
 static bool profile_describe(struct describe *describe, struct error *err)
 {
     const struct profile_config *config = describe_config(describe);
-    struct arena *arena = describe_arena(describe);
-    const struct schema *in = describe_input(describe, IN);
-    const struct schema *added = added_schema(arena, config->classes != NULL);
-    struct schema *schema = schema_create(arena);
+    const struct schema *added = added_schema(describe_arena(describe), config->classes != NULL);
     struct text_list item = {1, (const char *[]){"item"}};
 
-    if (!check_types(describe, err) || !check_when(describe, err))
+    if (!check_types(describe, err) || !widen_check_when(describe, config->when, err) ||
+        !widen_describe(describe, OUT, added, err))
         return false;
-    for (uint32_t i = 0; i < in->count; i++)
-        CHECK(schema_add(schema, arena, &in->fields[i]));
-    for (uint32_t i = 0; i < added->count; i++)
-        if (!schema_add(schema, arena, &added->fields[i]))
-            return describe_error(describe, err, "", "rename it before, in `clean`",
-                                  "the input already has a column \"%s\"", added->fields[i].name);
-    describe_output(describe, OUT, schema);
     describe_output_key(describe, PAIRS, &item);
     return true;
 }
@@ -268,11 +229,6 @@ static void put_history(struct builder *added, const struct history *history, in
     builder_list_end(added, 0);
 }
 
-static double faded(const struct liking *liking, int64_t time_ms, int64_t half_life_ms)
-{
-    return liking->weight * exp2(-(double)(time_ms - liking->time_ms) / (double)half_life_ms);
-}
-
 static void put_likings(struct builder *added, const struct likings *likings, int64_t time_ms,
                         int64_t half_life_ms)
 {
@@ -281,8 +237,8 @@ static void put_likings(struct builder *added, const struct likings *likings, in
     for (uint64_t i = 0; i < likings->count; i++) {
         const struct liking *liking = &likings->items[i];
         builder_child_row(list);
-        builder_text(list, LIKING_CLASS, liking->name, strnlen(liking->name, CLASS_SIZE_MAX));
-        builder_f64(list, LIKING_WEIGHT, faded(liking, time_ms, half_life_ms));
+        builder_text(list, LIKING_CLASS, liking->name, strnlen(liking->name, LIKING_SIZE));
+        builder_f64(list, LIKING_WEIGHT, liking_faded(liking, time_ms, half_life_ms));
     }
     builder_list_end(added, 1);
 }
@@ -350,66 +306,19 @@ static void learn_item(struct op *op, uint32_t row, uint64_t item, int64_t time_
     history->items[history->count++] = (struct met){item, time_ms};
 }
 
-static struct liking *find_liking(const struct likings *likings, const char *name)
-{
-    for (uint64_t i = 0; i < likings->count; i++)
-        if (memcmp(likings->items[i].name, name, CLASS_SIZE_MAX) == 0)
-            return (struct liking *)&likings->items[i];
-    return NULL;
-}
-
-/* The place of the class that weighs least, which gives way when all are taken. */
-static struct liking *least_liking(struct likings *likings, int64_t time_ms, int64_t half_life_ms)
-{
-    struct liking *least = &likings->items[0];
-
-    for (uint64_t i = 1; i < likings->count; i++)
-        if (faded(&likings->items[i], time_ms, half_life_ms) < faded(least, time_ms, half_life_ms))
-            least = &likings->items[i];
-    return least;
-}
-
-static void learn_class(struct op *op, uint32_t row, const char *text, size_t size, int64_t time_ms)
-{
-    const struct profile_config *config = op_config(op);
-    struct likings *likings = op_cells(op, PREFERENCES)[row];
-    struct liking *liking;
-    char name[CLASS_SIZE_MAX] = {0};
-
-    if (size == 0)
-        return;
-    memcpy(name, text, size < CLASS_SIZE_MAX ? size : CLASS_SIZE_MAX);
-    liking = find_liking(likings, name);
-    if (!liking && likings->count == CLASSES_MAX) {
-        liking = least_liking(likings, time_ms, config->half_life_ms);
-        *liking = (struct liking){.time_ms = time_ms};
-    } else if (!liking) {
-        likings = room(op, PREFERENCES, row, likings->count, sizeof(*likings),
-                       sizeof(likings->items[0]), CLASSES_MAX);
-        liking = &likings->items[likings->count++];
-        *liking = (struct liking){.time_ms = time_ms};
-    }
-    memcpy(liking->name, name, sizeof(name));
-    liking->weight = faded(liking, time_ms, config->half_life_ms) + 1;
-    liking->time_ms = time_ms;
-}
-
 static void learn_classes(struct op *op, const struct column *column, uint32_t row, int64_t time_ms)
 {
     const struct profile_config *config = op_config(op);
     uint32_t size;
-    const char *text, *end;
+    const char *text, *end, *part;
+    size_t part_size;
 
     if (!column_valid(column, row))
         return;
     text = column_text(column, row, &size);
     end = text + size;
-    while (text < end) {
-        const char *stop = memchr(text, config->separator[0], (size_t)(end - text));
-        stop = stop ? stop : end;
-        learn_class(op, row, text, (size_t)(stop - text), time_ms);
-        text = stop + 1;
-    }
+    while (likings_part(&text, end, config->separator[0], &part, &part_size))
+        likings_learn(op, PREFERENCES, row, part, part_size, 1, time_ms, config->half_life_ms);
 }
 
 static void profile_learn(struct op *op, const struct batch *in, uint32_t row)
@@ -426,32 +335,6 @@ static void profile_learn(struct op *op, const struct batch *in, uint32_t row)
 
 /* ---- rows ---- */
 
-static uint32_t choose_learned(struct profile_scratch *scratch, const struct batch *in)
-{
-    if (scratch->when)
-        return expr_filter(scratch->when, in, scratch->learned);
-    for (uint32_t row = 0; row < in->rows; row++)
-        scratch->learned[row] = row;
-    return in->rows;
-}
-
-/* `in` with the added columns; its own columns are shared. */
-static void emit_with(struct op *op, const struct batch *in, struct builder *added)
-{
-    struct batch *columns = builder_finish(added), *out = NULL;
-
-    for (uint32_t i = 0; i < columns->column_count; i++) {
-        struct column *column = columns->columns[HIDDEN_COUNT + i];
-        struct batch *wider;
-        column_ref(column);
-        wider = batch_with(out ? out : in, &column);
-        batch_release(&out);
-        out = wider;
-    }
-    batch_release(&columns);
-    op_emit(op, OUT, &out);
-}
-
 static bool profile_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     const struct profile_config *config = op_config(op);
@@ -463,7 +346,7 @@ static bool profile_process(struct op *op, uint32_t port, const struct batch *in
     (void)err; /* cannot fail */
     CHECK(rows > 0 && rows <= BATCH_ROWS_MAX);
     key_ids(item, rows, scratch->ids);
-    learned = choose_learned(scratch, in);
+    learned = widen_choose(scratch->when, in, scratch->learned);
     for (uint32_t row = 0; row < rows; row++) {
         builder_row_from(scratch->added, in, row);
         put_history(scratch->added, op_cells(op, HISTORY)[row], config->recent);
@@ -476,7 +359,7 @@ static bool profile_process(struct op *op, uint32_t port, const struct batch *in
         if (column_valid(item, row))
             profile_learn(op, in, row);
     }
-    emit_with(op, in, scratch->added);
+    widen_emit(op, OUT, in, scratch->added);
     return true;
 }
 

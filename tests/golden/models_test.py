@@ -232,6 +232,35 @@ def feature_recent():
             + compare_rows("feature-recent table", want_table, got))
 
 
+def interest(name, half_ms, top, categories, weight):
+    past, want = {}, []
+    for row in load("feature-interest", "in.jsonl"):
+        now, events = row["ts"] * 1000, past.setdefault(row["user"], [])
+        weights = {}
+        for then, category, worth in events:
+            weights[category] = weights.get(category, 0.0) + worth * faded(now - then, half_ms)
+        total = sum((w for w in weights.values() if w > 0), 0.0)
+        share = {category: w / total if total else 0.0 for category, w in weights.items()}
+        own = [share.get(category, 0.0) for category in categories(row)]
+        ranked = sorted(weights, key=lambda category: (-weights[category], category))[:top]
+        want.append({"ts": now, **{key: row.get(key) for key in ("user", "kind", "genres", "shelf")},
+                     "interests": [{"category": c, "weight": weights[c], "share": share[c]}
+                                   for c in ranked],
+                     "interest": sum(own) / len(own) if own else None, "interest_total": total})
+        if weight(row):
+            events += [(now, category, weight(row)) for category in categories(row)]
+    return compare("feature-interest", name, want)
+
+
+def feature_interest():
+    weights = {"buy": 4, "dislike": -2, "help": 0, "look": 1}
+    genres = interest("out.jsonl", 2 * DAY, 3, weight=lambda row: weights[row["kind"]],
+                      categories=lambda row: [g[:40] for g in row.get("genres", "").split("|") if g])
+    shelves = interest("shelves-out.jsonl", 30 * DAY, 5, weight=lambda row: row["kind"] != "help",
+                       categories=lambda row: [str(row["shelf"])] if "shelf" in row else [])
+    return genres + shelves
+
+
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
           if name.startswith(("feature_", "clean_")) and callable(model)}
 
