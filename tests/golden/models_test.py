@@ -12,7 +12,7 @@ import sys
 from datetime import datetime, timezone
 
 HERE = pathlib.Path(__file__).parent
-HOUR, DAY = 3600e3, 86400e3
+HOUR, DAY = 3600000, 86400000
 
 
 def load(case, name):
@@ -259,6 +259,48 @@ def feature_interest():
     shelves = interest("shelves-out.jsonl", 30 * DAY, 5, weight=lambda row: row["kind"] != "help",
                        categories=lambda row: [str(row["shelf"])] if "shelf" in row else [])
     return genres + shelves
+
+
+def stages(times):
+    """All changes of a user, as (time, from, to, silence, events), by asking for his stage at each
+    moment when it could change; and his stage and its time before each event."""
+    changes, before, stage, since = [], [], None, None
+    moments = {t + add for t in times for add in (0, 2 * DAY, 5 * DAY)} | {times[0] + 3 * DAY}
+    for now in sorted(moments):
+        for event in (False, True):  # what comes about without the event of that moment, then with
+            past = [t for t in times if t < now or (event and t == now)]
+            if not past or (event and now not in times):
+                continue
+            silence = now - past[-1]
+            new = ("lost" if silence >= 5 * DAY else "lapsing" if silence >= 2 * DAY else
+                   "new" if now - past[0] < 3 * DAY else "active")
+            if event:
+                before.append((now, stage, stage and now - since))
+                silence = len(past) > 1 and now - past[-2]
+            if new != stage:
+                changes.append((now, stage, new, silence if stage else None, len(past)))
+                stage, since = new, now
+    return changes, before
+
+
+def feature_stage():
+    users, want, want_changes, weeks = {}, [], [], {}
+    for row in sorted(load("feature-stage", "in.jsonl"), key=by_time):
+        users.setdefault(row["user"], []).append(row["ts"] * 1000)
+    for user, times in users.items():
+        changes, before = stages(times)
+        want += [{"ts": now, "user": user, "stage": stage, "stage_ms": since,
+                  "age_ms": stage and now - times[0]} for now, stage, since in before]
+        for now, old, new, silence, events in changes:
+            want_changes.append({"user": user, "from": old, "to": new, "silence_ms": silence,
+                                 "events": events})
+            week = (new, (now // (7 * DAY) + 1) * 7 * DAY)
+            weeks[week] = weeks.get(week, 0) + 1
+    want_weeks = [{"to": to, "users": users, "window_start": end - 7 * DAY,
+                   "window_end": end} for (to, end), users in weeks.items()]
+    return (compare("feature-stage", "out.jsonl", want)
+            + compare("feature-stage", "changes.jsonl", want_changes)
+            + compare("feature-stage", "weeks.jsonl", want_weeks))
 
 
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
