@@ -1,0 +1,476 @@
+/* ranker: see ranker.h. */
+#include "operators/learn/ranker.h"
+
+#include "operators/model/vector.h"
+#include "runtime/base/check.h"
+
+#include <math.h>
+#include <string.h>
+
+#define NEAR_DISTANCE 60u
+#define BEST_DISTANCE 20u
+#define SEQUENCE_DISTANCE 11u
+#define DAMP 5.0f /* events that a sequence rule has to have seen before it speaks up */
+#define FAST_EVENTS 300.0f
+#define SLOW_EVENTS 2000.0f
+#define STAGE_EVENTS 1000.0f
+#define STAGE_DAMP 20.0f
+#define LN2 0.693147181f
+
+/* ---- memory ---- */
+
+static void *part(uint8_t *memory, size_t *at, size_t count, size_t size)
+{
+    size_t begin = *at;
+
+    *at += (count * size + 63) / 64 * 64;
+    return memory ? memory + begin : NULL;
+}
+
+static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uint8_t *memory)
+{
+    size_t at = 0, padded = vector_padded(candidates);
+
+    ranker->items.events = part(memory, &at, n, sizeof(float));
+    ranker->items.shrink = part(memory, &at, n, sizeof(float));
+    ranker->items.fast = part(memory, &at, n, sizeof(float));
+    ranker->items.slow = part(memory, &at, n, sizeof(float));
+    ranker->items.first = part(memory, &at, n, sizeof(uint32_t));
+    ranker->items.last = part(memory, &at, n, sizeof(uint32_t));
+    ranker->items.stages = part(memory, &at, (size_t)n * RANKER_STAGES, sizeof(float));
+    ranker->stage_sums = part(memory, &at, RANKER_STAGES, sizeof(float));
+    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
+        ranker->embeddings[i].items = part(memory, &at, n, sizeof(struct embedding_item));
+    ranker->fusion.weights = part(
+        memory, &at, fusion_floats(RANKER_FEATURES, RANKER_STAGES, RANKER_GAPS), sizeof(float));
+    ranker->candidates = part(memory, &at, candidates, sizeof(uint32_t));
+    ranker->requests = part(memory, &at, n, sizeof(uint32_t));
+    ranker->places = part(memory, &at, n, sizeof(int32_t));
+    for (uint32_t i = 0; i < RANKER_SUMS; i++)
+        ranker->sums[i] = part(memory, &at, padded, sizeof(float));
+    ranker->values = part(memory, &at, padded * RANKER_FEATURES, sizeof(float));
+    ranker->scores = part(memory, &at, padded, sizeof(float));
+    ranker->scratch = part(memory, &at, padded, sizeof(float));
+    return at + 64;
+}
+
+size_t ranker_size(uint32_t items_max, uint32_t candidates_max)
+{
+    struct ranker none;
+
+    return layout(&none, items_max, candidates_max, NULL);
+}
+
+void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, void *memory)
+{
+    *ranker =
+        (struct ranker){.candidates_max = candidates_max, .stride = vector_padded(candidates_max)};
+    (void)layout(ranker, items_max, candidates_max,
+                 (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64));
+    ranker->fusion.features = RANKER_FEATURES;
+    ranker->fusion.first_gates = RANKER_STAGES;
+    ranker->fusion.second_gates = RANKER_GAPS;
+    ranker->fusion.rate = 0.2f;
+    ranker->fusion.gate_rate = 0.1f;
+    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
+        ranker->embeddings[i].rate = 0.1f;
+        ranker->embeddings[i].ridge = 1e-4f;
+    }
+    ranker->embeddings[0].decay = 0.85f;
+    ranker->embeddings[0].distance = 20;
+    ranker->embeddings[1].decay = 0.97f;
+    ranker->embeddings[1].distance = 60;
+    ranker->near_decay[0] = ranker->far_decay[0] = ranker->sequence_decay[0] = 1;
+    for (uint32_t b = 1; b < RANKER_HISTORY_MAX; b++) {
+        ranker->near_decay[b] = ranker->near_decay[b - 1] * 0.9f;
+        ranker->far_decay[b] = ranker->far_decay[b - 1] * 0.985f;
+        ranker->sequence_decay[b] = ranker->sequence_decay[b - 1] * 0.7f;
+    }
+}
+
+/* ---- candidates ---- */
+
+void ranker_begin(struct ranker *ranker, const uint32_t *own, uint32_t own_count)
+{
+    ranker->count = 0;
+    ranker->request++;
+    ranker->after_share = 1 / DAMP;
+    for (uint32_t i = 0; i < own_count; i++) {
+        ranker->requests[own[i]] = ranker->request;
+        ranker->places[own[i]] = -1;
+    }
+}
+
+void ranker_meet(struct ranker *ranker, uint32_t item)
+{
+    if (ranker->requests[item] == ranker->request || ranker->count == ranker->candidates_max)
+        return;
+    ranker->requests[item] = ranker->request;
+    ranker->places[item] = (int32_t)ranker->count;
+    ranker->candidates[ranker->count] = item;
+    for (uint32_t i = 0; i < RANKER_SUMS; i++)
+        ranker->sums[i][ranker->count] = 0;
+    ranker->count++;
+}
+
+int32_t ranker_place(const struct ranker *ranker, uint32_t item)
+{
+    return ranker->requests[item] == ranker->request ? ranker->places[item] : -1;
+}
+
+static void add_far(struct ranker *ranker, const struct ranker_line *line, float far)
+{
+    for (uint32_t i = 0; i < line->entries; i++) {
+        int32_t place = ranker_place(ranker, line->items[i]);
+
+        if (place >= 0)
+            ranker->sums[SUM_FAR][place] += far * line->together[i];
+    }
+}
+
+static void add_near(struct ranker *ranker, const struct ranker_line *line, float far, float near,
+                     float best)
+{
+    for (uint32_t i = 0; i < line->entries; i++) {
+        int32_t place = ranker_place(ranker, line->items[i]);
+        float together = line->together[i];
+
+        if (place < 0)
+            continue;
+        ranker->sums[SUM_FAR][place] += far * together;
+        ranker->sums[SUM_NEAR][place] += near * together;
+        if (best * together > ranker->sums[SUM_BEST][place])
+            ranker->sums[SUM_BEST][place] = best * together;
+    }
+}
+
+static void add_sequence(struct ranker *ranker, const struct ranker_line *line, uint32_t distance)
+{
+    float forward = ranker->sequence_decay[distance] / (line->forward_sum + DAMP);
+    float backward = ranker->sequence_decay[distance] / (line->backward_sum + DAMP);
+
+    for (uint32_t i = 0; i < line->entries; i++) {
+        int32_t place = ranker_place(ranker, line->items[i]);
+
+        if (place < 0)
+            continue;
+        ranker->sums[SUM_SEQUENCE][place] += forward * line->forward[i];
+        ranker->sums[SUM_BACKWARD][place] += backward * line->backward[i];
+        if (distance == 0)
+            ranker->sums[SUM_AFTER][place] = line->forward[i];
+    }
+}
+
+void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t distance)
+{
+    float shrink = 1 / sqrtf(line->count), far = ranker->far_decay[distance] * shrink;
+    float near = ranker->near_decay[distance] * shrink;
+
+    for (uint32_t i = 0; i < line->entries; i++)
+        ranker_meet(ranker, line->items[i]);
+    if (distance < NEAR_DISTANCE)
+        add_near(ranker, line, far, near, distance < BEST_DISTANCE ? near : 0);
+    else
+        add_far(ranker, line, far);
+    if (distance < SEQUENCE_DISTANCE)
+        add_sequence(ranker, line, distance);
+    if (distance == 0)
+        ranker->after_share = 1 / (line->forward_sum + DAMP);
+}
+
+/* ---- features ---- */
+
+static float *feature(struct ranker *ranker, enum ranker_feature which)
+{
+    return ranker->values + (size_t)which * ranker->stride;
+}
+
+static void tail(struct ranker *ranker, const float *sums, float most, enum ranker_feature which)
+{
+    float *out = feature(ranker, which);
+
+    if (most <= 0) {
+        memset(out, 0, ranker->count * sizeof(*out));
+        return;
+    }
+    vector_scale(out, sums, 1 / most, ranker->count);
+    vector_log(out, out, 0.003f, 0.33f, ranker->count);
+}
+
+static void head(struct ranker *ranker, const float *sums, float most, enum ranker_feature which)
+{
+    vector_scale(feature(ranker, which), sums, most > 0 ? 1 / most : 0, ranker->count);
+}
+
+/* The sums of lines, by what of them is the candidate's own. */
+static void finish_sums(struct ranker *ranker)
+{
+    for (uint32_t j = 0; j < ranker->count; j++) {
+        float shrink = ranker->items.shrink[ranker->candidates[j]];
+
+        ranker->sums[SUM_NEAR][j] *= shrink;
+        ranker->sums[SUM_FAR][j] *= shrink;
+        ranker->sums[SUM_BEST][j] *= shrink;
+    }
+}
+
+static void generator_features(struct ranker *ranker)
+{
+    float most[RANKER_SUMS];
+
+    finish_sums(ranker);
+    for (uint32_t i = 0; i < RANKER_SUMS; i++)
+        most[i] = vector_most(ranker->sums[i], ranker->count, 0);
+    head(ranker, ranker->sums[SUM_NEAR], most[SUM_NEAR], FEATURE_NEAR_HEAD);
+    tail(ranker, ranker->sums[SUM_NEAR], most[SUM_NEAR], FEATURE_NEAR_TAIL);
+    head(ranker, ranker->sums[SUM_FAR], most[SUM_FAR], FEATURE_FAR_HEAD);
+    tail(ranker, ranker->sums[SUM_FAR], most[SUM_FAR], FEATURE_FAR_TAIL);
+    head(ranker, ranker->sums[SUM_SEQUENCE], most[SUM_SEQUENCE], FEATURE_SEQUENCE_HEAD);
+    tail(ranker, ranker->sums[SUM_SEQUENCE], most[SUM_SEQUENCE], FEATURE_SEQUENCE_TAIL);
+    tail(ranker, ranker->sums[SUM_BACKWARD], most[SUM_BACKWARD], FEATURE_BACKWARD_TAIL);
+    head(ranker, ranker->sums[SUM_BEST], most[SUM_BEST], FEATURE_BEST_HEAD);
+    tail(ranker, ranker->sums[SUM_BEST], most[SUM_BEST], FEATURE_BEST_TAIL);
+}
+
+/* One log feature of what is kept of items. */
+static void kept(struct ranker *ranker, const float *values, float shift, float scale,
+                 enum ranker_feature which)
+{
+    for (uint32_t j = 0; j < ranker->count; j++)
+        ranker->scratch[j] = values[ranker->candidates[j]];
+    vector_log(feature(ranker, which), ranker->scratch, shift, scale, ranker->count);
+}
+
+static void since(struct ranker *ranker, const uint32_t *values, uint32_t now,
+                  enum ranker_feature which)
+{
+    for (uint32_t j = 0; j < ranker->count; j++)
+        ranker->scratch[j] = (float)(now - values[ranker->candidates[j]]);
+    vector_log(feature(ranker, which), ranker->scratch, 1, 0.2f, ranker->count);
+}
+
+/* scratch[j] = 2^(-events since the candidate's last one / half) */
+static void fade(struct ranker *ranker, uint32_t now, float half)
+{
+    float each = -LN2 / half;
+
+    for (uint32_t j = 0; j < ranker->count; j++)
+        ranker->scratch[j] = each * (float)(now - ranker->items.last[ranker->candidates[j]]);
+    vector_exp(ranker->scratch, ranker->scratch, 0, ranker->count);
+}
+
+static void faded(struct ranker *ranker, const float *values, uint32_t now, float half,
+                  enum ranker_feature which)
+{
+    float *out = feature(ranker, which);
+
+    fade(ranker, now, half);
+    for (uint32_t j = 0; j < ranker->count; j++)
+        out[j] = ranker->scratch[j] * values[ranker->candidates[j]];
+    vector_log(out, out, half < 1000 ? 0.05f : 0.1f, 0.33f, ranker->count);
+}
+
+/* The sequence rule of the newest item, smoothed to the candidate's share of all events. */
+static void after_feature(struct ranker *ranker, uint32_t now)
+{
+    float *out = feature(ranker, FEATURE_AFTER), each = now > 0 ? DAMP / (float)now : 0;
+    const float *sums = ranker->sums[SUM_AFTER];
+
+    for (uint32_t j = 0; j < ranker->count; j++)
+        out[j] =
+            ranker->after_share * (sums[j] + each * ranker->items.events[ranker->candidates[j]]);
+    vector_log(out, out, 1e-5f, 0.25f, ranker->count);
+}
+
+/* How much more often users with as long a history take it than all do: what newcomers begin with. */
+static void stage_feature(struct ranker *ranker, const struct ranker_request *request)
+{
+    float *out = feature(ranker, FEATURE_STAGE), all = 1 / ((float)request->now + 1);
+    float sum = ranker->stage_sums[ranker->gates.first], share = 1 / (sum + STAGE_DAMP);
+
+    fade(ranker, request->now, STAGE_EVENTS);
+    for (uint32_t j = 0; j < ranker->count; j++) {
+        uint32_t item = ranker->candidates[j];
+        float count = ranker->items.stages[(size_t)item * RANKER_STAGES + ranker->gates.first];
+        float expected = (ranker->items.events[item] + 0.1f) * all;
+
+        out[j] = (count * ranker->scratch[j] + STAGE_DAMP * expected) * share / expected;
+    }
+    vector_log(out, out, 0, 0.33f, ranker->count);
+}
+
+/* What the user took, on average: popularity and age of the latest items as features have them. */
+static void taste(const struct ranker *ranker, const struct ranker_request *request, float *popular,
+                  float *age)
+{
+    float raw[2], sum = 0;
+
+    *popular = *age = 0;
+    for (uint32_t b = 0; b < request->history_count && b < NEAR_DISTANCE; b++) {
+        uint32_t item = request->history[b];
+
+        raw[0] = ranker->items.events[item] + 0.5f;
+        raw[1] = (float)(request->now - ranker->items.first[item]) + 1;
+        vector_log(raw, raw, 0, 1, 2);
+        *popular += ranker->near_decay[b] * 0.33f * raw[0];
+        *age += ranker->near_decay[b] * 0.2f * raw[1];
+        sum += ranker->near_decay[b];
+    }
+    *popular = sum > 0 ? *popular / sum : 0;
+    *age = sum > 0 ? *age / sum : 0;
+}
+
+static void taste_features(struct ranker *ranker, const struct ranker_request *request)
+{
+    const float *count = feature(ranker, FEATURE_COUNT), *age = feature(ranker, FEATURE_AGE);
+    float *near = feature(ranker, FEATURE_TASTE);
+    float *near_age = feature(ranker, FEATURE_TASTE_AGE), popular_mean, age_mean;
+    float on = request->history_count > 0 ? -1 : 0;
+
+    taste(ranker, request, &popular_mean, &age_mean);
+    for (uint32_t j = 0; j < ranker->count; j++) {
+        near[j] = on * fabsf(count[j] - popular_mean);
+        near_age[j] = on * fabsf(age[j] - age_mean);
+    }
+}
+
+static void embedding_features(struct ranker *ranker, const struct ranker_request *request)
+{
+    float context[EMBEDDING_DIMS];
+
+    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
+        float *out = feature(ranker, FEATURE_SHORT + i);
+
+        embedding_context(&ranker->embeddings[i], request->history, request->history_count,
+                          context);
+        embedding_score(&ranker->embeddings[i], context, ranker->candidates, ranker->count, out);
+        vector_scale(out, out, 0.5f, ranker->count);
+    }
+}
+
+static void open_gates(struct ranker *ranker, const struct ranker_request *request)
+{
+    static const uint32_t lengths[RANKER_STAGES - 1] = {1, 4, 10, 25, 60};
+    uint32_t first = 0;
+
+    while (first < RANKER_STAGES - 1 && request->history_count >= lengths[first])
+        first++;
+    ranker->gates.first = first;
+    ranker->gates.second = request->gap_ms < 0        ? 0
+                           : request->gap_ms < 2000   ? 1
+                           : request->gap_ms < 600000 ? 2
+                                                      : 3;
+}
+
+void ranker_rate(struct ranker *ranker, const struct ranker_request *request)
+{
+    const struct ranker_items *items = &ranker->items;
+    struct fusion_rows rows = {ranker->values, ranker->stride, ranker->count};
+
+    generator_features(ranker);
+    after_feature(ranker, request->now);
+    kept(ranker, items->events, 0.5f, 0.33f, FEATURE_COUNT);
+    faded(ranker, items->fast, request->now, FAST_EVENTS, FEATURE_FAST);
+    faded(ranker, items->slow, request->now, SLOW_EVENTS, FEATURE_SLOW);
+    since(ranker, items->first, request->now, FEATURE_AGE);
+    since(ranker, items->last, request->now, FEATURE_LAST);
+    taste_features(ranker, request);
+    embedding_features(ranker, request);
+    open_gates(ranker, request);
+    stage_feature(ranker, request);
+    fusion_score(&ranker->fusion, &ranker->gates, &rows, ranker->scores);
+}
+
+/* ---- learning ---- */
+
+void ranker_learn(struct ranker *ranker, uint32_t place)
+{
+    struct fusion_rows rows = {ranker->values, ranker->stride, ranker->count};
+
+    fusion_learn(&ranker->fusion, &ranker->gates, &rows, place, ranker->scores);
+}
+
+void ranker_set_events(struct ranker *ranker, uint32_t item, float events)
+{
+    ranker->items.events[item] = events;
+    ranker->items.shrink[item] = 1 / sqrtf(events);
+}
+
+void ranker_count(struct ranker *ranker, uint32_t item, uint32_t now)
+{
+    struct ranker_items *items = &ranker->items;
+    float *stages = items->stages + (size_t)item * RANKER_STAGES,
+          passed = (float)(now - items->last[item]);
+    float fades[4] = {-LN2 / FAST_EVENTS * passed, -LN2 / SLOW_EVENTS * passed,
+                      -LN2 / STAGE_EVENTS * passed, -LN2 / STAGE_EVENTS};
+
+    if (items->events[item] == 0)
+        items->first[item] = now;
+    vector_exp(fades, fades, 0, 4);
+    items->fast[item] = items->fast[item] * fades[0] + 1;
+    items->slow[item] = items->slow[item] * fades[1] + 1;
+    vector_scale(stages, stages, fades[2], RANKER_STAGES);
+    vector_scale(ranker->stage_sums, ranker->stage_sums, fades[3], RANKER_STAGES);
+    stages[ranker->gates.first] += 1;
+    ranker->stage_sums[ranker->gates.first] += 1;
+    items->last[item] = now;
+    ranker_set_events(ranker, item, items->events[item] + 1);
+}
+
+/* ---- the best ---- */
+
+/* Whether a stands before b; of equal scores the item that was met first. */
+static bool before(const struct ranker *ranker, const struct ranker_ranked *a,
+                   const struct ranker_ranked *b)
+{
+    if (a->score != b->score)
+        return a->score > b->score;
+    return ranker->candidates[a->place] < ranker->candidates[b->place];
+}
+
+/* Puts an element into the heap (worst at its root), whose place `at` is free. */
+static void sink(const struct ranker *ranker, struct ranker_ranked *heap,
+                 struct ranker_ranked moved, uint32_t count, uint32_t at)
+{
+    for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && before(ranker, &heap[child], &heap[child + 1]))
+            child++;
+        if (!before(ranker, &moved, &heap[child]))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moved;
+}
+
+uint32_t ranker_best(const struct ranker *ranker, uint32_t top, struct ranker_ranked *best)
+{
+    uint32_t count = ranker->count < top ? ranker->count : top;
+
+    for (uint32_t i = 0; i < count; i++)
+        best[i] = (struct ranker_ranked){ranker->scores[i], i};
+    for (uint32_t i = count / 2; i-- > 0;)
+        sink(ranker, best, best[i], count, i);
+    for (uint32_t i = count; i < ranker->count; i++) {
+        struct ranker_ranked next = {ranker->scores[i], i};
+
+        if (next.score >= best[0].score && before(ranker, &next, &best[0]))
+            sink(ranker, best, next, count, 0);
+    }
+    for (uint32_t i = count; i-- > 1;) { /* the worst of what is left goes to its end */
+        struct ranker_ranked last = best[i];
+
+        best[i] = best[0];
+        sink(ranker, best, last, i, 0);
+    }
+    return count;
+}
+
+float ranker_mass(const struct ranker *ranker)
+{
+    float most = vector_most(ranker->scores, ranker->count, ranker->scores[0]), mass;
+
+    vector_exp(ranker->scratch, ranker->scores, most, ranker->count);
+    mass = vector_sum(ranker->scratch, ranker->count);
+    vector_log(&mass, &mass, 0, 1, 1);
+    return most + mass;
+}

@@ -1,0 +1,126 @@
+/* ranker: the learning ranking as maths over arrays: candidates of one request, their features, the
+ * fusion and the item vectors. Pure; filled by ranking.c from tables and state.
+ *
+ * Items have numbers, in the order of their first event; times are event numbers. Beside what the
+ * lines of the user's latest items say (item-to-item, sequence both ways, pairs), a candidate has
+ * popularity on three time scales, age, how it fits the popularity and age of what the user took, and
+ * the scores of two embeddings (a short and a long history). A generator's sum s gives two features,
+ * s / max and 0.33 ln(s / max + 0.003): the shape of its head and of its tail. */
+#ifndef MILLRACE_LEARN_RANKER_H
+#define MILLRACE_LEARN_RANKER_H
+
+#include "operators/model/embedding.h"
+#include "operators/model/fusion.h"
+
+#include <stdbool.h>
+
+#define RANKER_HISTORY_MAX 200u /* of the user's latest items */
+#define RANKER_EMBEDDINGS 2u
+#define RANKER_STAGES 6u /* by length of the history: the first gates */
+#define RANKER_GAPS 4u   /* by the time since the user's last event: the second ones */
+
+enum ranker_feature {
+    FEATURE_NEAR_HEAD, /* item-to-item, the latest 60, decay 0.9 */
+    FEATURE_NEAR_TAIL,
+    FEATURE_FAR_HEAD, /* the latest 200, decay 0.985 */
+    FEATURE_FAR_TAIL,
+    FEATURE_SEQUENCE_HEAD,
+    FEATURE_SEQUENCE_TAIL,
+    FEATURE_BACKWARD_TAIL,
+    FEATURE_BEST_HEAD, /* the strongest single item */
+    FEATURE_BEST_TAIL,
+    FEATURE_AFTER, /* sequence rule of the newest item, smoothed to popularity */
+    FEATURE_COUNT,
+    FEATURE_FAST, /* decayed counts */
+    FEATURE_SLOW,
+    FEATURE_AGE,
+    FEATURE_LAST,
+    FEATURE_STAGE, /* lift among users with as long a history */
+    FEATURE_TASTE, /* - |popularity - mean popularity of what the user took| */
+    FEATURE_TASTE_AGE,
+    FEATURE_SHORT, /* embeddings */
+    FEATURE_LONG,
+    RANKER_FEATURES
+};
+
+/* What is kept of items, by number. */
+struct ranker_items {
+    uint32_t count;
+    float *events;          /* of the item */
+    float *shrink;          /* 1 / sqrt(events) */
+    float *fast, *slow;     /* decayed counts at the item's last event */
+    uint32_t *first, *last; /* event numbers */
+    float *stages; /* RANKER_STAGES each, decayed likewise: by users with as long a history */
+};
+
+/* What a table says of one item: entries, and what they are divided by. */
+struct ranker_line {
+    const uint32_t *items;
+    const float *together, *forward, *backward;
+    uint32_t entries;
+    float count, forward_sum, backward_sum;
+};
+
+/* Of a candidate, while lines are added up. */
+enum ranker_sum { SUM_NEAR, SUM_FAR, SUM_SEQUENCE, SUM_BACKWARD, SUM_BEST, SUM_AFTER, RANKER_SUMS };
+
+struct ranker_request {
+    const uint32_t *history; /* newest first */
+    uint32_t history_count;
+    uint32_t now;   /* event number */
+    int64_t gap_ms; /* since the user's last event; below 0: none */
+};
+
+struct ranker_ranked {
+    float score;
+    uint32_t place; /* of the candidate */
+};
+
+struct ranker {
+    uint32_t candidates_max, stride; /* the same in whole lanes */
+    struct ranker_items items;
+    float *stage_sums; /* RANKER_STAGES, at the last event */
+    struct embedding embeddings[RANKER_EMBEDDINGS];
+    struct fusion fusion;
+    /* of the request */
+    uint32_t count, request; /* candidates; number */
+    uint32_t *candidates;    /* item numbers */
+    uint32_t *requests;      /* by item: the request that met it last */
+    int32_t *places;         /* by item: the candidate's place; below 0: not offered */
+    float *sums[RANKER_SUMS];
+    float *values; /* features */
+    float *scores, *scratch;
+    struct fusion_gates gates;
+    float after_share; /* of the newest item: 1 / (sum + 5) */
+    float near_decay[RANKER_HISTORY_MAX], far_decay[RANKER_HISTORY_MAX];
+    float sequence_decay[RANKER_HISTORY_MAX];
+};
+
+/* The caller gives zeroed memory of this size. */
+size_t ranker_size(uint32_t items_max, uint32_t candidates_max);
+void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, void *memory);
+
+/* A new request; `own` are never offered. */
+void ranker_begin(struct ranker *ranker, const uint32_t *own, uint32_t own_count);
+/* Offers an item, if there is room. */
+void ranker_meet(struct ranker *ranker, uint32_t item);
+/* Adds what the line of the user's item at this distance says; offers its entries. */
+void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t distance);
+/* Features and scores of the candidates. */
+void ranker_rate(struct ranker *ranker, const struct ranker_request *request);
+
+/* The best `top`, in order. Returns how many. */
+uint32_t ranker_best(const struct ranker *ranker, uint32_t top, struct ranker_ranked *best);
+/* ln of the sum of exp(score): a score less it is the logarithm of the candidate's probability. Only
+ * with candidates. */
+float ranker_mass(const struct ranker *ranker);
+/* Where the item stands among the candidates; below 0: nowhere. */
+int32_t ranker_place(const struct ranker *ranker, uint32_t item);
+/* The user took the candidate at `place`: the fusion learns, and `scores` are used up. */
+void ranker_learn(struct ranker *ranker, uint32_t place);
+/* For restored items. */
+void ranker_set_events(struct ranker *ranker, uint32_t item, float events);
+/* One event more of the item, by the user of the request. */
+void ranker_count(struct ranker *ranker, uint32_t item, uint32_t now);
+
+#endif

@@ -1,0 +1,628 @@
+/* learn/ranking: recommendations that learn from every event: first the list for the user of the
+ * event, then the event is learnt, in order of event time and in one place, so that a feature never
+ * knows of the event that it is to tell.
+ * In: rows of feature/profile; all meet in one subtask. Out: as of `score`: a row a request: user, the
+ * item that the event was about, the columns of `carry`, event_time, rec_id, items (item, score,
+ * reasons.base), and the version of the table. The score is the logarithm of the probability that
+ * the user takes this one of all candidates. What the user has met is not offered, unless `repeats`.
+ *
+ * Method: generators (co-visits near and far, sequence rules both ways), popularity on three time
+ * scales, ages, the user's taste for popular and for old things, and two item embeddings are features
+ * of a linear softmax fusion with gates by length of history and by the time since the user's last
+ * event (ranker.h). The embeddings also learn from replayed past events (experience replay: Lin 1992,
+ * Machine Learning 8). Candidates are all items while they are no more than `candidates`; above that
+ * the items of the latest events and the neighbours of the user's latest items.
+ *
+ * All draws are hashes of seed, event number and place; floats are summed in the order of events, so
+ * the result depends on neither schedule nor parallelism. State is complete (ranking_memory.h): after a
+ * kill it goes on to the bit. */
+#include "operators/learn/ranking_lines.h"
+#include "runtime/batch/expr.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TOP_MAX 1000
+#define SAMPLES_MAX (EMBEDDING_SAMPLES_MAX - 1)
+
+struct request_config {
+    const char *when;
+    int64_t interval_ms;
+};
+
+struct ranking_config {
+    const char *user, *item;
+    struct text_list carry;
+    struct request_config request;
+    int64_t recent, candidates, top, items, remember, trending, replays, samples;
+    bool repeats;
+};
+
+static const struct option request_options[] = {
+    {.name = "when",
+     .type = OPT_EXPRESSION,
+     FIELD(struct request_config, when),
+     .help = "Which events ask for recommendations, such as rating >= 4; by default all."},
+    {.name = "at-most-every",
+     .type = OPT_DURATION,
+     FIELD(struct request_config, interval_ms),
+     .max.i64 = 366 * DAY_MS,
+     .help = "Event time between two requests of one user; 0s: no bound."},
+    {0},
+};
+
+static const struct option ranking_options[] = {
+    {.name = "user",
+     .type = OPT_FIELD,
+     FIELD(struct ranking_config, user),
+     .def.text = "user",
+     .help = "The column with the user."},
+    {.name = "item",
+     .type = OPT_FIELD,
+     FIELD(struct ranking_config, item),
+     .def.text = "item",
+     .help = "The column with the item that the event is about."},
+    {.name = "carry",
+     .type = OPT_FIELDS,
+     FIELD(struct ranking_config, carry),
+     .help = "More columns of the event that the recommendation carries."},
+    {.name = "request",
+     .type = OPT_GROUP,
+     FIELD(struct ranking_config, request),
+     .group = request_options,
+     .help = "Which events ask."},
+    {.name = "repeats",
+     .type = OPT_BOOL,
+     FIELD(struct ranking_config, repeats),
+     .help = "Offers what the user has met, too, as a news site or a shop may."},
+    {.name = "recent",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, recent),
+     .def.i64 = RANKER_HISTORY_MAX,
+     .min.i64 = 1,
+     .max.i64 = RANKER_HISTORY_MAX,
+     .help = "Latest items of the user that speak; the profile carries no more than its own "
+             "`recent`."},
+    {.name = "candidates",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, candidates),
+     .def.i64 = 2048,
+     .min.i64 = 1,
+     .max.i64 = 65536,
+     .help = "All items are candidates while they are no more than this; then so many of the "
+             "latest events and of the neighbours of the user's latest items."},
+    {.name = "trending",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, trending),
+     .def.i64 = 1000,
+     .min.i64 = 0,
+     .max.i64 = 65536,
+     .help = "Latest events, of all users, whose items are candidates in any case."},
+    {.name = "top",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, top),
+     .def.i64 = 200,
+     .min.i64 = 1,
+     .max.i64 = TOP_MAX,
+     .help = "Items of a recommendation."},
+    {.name = "items",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, items),
+     .def.i64 = 16384,
+     .min.i64 = 2,
+     .max.i64 = 1 << 20,
+     .help = "Items that there is room for; what comes later is counted as forgotten."},
+    {.name = "remember",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, remember),
+     .def.i64 = 32768,
+     .min.i64 = 2,
+     .max.i64 = 1 << 20,
+     .help = "Latest events that are kept for replay and draws; fixed for the life of the state."},
+    {.name = "replays",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, replays),
+     .def.i64 = 3,
+     .min.i64 = 0,
+     .max.i64 = 16,
+     .help = "Past events that the embeddings learn again with each event."},
+    {.name = "samples",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, samples),
+     .def.i64 = 50,
+     .min.i64 = 2,
+     .max.i64 = SAMPLES_MAX,
+     .help = "Other items that the embeddings learn an event against."},
+    {0},
+};
+static const struct column_def ranking_columns[] = {{"history", TYPE_LIST}, {0}};
+static const struct port ranking_in[] = {
+    {"in", ranking_columns, .global = true, .help = "Rows of feature/profile."},
+    {0},
+};
+static const struct port ranking_out[] = {
+    {"out", .help = "One row a request."},
+    {0},
+};
+static const struct column_def neighbours_columns[] = {{"count", TYPE_I64},
+                                                       {"forward", TYPE_I64},
+                                                       {"backward", TYPE_I64},
+                                                       {"entries", TYPE_LIST},
+                                                       {0}};
+static const struct table_use ranking_tables[] = {
+    {"neighbours", "Co-visits of feature/covisitation.", .columns = neighbours_columns},
+    {0},
+};
+static const char *const ranking_counters[] = {"requests", "held_back", "learned", "forgotten",
+                                               NULL};
+enum { IN = 0, OUT = 0, NEIGHBOURS = 0 };
+enum { REQUESTS, HELD_BACK, LEARNED, FORGOTTEN }; /* counters */
+enum { LIST_ITEM, LIST_SCORE, LIST_REASON };      /* columns of an item of the list */
+
+/* ---- planning ---- */
+
+static bool check_request(struct describe *describe, struct error *err)
+{
+    const struct ranking_config *config = describe_config(describe);
+    struct expr *when;
+    bool good;
+
+    if (!config->request.when)
+        return true;
+    when = expr_compile(config->request.when, describe_input(describe, IN), err);
+    good = when && expr_type(when) == TYPE_BOOL;
+    expr_close(when);
+    return good ||
+           describe_error(describe, err, "request.when", "write a condition, such as rating >= 4",
+                          "\"%s\" is not a condition", config->request.when);
+}
+
+static bool check_types(struct describe *describe, struct error *err)
+{
+    const struct ranking_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, IN);
+    const struct schema *neighbours = describe_table(describe, NEIGHBOURS);
+    const struct field *history = &in->fields[schema_find(in, "history")];
+    const struct field *entries = &neighbours->fields[schema_find(neighbours, "entries")];
+    const struct field *item = &in->fields[schema_find(in, config->item)];
+    const struct field *user = &in->fields[schema_find(in, config->user)];
+
+    if (item->type != TYPE_I32 && item->type != TYPE_I64 && item->type != TYPE_UTF8)
+        return describe_error(describe, err, "item", "name a text or integer column",
+                              "column \"%s\" is %s, which cannot name items", item->name,
+                              type_name(item->type));
+    if (!key_type(user->type))
+        return describe_error(describe, err, "user", "name a text or integer column",
+                              "column \"%s\" is %s, which cannot name users", user->name,
+                              type_name(user->type));
+    if (schema_find(history->child, "item") == FIELD_NONE ||
+        schema_find(history->child, "time") == FIELD_NONE)
+        return describe_error(describe, err, "from", "read the output of feature/profile",
+                              "column \"history\" has no items and times in it");
+    if (schema_find(entries->child, "other") == FIELD_NONE ||
+        schema_find(entries->child, "together") == FIELD_NONE ||
+        schema_find(entries->child, "forward") == FIELD_NONE ||
+        schema_find(entries->child, "backward") == FIELD_NONE)
+        return describe_error(describe, err, "tables.neighbours",
+                              "give the output of feature/covisitation",
+                              "its column \"entries\" has other columns");
+    return true;
+}
+
+static bool add_columns(struct describe *describe, struct schema *schema, struct error *err)
+{
+    const struct ranking_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, IN);
+    struct arena *arena = describe_arena(describe);
+
+    CHECK(schema_add(schema, arena, &in->fields[schema_find(in, config->user)]));
+    if (!schema_add(schema, arena, &in->fields[schema_find(in, config->item)]))
+        return describe_error(describe, err, "item", "name the item's column",
+                              "\"%s\" is the user's column", config->item);
+    for (uint32_t i = 0; i < config->carry.count; i++)
+        if (!schema_add(schema, arena, &in->fields[schema_find(in, config->carry.items[i])]))
+            return describe_error(describe, err, "carry", "leave it out",
+                                  "column \"%s\" is in the output already", config->carry.items[i]);
+    return true;
+}
+
+static bool add_results(struct describe *describe, struct schema *schema, struct error *err)
+{
+    static const char *const names[] = {"event_time", "rec_id", "items", "versions.neighbours"};
+    const struct ranking_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, IN);
+    struct arena *arena = describe_arena(describe);
+    struct schema *child = schema_create(arena);
+    struct field items = {.name = "items", .type = TYPE_LIST, .child = child};
+
+    for (uint32_t i = 0; i < 4; i++)
+        if (schema_find(schema, names[i]) != FIELD_NONE)
+            return describe_error(describe, err, "carry", "rename it before, in `clean`",
+                                  "\"%s\" is a column of the result", names[i]);
+    CHECK(schema_add_column(child, arena, "item", in->fields[schema_find(in, config->item)].type));
+    CHECK(schema_add_column(child, arena, "score", TYPE_F64));
+    CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
+    CHECK(schema_add_column(schema, arena, names[0], TYPE_TIMESTAMP));
+    CHECK(schema_add_column(schema, arena, names[1], TYPE_UTF8));
+    CHECK(schema_add(schema, arena, &items));
+    CHECK(schema_add_column(schema, arena, names[3], TYPE_TIMESTAMP));
+    return true;
+}
+
+static bool ranking_describe(struct describe *describe, struct error *err)
+{
+    const struct ranking_config *config = describe_config(describe);
+    struct schema *schema = schema_create(describe_arena(describe));
+    struct text_list user = {1, (const char *[]){config->user}};
+
+    if (!check_request(describe, err) || !check_types(describe, err) ||
+        !add_columns(describe, schema, err) || !add_results(describe, schema, err))
+        return false;
+    describe_output(describe, OUT, schema);
+    describe_output_key(describe, OUT, &user);
+    return true;
+}
+
+/* ---- an instance ---- */
+
+struct ranking_scratch {
+    struct ranker ranker;
+    struct memory memory;
+    struct lines lines;
+    struct expr *when;
+    uint32_t copied_count; /* columns of the input that begin the output */
+    uint32_t copied[COLUMNS_MAX];
+    uint32_t user, item, history, history_item, history_time; /* columns; of a history entry */
+    uint64_t users[BATCH_ROWS_MAX], ids[BATCH_ROWS_MAX];
+    uint32_t asking[BATCH_ROWS_MAX];
+    struct ranker_ranked best[TOP_MAX];
+    uint32_t *marks; /* by item: the case that may not draw it */
+    uint32_t mark;
+    /* of the present event */
+    uint32_t recent[RANKER_HISTORY_MAX], recent_count;
+    int64_t gap_ms;
+};
+
+static void find_columns(struct op *op, struct ranking_scratch *scratch)
+{
+    const struct ranking_config *config = op_config(op);
+    const struct schema *in = op_input_schema(op, IN), *out = op_output_schema(op, OUT);
+    const struct schema *met;
+
+    scratch->user = schema_find(in, config->user);
+    scratch->item = schema_find(in, config->item);
+    scratch->history = schema_find(in, "history");
+    met = in->fields[scratch->history].child;
+    scratch->history_item = schema_find(met, "item");
+    scratch->history_time = schema_find(met, "time");
+    scratch->copied_count = 2 + config->carry.count;
+    for (uint32_t i = 0; i < scratch->copied_count; i++)
+        scratch->copied[i] = schema_find(in, out->fields[i].name);
+}
+
+static bool ranking_open(struct op *op, struct error *err)
+{
+    const struct ranking_config *config = op_config(op);
+    struct ranking_scratch *scratch = op_memory(op, sizeof(*scratch));
+    uint32_t items = (uint32_t)config->items, candidates = (uint32_t)config->candidates;
+
+    op_set_scratch(op, scratch);
+    candidates = candidates < items ? candidates : items;
+    ranker_init(&scratch->ranker, items, candidates, op_memory(op, ranker_size(items, candidates)));
+    memory_init(&scratch->memory, op, &scratch->ranker, items, (uint32_t)config->remember);
+    lines_init(&scratch->lines, op, &scratch->memory, NEIGHBOURS);
+    scratch->marks = op_memory(op, items * sizeof(*scratch->marks));
+    find_columns(op, scratch);
+    if (config->request.when)
+        scratch->when = expr_compile(config->request.when, op_input_schema(op, IN), err);
+    return !config->request.when || scratch->when;
+}
+
+static void ranking_close(struct op *op)
+{
+    struct ranking_scratch *scratch = op_scratch(op);
+
+    if (scratch)
+        expr_close(scratch->when);
+}
+
+/* ---- the list ---- */
+
+static void read_history(struct op *op, const struct batch *in, uint32_t row)
+{
+    const struct ranking_config *config = op_config(op);
+    struct ranking_scratch *scratch = op_scratch(op);
+    const struct column *history = batch_column(in, scratch->history);
+    const int64_t *items = batch_column(history->child, scratch->history_item)->values;
+    const int64_t *times = batch_column(history->child, scratch->history_time)->values;
+    uint32_t begin = (uint32_t)history->offsets[row], end = (uint32_t)history->offsets[row + 1];
+
+    scratch->gap_ms = begin < end ? batch_time(in)[row] - times[begin] : -1;
+    scratch->recent_count = 0;
+    for (uint32_t i = begin; i < end && scratch->recent_count < (uint32_t)config->recent; i++) {
+        uint32_t item = memory_find(&scratch->memory, (uint64_t)items[i]);
+
+        if (item != MEMORY_NONE)
+            scratch->recent[scratch->recent_count++] = item;
+    }
+}
+
+static void gather(struct op *op)
+{
+    const struct ranking_config *config = op_config(op);
+    struct ranking_scratch *scratch = op_scratch(op);
+    struct ranker *ranker = &scratch->ranker;
+    struct memory *memory = &scratch->memory;
+    uint32_t items = ranker->items.count, pasts = memory_pasts(memory);
+    struct ranker_line line;
+
+    ranker_begin(ranker, memory->own, config->repeats ? 0 : memory->own_count);
+    for (uint32_t item = 0; item < items && items <= ranker->candidates_max; item++)
+        ranker_meet(ranker, item);
+    for (uint32_t i = 1; i <= pasts && i <= (uint32_t)config->trending; i++)
+        ranker_meet(ranker, memory->pasts[(memory->events - i) % memory->pasts_max].item);
+    for (uint32_t b = 0; b < scratch->recent_count; b++)
+        if (lines_find(&scratch->lines, scratch->recent[b], &line))
+            ranker_add(ranker, &line, b);
+}
+
+static void rate(struct op *op)
+{
+    struct ranking_scratch *scratch = op_scratch(op);
+    struct ranker_request request = {.history = scratch->recent,
+                                     .history_count = scratch->recent_count,
+                                     .now = (uint32_t)scratch->memory.events,
+                                     .gap_ms = scratch->gap_ms};
+
+    gather(op);
+    ranker_rate(&scratch->ranker, &request);
+}
+
+static bool put_items(struct op *op, struct builder *out, uint32_t column)
+{
+    const struct ranking_config *config = op_config(op);
+    struct ranking_scratch *scratch = op_scratch(op);
+    const struct ranker *ranker = &scratch->ranker;
+    uint32_t count = ranker_best(ranker, (uint32_t)config->top, scratch->best);
+    double mass = count > 0 ? (double)ranker_mass(ranker) : 0;
+    struct builder *list = builder_list(out, column);
+    uint8_t bytes[KEY_SIZE_MAX];
+
+    for (uint32_t i = 0; i < count; i++) {
+        double score = (double)scratch->best[i].score - mass;
+        struct key key;
+
+        if (!memory_key(&scratch->memory, ranker->candidates[scratch->best[i].place], bytes, &key))
+            return false;
+        builder_child_row(list);
+        builder_key(list, LIST_ITEM, &key);
+        builder_f64(list, LIST_SCORE, score);
+        builder_f64(list, LIST_REASON, score);
+    }
+    builder_list_end(out, column);
+    return true;
+}
+
+static bool answer(struct op *op, const struct batch *in, uint32_t row, struct builder *out)
+{
+    struct ranking_scratch *scratch = op_scratch(op);
+    int64_t version = op_table_version(op, NEIGHBOURS);
+    uint32_t column = scratch->copied_count;
+    char id[17];
+
+    builder_row_from(out, in, row);
+    for (uint32_t i = 0; i < scratch->copied_count; i++)
+        builder_copy(out, i, batch_column(in, scratch->copied[i]), row);
+    builder_i64(out, column++, batch_time(in)[row]);
+    snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
+    builder_text(out, column++, id, 16);
+    if (!put_items(op, out, column++))
+        return false;
+    if (version != INT64_MIN && version != INT64_MAX) /* none yet; `lookup: latest` */
+        builder_i64(out, column, version);
+    return true;
+}
+
+/* ---- what is learnt ---- */
+
+/* The item's canonical key; `bytes` has room for KEY_SIZE_MAX. */
+static struct key item_key(const struct column *column, uint32_t row, uint64_t id, uint8_t *bytes)
+{
+    struct key key = {bytes, 0, id};
+    uint32_t size;
+
+    if (column->type == TYPE_UTF8) {
+        const char *text = column_text(column, row, &size);
+        key.size = key_from_text(text, size, bytes);
+    } else {
+        int64_t value = column->type == TYPE_I32 ? ((const int32_t *)column->values)[row]
+                                                 : ((const int64_t *)column->values)[row];
+        key.size = key_from_i64(value, bytes);
+    }
+    return key;
+}
+
+static void mark(struct ranking_scratch *scratch, const uint32_t *items, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        scratch->marks[items[i]] = scratch->mark;
+}
+
+/* What came, and others: half of them as often as they are met, half of them any. */
+static uint32_t draw_samples(struct op *op, uint64_t seed, uint32_t came, uint32_t *samples)
+{
+    const struct ranking_config *config = op_config(op);
+    struct ranking_scratch *scratch = op_scratch(op);
+    const struct memory *memory = &scratch->memory;
+    uint32_t pasts = memory_pasts(memory), items = scratch->ranker.items.count, count = 1;
+
+    samples[0] = came;
+    for (uint32_t i = 0; i < (uint32_t)config->samples; i++) {
+        uint64_t draw = hash_draw(seed, i);
+        uint32_t item = (uint32_t)(draw % items);
+
+        if (i % 2 == 0 && pasts > 0)
+            item = memory->pasts[draw % pasts].item;
+        if (scratch->marks[item] != scratch->mark)
+            samples[count++] = item;
+    }
+    return count;
+}
+
+/* One example for each embedding. Items that are marked are not drawn. */
+static void learn_vectors(struct op *op, uint64_t seed, uint32_t came, const uint32_t *history,
+                          uint32_t history_count)
+{
+    struct ranking_scratch *scratch = op_scratch(op);
+    uint32_t samples[EMBEDDING_SAMPLES_MAX];
+    struct embedding_case its = {history, samples, history_count, 0};
+
+    mark(scratch, &came, 1);
+    for (uint32_t i = 0; i < history_count; i++)
+        memory_touch(&scratch->memory, history[i]);
+    for (uint32_t k = 0; k < RANKER_EMBEDDINGS; k++) {
+        its.sample_count = draw_samples(op, hash_draw(seed, k), came, samples);
+        for (uint32_t i = 0; i < its.sample_count; i++)
+            memory_touch(&scratch->memory, samples[i]);
+        embedding_learn(&scratch->ranker.embeddings[k], &its);
+    }
+}
+
+static void replay(struct op *op, uint64_t seed)
+{
+    struct ranking_scratch *scratch = op_scratch(op);
+    const struct memory *memory = &scratch->memory;
+    const struct memory_past *past;
+
+    if (memory->events == 0)
+        return;
+    past = &memory->pasts[hash_draw(seed, RANKER_EMBEDDINGS) % memory_pasts(memory)];
+    scratch->mark++;
+    mark(scratch, past->history, past->count);
+    learn_vectors(op, seed, past->item, past->history, past->count);
+}
+
+static bool learn(struct op *op, const struct column *column, uint32_t row,
+                  struct memory_user *user)
+{
+    const struct ranking_config *config = op_config(op);
+    struct ranking_scratch *scratch = op_scratch(op);
+    struct memory *memory = &scratch->memory;
+    uint32_t item = memory_find(memory, scratch->ids[row]);
+    uint64_t seed = hash_draw(op_seed(op), memory->events);
+    uint32_t prefix = scratch->recent_count < MEMORY_PREFIX ? scratch->recent_count : MEMORY_PREFIX;
+    int32_t place = item == MEMORY_NONE ? -1 : ranker_place(&scratch->ranker, item);
+    uint8_t bytes[KEY_SIZE_MAX];
+    struct key key;
+    bool met;
+
+    if (place >= 0)
+        ranker_learn(&scratch->ranker, (uint32_t)place);
+    if (item == MEMORY_NONE) {
+        key = item_key(column, row, scratch->ids[row], bytes);
+        item = memory_add(memory, scratch->ids[row], &key);
+    }
+    if (item == MEMORY_NONE) {
+        op_count(op, FORGOTTEN, 1);
+        return true;
+    }
+    scratch->mark++;
+    mark(scratch, memory->own, config->repeats ? 0 : memory->own_count);
+    met = scratch->marks[item] == scratch->mark;
+    learn_vectors(op, hash_draw(seed, 0), item, scratch->recent, prefix);
+    for (int64_t i = 1; i <= config->replays; i++)
+        replay(op, hash_draw(seed, (uint64_t)i));
+    ranker_count(&scratch->ranker, item, (uint32_t)memory->events);
+    memory_touch(memory, item);
+    memory_keep(memory, item, scratch->recent, prefix);
+    op_count(op, LEARNED, 1);
+    return config->repeats || met || memory_meet(memory, user, scratch->users[row], item);
+}
+
+/* ---- rows ---- */
+
+/* Whether the user may ask again; if so, this is the last time that it did. */
+static bool may_ask(struct memory_user *user, int64_t interval_ms, int64_t time_ms)
+{
+    if (user->requested && interval_ms > 0 && time_ms - user->requested_ms < interval_ms)
+        return false;
+    user->requested = 1;
+    user->requested_ms = time_ms;
+    return true;
+}
+
+static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, struct builder *out)
+{
+    const struct ranking_config *config = op_config(op);
+    struct ranking_scratch *scratch = op_scratch(op);
+    const struct column *column = batch_column(in, scratch->item);
+    struct memory_user *user = memory_user(&scratch->memory, scratch->users[row]);
+
+    if (!user)
+        return false;
+    read_history(op, in, row);
+    rate(op);
+    if (asks) {
+        bool may = may_ask(user, config->request.interval_ms, batch_time(in)[row]);
+
+        op_count(op, may ? REQUESTS : HELD_BACK, 1);
+        if (may && !answer(op, in, row, out))
+            return false;
+    }
+    return !column_valid(column, row) || learn(op, column, row, user);
+}
+
+static uint32_t choose_asking(struct ranking_scratch *scratch, const struct batch *in)
+{
+    if (scratch->when)
+        return expr_filter(scratch->when, in, scratch->asking);
+    for (uint32_t row = 0; row < in->rows; row++)
+        scratch->asking[row] = row;
+    return in->rows;
+}
+
+static bool ranking_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    struct ranking_scratch *scratch = op_scratch(op);
+    uint32_t rows = batch_rows(in), next = 0, asking;
+    struct builder *out = op_reserve(op, OUT, 0);
+
+    (void)port;
+    CHECK(rows <= BATCH_ROWS_MAX);
+    if (!memory_begin(&scratch->memory, err))
+        return err->code == ERROR_NONE; /* what op_entry could not read is the engine's error */
+    key_ids(batch_column(in, scratch->user), rows, scratch->users);
+    key_ids(batch_column(in, scratch->item), rows, scratch->ids);
+    asking = choose_asking(scratch, in);
+    for (uint32_t row = 0; row < rows; row++) {
+        bool asks = next < asking && scratch->asking[next] == row;
+
+        next += asks;
+        if (!one(op, in, row, asks, out))
+            return true;
+    }
+    (void)memory_end(&scratch->memory);
+    return true;
+}
+
+const struct operator_def learn_ranking = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "learn/ranking",
+    .help = "Recommends items with a ranking that learns from every event, after it was tested.",
+    .config_size = sizeof(struct ranking_config),
+    .options = ranking_options,
+    .inputs = ranking_in,
+    .outputs = ranking_out,
+    .states = memory_states,
+    .tables = ranking_tables,
+    .counters = ranking_counters,
+    .order = ORDER_EVENT_TIME,
+    .deterministic = true,
+    .describe = ranking_describe,
+    .open = ranking_open,
+    .process = ranking_process,
+    .close = ranking_close,
+};
+OPERATOR_REGISTER(learn_ranking);

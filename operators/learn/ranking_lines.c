@@ -1,0 +1,92 @@
+/* ranking_lines: see ranking_lines.h. */
+#include "operators/learn/ranking_lines.h"
+
+#define FIXED (1.0f / 65536) /* unit of the table's weights */
+
+void lines_init(struct lines *lines, struct op *op, const struct memory *memory, uint32_t table)
+{
+    const struct schema *entry;
+
+    lines->op = op;
+    lines->memory = memory;
+    lines->table = table;
+    lines->count = op_table_column(op, table, "count");
+    lines->forward = op_table_column(op, table, "forward");
+    lines->backward = op_table_column(op, table, "backward");
+    lines->entries = op_table_column(op, table, "entries");
+    entry = op_table_schema(op, table)->fields[lines->entries].child;
+    lines->other = schema_find(entry, "other");
+    lines->together = schema_find(entry, "together");
+    lines->entry_forward = schema_find(entry, "forward");
+    lines->entry_backward = schema_find(entry, "backward");
+    for (uint32_t i = 0; i < LINES_SLOTS; i++) {
+        struct lines_slot *slot = &lines->slots[i];
+
+        slot->items = op_memory(op, LINES_ENTRIES * sizeof(*slot->items));
+        slot->together = op_memory(op, LINES_ENTRIES * sizeof(*slot->together));
+        slot->forwards = op_memory(op, LINES_ENTRIES * sizeof(*slot->forwards));
+        slot->backwards = op_memory(op, LINES_ENTRIES * sizeof(*slot->backwards));
+    }
+}
+
+static void fill(const struct lines *lines, const struct table_row *row, struct lines_slot *slot)
+{
+    uint32_t count = table_row_list(row, lines->entries);
+    const int64_t *others = table_row_list_i64(row, lines->entries, lines->other);
+    const int64_t *together = table_row_list_i64(row, lines->entries, lines->together);
+    const int64_t *forward = table_row_list_i64(row, lines->entries, lines->entry_forward);
+    const int64_t *backward = table_row_list_i64(row, lines->entries, lines->entry_backward);
+
+    slot->count = (float)table_row_i64(row, lines->count);
+    slot->forward = (float)table_row_i64(row, lines->forward) * FIXED;
+    slot->backward = (float)table_row_i64(row, lines->backward) * FIXED;
+    slot->entries = 0;
+    slot->passing = false;
+    for (uint32_t i = 0; i < count && slot->entries < LINES_ENTRIES; i++) {
+        uint32_t item = memory_find(lines->memory, (uint64_t)others[i]), at = slot->entries;
+
+        slot->passing = slot->passing || item == MEMORY_NONE;
+        if (item == MEMORY_NONE)
+            continue;
+        slot->items[at] = item;
+        slot->together[at] = (float)together[i];
+        slot->forwards[at] = (float)forward[i] * FIXED;
+        slot->backwards[at] = (float)backward[i] * FIXED;
+        slot->entries++;
+    }
+}
+
+/* Brings the slot to what the table says at this version. */
+static void look(const struct lines *lines, uint32_t item, struct lines_slot *slot)
+{
+    uint8_t bytes[KEY_SIZE_MAX];
+    uint32_t size = key_from_i64((int64_t)lines->memory->ids[item], bytes);
+    const struct table_row *row = op_table_find(lines->op, lines->table, hash_bytes(bytes, size));
+    int64_t version = row ? table_row_version(row) : INT64_MIN;
+
+    if (slot->item == item + 1 && slot->version == version && !slot->passing)
+        return;
+    slot->item = item + 1;
+    slot->version = version;
+    slot->passing = false;
+    if (row)
+        fill(lines, row, slot);
+}
+
+bool lines_find(struct lines *lines, uint32_t item, struct ranker_line *line)
+{
+    struct lines_slot *slot = &lines->slots[item % LINES_SLOTS];
+    int64_t version = op_table_version(lines->op, lines->table);
+
+    /* INT64_MAX: `lookup: latest`, where rows may differ from batch to batch. */
+    if (slot->item != item + 1 || slot->checked != version || version == INT64_MAX ||
+        slot->passing) {
+        look(lines, item, slot);
+        slot->checked = version;
+    }
+    if (slot->version == INT64_MIN || slot->count <= 0)
+        return false;
+    *line = (struct ranker_line){slot->items,   slot->together, slot->forwards, slot->backwards,
+                                 slot->entries, slot->count,    slot->forward,  slot->backward};
+    return true;
+}

@@ -1,0 +1,34 @@
+/* ranking_lines: rows of feature/covisitation as arrays of item numbers, kept while they are the
+ * newest. What is kept follows from the table alone. */
+#ifndef MILLRACE_LEARN_RANKING_LINES_H
+#define MILLRACE_LEARN_RANKING_LINES_H
+
+#include "operators/learn/ranking_memory.h"
+
+#define LINES_SLOTS 2048u /* an item's line stands at its number modulo this */
+#define LINES_ENTRIES 1000u
+
+struct lines_slot {
+    uint32_t item; /* + 1 */
+    uint32_t entries;
+    bool passing;             /* some entries are unknown as yet: to be read again */
+    int64_t checked, version; /* of the table, of the row; INT64_MIN: there is no row */
+    float count, forward, backward;
+    uint32_t *items;
+    float *together, *forwards, *backwards;
+};
+
+struct lines {
+    struct op *op;
+    const struct memory *memory;
+    uint32_t table, count, forward, backward, entries;       /* columns */
+    uint32_t other, together, entry_forward, entry_backward; /* of entries */
+    struct lines_slot slots[LINES_SLOTS];
+};
+
+/* In open. `keep`: entries of a row that count. */
+void lines_init(struct lines *lines, struct op *op, const struct memory *memory, uint32_t table);
+/* What the table says of an item, at the version of the present batch. False: nothing. */
+bool lines_find(struct lines *lines, uint32_t item, struct ranker_line *line);
+
+#endif

@@ -1,0 +1,337 @@
+/* ranking_memory: see ranking_memory.h. */
+#include "operators/learn/ranking_memory.h"
+
+#include <string.h>
+
+static_assert(KEY_SIZE_MAX <= UINT16_MAX, "the size of a name");
+static_assert(MEMORY_OWN_MAX % MEMORY_CHUNK == 0, "a user's items are a ring of whole chunks");
+
+struct memory_piece {
+    uint8_t bytes[MEMORY_PIECE];
+};
+
+static const struct state_field model_fields[] = {
+    {"events", TYPE_I64, FIELD(struct memory_model, events)},
+    {"items", TYPE_I32, FIELD(struct memory_model, items)},
+    {"ring", TYPE_I32, FIELD(struct memory_model, pasts_max)},
+    {"stage_sums", TYPE_UTF8, FIELD(struct memory_model, stage_sums)},
+    {"weights", TYPE_UTF8, FIELD(struct memory_model, weights)},
+    {0},
+};
+static const struct state_field item_fields[] = {
+    {"id", TYPE_I64, FIELD(struct memory_item, id)},
+    {"events", TYPE_F32, FIELD(struct memory_item, events)},
+    {"fast", TYPE_F32, FIELD(struct memory_item, fast)},
+    {"slow", TYPE_F32, FIELD(struct memory_item, slow)},
+    {"stages", TYPE_UTF8, FIELD(struct memory_item, stages)},
+    {"first", TYPE_I32, FIELD(struct memory_item, first)},
+    {"last", TYPE_I32, FIELD(struct memory_item, last)},
+    {"name", TYPE_UTF8, FIELD(struct memory_item, name)},
+    {"vectors", TYPE_UTF8, FIELD(struct memory_item, vectors)},
+    {0},
+};
+static const struct state_field name_fields[] = {
+    {"bytes", TYPE_UTF8, FIELD(struct memory_piece, bytes)},
+    {0},
+};
+static const struct state_field past_fields[] = {
+    {"item", TYPE_I32, FIELD(struct memory_past, item)},
+    {"count", TYPE_I32, FIELD(struct memory_past, count)},
+    {"history", TYPE_UTF8, FIELD(struct memory_past, history)},
+    {0},
+};
+static const struct state_field user_fields[] = {
+    {"count", TYPE_I64, FIELD(struct memory_user, count)},
+    {"requested_at", TYPE_TIMESTAMP, FIELD(struct memory_user, requested_ms)},
+    {"requested", TYPE_I32, FIELD(struct memory_user, requested)},
+    {"items", TYPE_UTF8, FIELD(struct memory_user, items)},
+    {0},
+};
+const struct state memory_states[] = {
+    {"model", STATE_VALUE, model_fields, sizeof(struct memory_model)},
+    {"items", STATE_MAP, item_fields, sizeof(struct memory_item)},
+    {"names", STATE_MAP, name_fields, sizeof(struct memory_piece)},
+    {"events", STATE_MAP, past_fields, sizeof(struct memory_past)},
+    {"users", STATE_MAP, user_fields, sizeof(struct memory_user)},
+    {0},
+};
+
+void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, uint32_t items_max,
+                 uint32_t pasts_max)
+{
+    uint32_t slots = 1024;
+
+    while (slots / 2 < items_max)
+        slots *= 2;
+    *memory = (struct memory){.op = op,
+                              .ranker = ranker,
+                              .items_max = items_max,
+                              .pasts_max = pasts_max,
+                              .mask = slots - 1};
+    memory->ids = op_memory(op, items_max * sizeof(*memory->ids));
+    memory->names = op_memory(op, items_max * sizeof(*memory->names));
+    memory->slots = op_memory(op, slots * sizeof(*memory->slots));
+    memory->pasts = op_memory(op, pasts_max * sizeof(*memory->pasts));
+    memory->dirty = op_memory(op, items_max * sizeof(*memory->dirty));
+    memory->calls = op_memory(op, items_max * sizeof(*memory->calls));
+}
+
+/* ---- items ---- */
+
+static uint32_t slot_of(const struct memory *memory, uint64_t id)
+{
+    uint32_t at = (uint32_t)id & memory->mask;
+
+    while (memory->slots[at] && memory->ids[memory->slots[at] - 1] != id)
+        at = (at + 1) & memory->mask;
+    return at;
+}
+
+uint32_t memory_find(const struct memory *memory, uint64_t id)
+{
+    return memory->slots[slot_of(memory, id)] - 1; /* an empty slot gives MEMORY_NONE */
+}
+
+static uint64_t vector_seed(const struct memory *memory, uint32_t which, uint64_t id)
+{
+    return hash_draw(op_seed(memory->op) + which, id);
+}
+
+static bool write_name(const struct memory *memory, uint32_t item, const struct key *key)
+{
+    for (uint32_t at = MEMORY_NAME; at < key->size; at += MEMORY_PIECE) {
+        uint32_t entry[2] = {item, at}, size = key->size - at;
+        struct memory_piece *piece =
+            op_entry(memory->op, MEMORY_NAMES, 0, entry, sizeof(entry), true);
+
+        if (!piece)
+            return false;
+        memcpy(piece->bytes, key->data + at, size < MEMORY_PIECE ? size : MEMORY_PIECE);
+    }
+    return true;
+}
+
+uint32_t memory_add(struct memory *memory, uint64_t id, const struct key *key)
+{
+    uint32_t item = memory->ranker->items.count;
+    struct memory_name *name;
+
+    if (item == memory->items_max || !write_name(memory, item, key))
+        return MEMORY_NONE;
+    memory->slots[slot_of(memory, id)] = item + 1;
+    memory->ids[item] = id;
+    name = &memory->names[item];
+    name->size = (uint16_t)key->size;
+    memcpy(name->bytes, key->data, key->size < MEMORY_NAME ? key->size : MEMORY_NAME);
+    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
+        embedding_init(&memory->ranker->embeddings[i].items[item], vector_seed(memory, i, id));
+    memory->ranker->items.count++;
+    return item;
+}
+
+bool memory_key(const struct memory *memory, uint32_t item, uint8_t *bytes, struct key *key)
+{
+    const struct memory_name *name = &memory->names[item];
+
+    *key = (struct key){name->bytes, name->size, memory->ids[item]};
+    if (name->size <= MEMORY_NAME)
+        return true;
+    memcpy(bytes, name->bytes, MEMORY_NAME);
+    for (uint32_t at = MEMORY_NAME; at < name->size; at += MEMORY_PIECE) {
+        uint32_t entry[2] = {item, at}, size = name->size - at;
+        const struct memory_piece *piece =
+            op_entry(memory->op, MEMORY_NAMES, 0, entry, sizeof(entry), false);
+
+        if (!piece)
+            return false;
+        memcpy(bytes + at, piece->bytes, size < MEMORY_PIECE ? size : MEMORY_PIECE);
+    }
+    key->data = bytes;
+    return true;
+}
+
+/* ---- between arrays and cells ---- */
+
+static struct memory_item *item_cell(const struct memory *memory, uint32_t item, bool make)
+{
+    return op_entry(memory->op, MEMORY_ITEMS, 0, &item, sizeof(item), make);
+}
+
+static bool read_item(struct memory *memory, uint32_t item)
+{
+    struct ranker_items *items = &memory->ranker->items;
+    const struct memory_item *cell = item_cell(memory, item, false);
+
+    if (!cell)
+        return false;
+    memory->ids[item] = cell->id;
+    memory->names[item] = cell->name;
+    memory->slots[slot_of(memory, cell->id)] = item + 1;
+    items->fast[item] = cell->fast;
+    items->slow[item] = cell->slow;
+    items->first[item] = cell->first;
+    items->last[item] = cell->last;
+    ranker_set_events(memory->ranker, item, cell->events);
+    memcpy(items->stages + (size_t)item * RANKER_STAGES, cell->stages, sizeof(cell->stages));
+    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
+        memory->ranker->embeddings[i].items[item] = cell->vectors[i];
+    return true;
+}
+
+static bool write_item(struct memory *memory, uint32_t item)
+{
+    const struct ranker_items *items = &memory->ranker->items;
+    struct memory_item *cell = item_cell(memory, item, true);
+
+    if (!cell)
+        return false;
+    cell->id = memory->ids[item];
+    cell->name = memory->names[item];
+    cell->events = items->events[item];
+    cell->fast = items->fast[item];
+    cell->slow = items->slow[item];
+    cell->first = items->first[item];
+    cell->last = items->last[item];
+    memcpy(cell->stages, items->stages + (size_t)item * RANKER_STAGES, sizeof(cell->stages));
+    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
+        cell->vectors[i] = memory->ranker->embeddings[i].items[item];
+    return true;
+}
+
+static struct memory_past *past_cell(const struct memory *memory, uint32_t place, bool make)
+{
+    return op_entry(memory->op, MEMORY_PASTS, 0, &place, sizeof(place), make);
+}
+
+/* The arrays must be as large as what is in the state was laid out for. */
+static bool fits(const struct memory *memory, const struct memory_model *model, struct error *err)
+{
+    if (model->events > 0 && model->pasts_max != memory->pasts_max)
+        return error_option(err, memory->op, "remember", "the restored ring has another length",
+                            "leave `remember` as it was, or begin without the checkpoint");
+    if (model->items > memory->items_max)
+        return error_option(err, memory->op, "items",
+                            "more items are restored than there is room for", "raise `items`");
+    return true;
+}
+
+static bool load(struct memory *memory, struct error *err)
+{
+    const struct memory_model *model = op_cells(memory->op, MEMORY_MODEL)[0];
+    struct ranker *ranker = memory->ranker;
+
+    if (!fits(memory, model, err))
+        return false;
+    memory->events = model->events;
+    memcpy(ranker->stage_sums, model->stage_sums, sizeof(model->stage_sums));
+    memcpy(ranker->fusion.weights, model->weights, sizeof(model->weights));
+    for (uint32_t item = 0; item < model->items; item++)
+        if (!read_item(memory, item))
+            return false;
+    ranker->items.count = model->items;
+    for (uint32_t place = 0; place < memory_pasts(memory); place++) {
+        const struct memory_past *past = past_cell(memory, place, false);
+
+        if (!past)
+            return false;
+        memory->pasts[place] = *past;
+    }
+    return true;
+}
+
+bool memory_begin(struct memory *memory, struct error *err)
+{
+    memory->loaded = memory->loaded || load(memory, err);
+    memory->call++;
+    memory->dirty_count = 0;
+    memory->first_event = memory->events;
+    return memory->loaded;
+}
+
+static bool write_pasts(struct memory *memory)
+{
+    uint64_t first = memory->first_event;
+
+    if (memory->events - first > memory->pasts_max)
+        first = memory->events - memory->pasts_max;
+    for (; first < memory->events; first++) {
+        uint32_t place = (uint32_t)(first % memory->pasts_max);
+        struct memory_past *cell = past_cell(memory, place, true);
+
+        if (!cell)
+            return false;
+        *cell = memory->pasts[place];
+    }
+    return true;
+}
+
+bool memory_end(struct memory *memory)
+{
+    struct memory_model *model = op_cells(memory->op, MEMORY_MODEL)[0];
+    const struct ranker *ranker = memory->ranker;
+
+    for (uint32_t i = 0; i < memory->dirty_count; i++)
+        if (!write_item(memory, memory->dirty[i]))
+            return false;
+    if (!write_pasts(memory))
+        return false;
+    model->events = memory->events;
+    model->items = ranker->items.count;
+    model->pasts_max = memory->pasts_max;
+    memcpy(model->stage_sums, ranker->stage_sums, sizeof(model->stage_sums));
+    memcpy(model->weights, ranker->fusion.weights, sizeof(model->weights));
+    return true;
+}
+
+/* ---- users and events ---- */
+
+static struct memory_user *user_cell(const struct memory *memory, uint64_t user, uint64_t chunk)
+{
+    uint64_t entry[2] = {user, chunk};
+
+    return op_entry(memory->op, MEMORY_USERS, 0, entry, sizeof(entry), true);
+}
+
+struct memory_user *memory_user(struct memory *memory, uint64_t user)
+{
+    struct memory_user *first = user_cell(memory, user, 0), *chunk = first;
+    uint32_t count;
+
+    if (!first)
+        return NULL;
+    count = first->count < MEMORY_OWN_MAX ? (uint32_t)first->count : MEMORY_OWN_MAX;
+    for (uint32_t at = 0; at < count; at += MEMORY_CHUNK) {
+        uint32_t n = count - at < MEMORY_CHUNK ? count - at : MEMORY_CHUNK;
+
+        if (at > 0)
+            chunk = user_cell(memory, user, at / MEMORY_CHUNK);
+        if (!chunk)
+            return NULL;
+        memcpy(memory->own + at, chunk->items, n * sizeof(*memory->own));
+    }
+    memory->own_count = count;
+    return first;
+}
+
+bool memory_meet(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item)
+{
+    uint64_t place = first->count % MEMORY_OWN_MAX;
+    struct memory_user *chunk =
+        place < MEMORY_CHUNK ? first : user_cell(memory, user, place / MEMORY_CHUNK);
+
+    if (!chunk)
+        return false;
+    chunk->items[place % MEMORY_CHUNK] = item;
+    first->count++;
+    return true;
+}
+
+void memory_keep(struct memory *memory, uint32_t item, const uint32_t *history, uint32_t count)
+{
+    struct memory_past *past = &memory->pasts[memory->events % memory->pasts_max];
+
+    *past =
+        (struct memory_past){.item = item, .count = count < MEMORY_PREFIX ? count : MEMORY_PREFIX};
+    memcpy(past->history, history, past->count * sizeof(*history));
+    memory->events++;
+}

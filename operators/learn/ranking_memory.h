@@ -1,0 +1,110 @@
+/* ranking_memory: what learn/ranking has learnt, as arrays, and the same in the operator's state.
+ *
+ * The state is complete: cells of the model, of items, of past events and of users. The arrays follow
+ * from it: they are read once, at the first call, and what a call changed is written back before it
+ * ends. Items have numbers in the order of their first event; past events stand in a ring. */
+#ifndef MILLRACE_LEARN_RANKING_MEMORY_H
+#define MILLRACE_LEARN_RANKING_MEMORY_H
+
+#include "operators/learn/ranker.h"
+#include "runtime/api/operator.h"
+
+#define MEMORY_PREFIX 60u    /* items before a past event that it is replayed with */
+#define MEMORY_NAME 46u      /* bytes of a name in the item's cell; longer ones go on in pieces */
+#define MEMORY_PIECE 64u     /* bytes of a piece */
+#define MEMORY_CHUNK 60u     /* items of a chunk of what a user met */
+#define MEMORY_OWN_MAX 8160u /* of a user; beyond, the oldest may be offered again */
+#define MEMORY_NONE UINT32_MAX
+
+#define MEMORY_WEIGHTS (2u * RANKER_FEATURES * (1 + RANKER_STAGES + RANKER_GAPS))
+
+enum { MEMORY_MODEL, MEMORY_ITEMS, MEMORY_NAMES, MEMORY_PASTS, MEMORY_USERS }; /* states */
+
+struct memory_model {
+    uint64_t events;
+    uint32_t items, pasts_max; /* the ring is laid out for */
+    float stage_sums[RANKER_STAGES];
+    float weights[MEMORY_WEIGHTS];
+};
+
+struct memory_name {
+    uint16_t size;
+    uint8_t bytes[MEMORY_NAME];
+};
+
+struct memory_item {
+    uint64_t id;
+    float events, fast, slow, stages[RANKER_STAGES];
+    uint32_t first, last, pad;
+    struct memory_name name; /* canonical key */
+    struct embedding_item vectors[RANKER_EMBEDDINGS];
+};
+
+struct memory_past { /* an event, with what its user had met before, newest first */
+    uint32_t item, count;
+    uint32_t history[MEMORY_PREFIX];
+};
+
+struct memory_user { /* of (user, chunk); the first four are of the user: in chunk 0 */
+    uint64_t count;  /* items met, ever */
+    int64_t requested_ms;
+    uint32_t requested; /* whether ever */
+    uint32_t pad;
+    uint32_t items[MEMORY_CHUNK];
+};
+
+extern const struct state memory_states[];
+
+struct memory {
+    struct op *op;
+    struct ranker *ranker;
+    uint32_t items_max, pasts_max, mask;
+    bool loaded;
+    uint64_t events;
+    uint64_t *ids;             /* by item */
+    struct memory_name *names; /* by item */
+    uint32_t *slots;           /* hash table of item numbers + 1 */
+    struct memory_past *pasts; /* by event modulo pasts_max */
+    uint32_t *dirty;           /* items that this call changed */
+    uint32_t dirty_count, call;
+    uint32_t *calls;                         /* by item: the call that changed it last */
+    uint32_t own[MEMORY_OWN_MAX], own_count; /* of the present user */
+    uint64_t first_event;                    /* that is not written yet */
+};
+
+/* In open. */
+void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, uint32_t items_max,
+                 uint32_t pasts_max);
+/* At the begin of each call, and at its end. False without `err`: state could not be read; the engine
+ * fails the subtask after the call. */
+bool memory_begin(struct memory *memory, struct error *err);
+bool memory_end(struct memory *memory);
+
+/* The item's number, or MEMORY_NONE. */
+uint32_t memory_find(const struct memory *memory, uint64_t id);
+/* A new item's number; MEMORY_NONE when there is no room. */
+uint32_t memory_add(struct memory *memory, uint64_t id, const struct key *key);
+/* The item's canonical key; `bytes` has room for KEY_SIZE_MAX. False as above. */
+bool memory_key(const struct memory *memory, uint32_t item, uint8_t *bytes, struct key *key);
+/* The item changes in this call. */
+static inline void memory_touch(struct memory *memory, uint32_t item)
+{
+    if (memory->calls[item] == memory->call)
+        return;
+    memory->calls[item] = memory->call;
+    memory->dirty[memory->dirty_count++] = item;
+}
+/* Past events that are kept. */
+static inline uint32_t memory_pasts(const struct memory *memory)
+{
+    return memory->events < memory->pasts_max ? (uint32_t)memory->events : memory->pasts_max;
+}
+
+/* Reads what the user has met into `own`; NULL as above. */
+struct memory_user *memory_user(struct memory *memory, uint64_t user);
+/* The user meets an item that is not among `own`. */
+bool memory_meet(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item);
+/* An event ends: it is kept with its history. */
+void memory_keep(struct memory *memory, uint32_t item, const uint32_t *history, uint32_t count);
+
+#endif
