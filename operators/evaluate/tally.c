@@ -372,7 +372,7 @@ static void add_side(const struct tally *tally, struct tally_telling *telling,
         const struct tally_figure *figure = &tally->plan.figures[i];
         double value = term(figure, slice, user, slice->users);
         influence_add(&telling->own[i], value);
-        if (other)
+        if (base && other)
             value -= term(figure, base, other, slice->users);
         influence_add(&telling->paired[i], value);
     }
@@ -400,7 +400,7 @@ static bool add_users(struct op *op, struct tally *tally, const struct tally_sli
             other = user_of(op, 0, side ? telling->base : telling->number, (uint64_t)*id, false);
         if (side)
             add_side(tally, telling, slice, user, base, other);
-        else if (!other)
+        else if (base && !other)
             for (uint32_t i = 0; i < tally->plan.figure_count; i++)
                 influence_add(&telling->paired[i],
                               term(&tally->plan.figures[i], base, user, slice->users));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The figures of evaluate/rank, truth and offline in golden cases, computed apart from the rows that
-the cases hold: ranks follow the arms' values, an arm's clicks are the sum of examination x truth over
+"""The figures of evaluate, evaluate/rank, truth and offline and of learn/strengths in golden cases,
+computed apart from the rows that the cases hold: ranks follow the arms' values, an arm's clicks are the sum of examination x truth over
 its ranks, IPS and SNIPS follow their definitions, intervals are the delta method over users.
 
 usage: figures_test.py
@@ -245,8 +245,69 @@ def check_offline():
     yield from check("evaluate-rank/out-offline.jsonl", sums, OFFLINE, "wifi", counts)
 
 
+# ---- strengths ----
+
+def solve(matrix, right):
+    """Gauss-Jordan: the solution and the inverse's diagonal."""
+    n = len(right)
+    rows = [list(row) + [right[i]] + [float(i == j) for j in range(n)]
+            for i, row in enumerate(matrix)]
+    for i in range(n):
+        pivot = rows[i][i]
+        rows[i] = [value / pivot for value in rows[i]]
+        for k in range(n):
+            if k != i:
+                factor = rows[k][i]
+                rows[k] = [a - factor * b for a, b in zip(rows[k], rows[i])]
+    return [row[n] for row in rows], [rows[i][n + 1 + i] for i in range(n)]
+
+
+def newton(rows, means, spread):
+    """Fisher scoring on all rows at once, to its end."""
+    values, n = list(means), len(means)
+    for _ in range(15):
+        matrix = [[(i == j) / spread ** 2 for j in range(n)] for i in range(n)]
+        right = [mean / spread ** 2 for mean in means]
+        for terms, exam, click in rows:
+            logit = sum(w * x for w, x in zip(values, terms))
+            s = 1 / (1 + math.exp(-logit))
+            slope = (1 - s) * (click - exam * s) / (1 - exam * s)
+            info = exam * s * (1 - s) ** 2 / (1 - exam * s)
+            for i in range(n):
+                right[i] += (info * logit + slope) * terms[i]
+                for j in range(n):
+                    matrix[i][j] += info * terms[i] * terms[j]
+        values, variances = solve(matrix, right)
+    return values, [math.sqrt(variance) for variance in variances]
+
+
+def check_strengths():
+    for name, when, spread, names in (
+            ("out", lambda row: row["explore"], 1, ("time", "place", "battery")),
+            ("out-few", lambda row: (row["position"] or 9) <= 4, 0.2, ("time", "battery"))):
+        rows = []
+        for row in read("learn-strengths/in.jsonl"):
+            of = {**row["reasons"], **row["shadow"]}
+            if when(row) and row["position"]:
+                rows.append(([1, row["base"]] + [of[term] or 0 for term in names],
+                             row["position"] ** -0.5, float(bool(row["clicked"]))))
+        values, errors = newton(rows, [0] + [1] * (1 + len(names)), spread)
+        got = read(f"learn-strengths/{name}.jsonl")
+        last = max(row["window_end"] for row in got)
+        got = {row["factor"]: row for row in got if row["window_end"] == last}
+        if list(got) and set(got) != {"level", "base", *names}:
+            yield f"learn-strengths {name}: factors {list(got)}"
+            continue
+        for factor, value, error in zip(("level", "base", *names), values, errors):
+            row = got[factor]
+            if abs(row["strength"] - value) > 0.3 * error or abs(row["se"] / error - 1) > 0.05 or \
+                    row["impressions"] != len(rows):
+                yield f"learn-strengths {name} {factor}: {row}, computed {value} +- {error}"
+
+
 def main():
-    problems = list(check_truth()) + list(check_quality()) + list(check_offline())
+    problems = list(check_truth()) + list(check_quality()) + list(check_offline()) + \
+        list(check_strengths())
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 
