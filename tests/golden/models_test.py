@@ -303,6 +303,30 @@ def feature_stage():
             + compare("feature-stage", "weeks.jsonl", want_weeks))
 
 
+def feature_trend():
+    items, want = {}, []
+    for row in load("feature-trend", "in.jsonl"):
+        items.setdefault(row.get("title"), []).append(row["ts"] * 1000)
+    items.pop(None)
+    for item, times in items.items():
+        end, now = min(times) // (3 * HOUR) * 3 * HOUR, 1
+        while now >= 0.05 or any(t >= end for t in times):
+            window, end = end, end + 3 * HOUR
+            past = [t for t in times if t < end]
+            if now < 0.05 and past[-1] < window:
+                continue  # quiet
+            age = end - min(times)
+            now = sum(faded(end - t, 2 * HOUR) for t in past)
+            before = sum(faded(end - t, DAY) for t in past)
+            had = 2 * HOUR * (1 - faded(age, 2 * HOUR)) / (DAY * (1 - faded(age, DAY)))
+            expected = before * had
+            want.append({"item": item, "count": len(past), "first": min(past), "last": max(past),
+                         "age_ms": age, "now": now, "before": before, "expected": expected,
+                         "trend": math.log((now + 0.5) / (expected + 0.5)),
+                         "surge": (now - expected) / math.sqrt(expected + 0.5)})
+    return compare("feature-trend", "out.jsonl", want)
+
+
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
           if name.startswith(("feature_", "clean_")) and callable(model)}
 
