@@ -19,22 +19,22 @@ const char *const world_effect_names[] = {
     .size = sizeof(double), .def.f64 = 1, .min.f64 = -100, .max.f64 = 100
 #define FROM(effect)                                                                               \
     .type = OPT_I64, .offset = sizeof(int64_t) * (effect), .size = sizeof(int64_t),                \
-    .max.i64 = WORLD_DAYS_MAX, .help = "The first day."
+    .max.i64 = WORLD_DAYS_MAX
 
 static const struct option from_options[] = {
-    {.name = "time", FROM(EFFECT_TIME)},
-    {.name = "season", FROM(EFFECT_SEASON)},
-    {.name = "holiday", FROM(EFFECT_HOLIDAY)},
-    {.name = "location", FROM(EFFECT_LOCATION)},
-    {.name = "place", FROM(EFFECT_PLACE)},
-    {.name = "network", FROM(EFFECT_NETWORK)},
-    {.name = "budget", FROM(EFFECT_BUDGET)},
-    {.name = "fatigue", FROM(EFFECT_FATIGUE)},
-    {.name = "interaction", FROM(EFFECT_INTERACTION)},
-    {.name = "drift", FROM(EFFECT_DRIFT)},
-    {.name = "sensitivity", FROM(EFFECT_SENSITIVITY)},
-    {.name = "habit", FROM(EFFECT_HABIT)},
-    {.name = "delivery", FROM(EFFECT_DELIVERY)},
+    {.name = "time", FROM(EFFECT_TIME), .help = "First day of effect.time."},
+    {.name = "season", FROM(EFFECT_SEASON), .help = "First day of effect.season."},
+    {.name = "holiday", FROM(EFFECT_HOLIDAY), .help = "First day of effect.holiday."},
+    {.name = "location", FROM(EFFECT_LOCATION), .help = "First day of effect.location."},
+    {.name = "place", FROM(EFFECT_PLACE), .help = "First day of effect.place."},
+    {.name = "network", FROM(EFFECT_NETWORK), .help = "First day of effect.network."},
+    {.name = "budget", FROM(EFFECT_BUDGET), .help = "First day of effect.budget."},
+    {.name = "fatigue", FROM(EFFECT_FATIGUE), .help = "First day of effect.fatigue."},
+    {.name = "interaction", FROM(EFFECT_INTERACTION), .help = "First day of effect.interaction."},
+    {.name = "drift", FROM(EFFECT_DRIFT), .help = "First day of effect.drift."},
+    {.name = "sensitivity", FROM(EFFECT_SENSITIVITY), .help = "First day of effect.sensitivity."},
+    {.name = "habit", FROM(EFFECT_HABIT), .help = "First day of effect.habit."},
+    {.name = "delivery", FROM(EFFECT_DELIVERY), .help = "First day of effect.delivery."},
     {0},
 };
 
@@ -66,8 +66,9 @@ static const struct option effect_options[] = {
      .type = OPT_GROUP,
      FIELD(struct world_effects, from_day),
      .group = from_options,
-     .help = "{time: 365}: days since 2025-01-01 from which effects are as given; before, they are "
-             "times 1. Without it from the beginning."},
+     .help =
+         "{time: 365}: days since 2025-01-01 from which effects are as given; before, they are as "
+         "by default. Without it from the beginning."},
     {0},
 };
 
@@ -76,7 +77,9 @@ const struct option world_option_table[] = {
      .type = OPT_ENUM,
      FIELD(struct world_options, site),
      .choices = world_site_names,
-     .help = "What items are: goods on pages, videos, or articles that live two days."},
+     .help = "shop: pages of goods that live 180 days; video: clips and films, 90 days; news: "
+             "articles, "
+             "48 hours."},
     {.name = "seed",
      .type = OPT_I64,
      FIELD(struct world_options, seed),
@@ -142,8 +145,10 @@ const struct option world_option_table[] = {
      .type = OPT_GROUP,
      FIELD(struct world_options, effect),
      .group = effect_options,
-     .help = "{time: 0, season: -1}: what effects are multiplied by: 0 is off, -1 turned round, 2 "
-             "twice as strong; 1 by default."},
+     .help =
+         "{time: 0, season: -1}: what the effects of circumstances on clicks are multiplied by: 0 "
+         "is off, -1 turned round, 2 twice as strong; 1 by default. They act in "
+         "generator/outcome."},
     {0},
 };
 
@@ -255,11 +260,11 @@ bool world_options_read(struct world_options *options, const char *text, size_t 
     struct arena *arena = arena_create(WORLD_OPTIONS_TEXT_MAX * 2);
     struct world_options made = {0};
     char *rest = arena_copy(arena, text, size);
-    bool good = size < WORLD_OPTIONS_TEXT_MAX;
+    bool good = size < WORLD_OPTIONS_TEXT_MAX && !memchr(text, 0, size);
 
     if (!good)
         error_set(err, ERROR_CONFIG, "world", "take it as source/generator gave it",
-                  "the text is longer than %u bytes", WORLD_OPTIONS_TEXT_MAX - 1);
+                  "the text has %u bytes or more, or a 0 byte", WORLD_OPTIONS_TEXT_MAX);
     option_defaults(world_option_table, &made);
     for (char *pair; good && rest && (pair = strsep(&rest, " "));)
         good = read_pair(&made, pair, arena, err);
