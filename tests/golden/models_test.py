@@ -327,6 +327,45 @@ def feature_trend():
     return compare("feature-trend", "out.jsonl", want)
 
 
+def social(events, user, item, now, lately, table=False):
+    """Counts of friends at a time: events of a friend are known from the end of their hour on."""
+    friends, met, made = set(), {}, []
+    for row in events:
+        if row["ts"] * 1000 >= now:
+            break
+        if row["kind"] == "play" and (row["ts"] // 3600 + 1) * HOUR <= now:
+            met.setdefault(row["user"], []).append((row["ts"] * 1000, row["item"]))
+        elif row["kind"] == "friend" and row["user"] == user and table:
+            if "removed" not in row and (row["ts"] // 3600 + 1) * HOUR <= now:
+                made = [f for f in made if f != row["friend"]] + [row["friend"]]
+                friends = set(made[-3:])
+        elif row["kind"] == "friend" and row["user"] == user:
+            (friends.discard if row.get("removed") else friends.add)(row["friend"])
+    active = [f for f in friends if f in met and met[f][-1][0] >= now - lately]
+    took = [f for f in active
+            if any(t >= now - lately and i == item for t, i in met[f][-5:])]
+    return {"friends": float(len(friends)), "friends_active": float(len(active)),
+            "friends_took": float(len(took))}
+
+
+def feature_social():
+    events = load("feature-social", "in.jsonl")
+    problems = []
+    for name, table in (("plays-out.jsonl", False), ("table-out.jsonl", True)):
+        want = [{"ts": row["ts"] * 1000, "kind": "play", "user": row["user"], "friend": None,
+                 "removed": None, "item": row["item"],
+                 **social(events, row["user"], row["item"], row["ts"] * 1000, 7 * DAY, table)}
+                for row in events if row["kind"] == "play"]
+        problems += compare("feature-social", name, want)
+    for row in load("feature-social", "out.jsonl"):
+        for item in row["items"]:
+            told = {name: item[name] for name in ("friends", "friends_active", "friends_took")}
+            counts = social(events, row["user"], item["item"], row["event_time"], 2 * DAY)
+            if told != counts:
+                problems.append(f"feature-social: {row} {item['item']}: {counts}")
+    return problems
+
+
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
           if name.startswith(("feature_", "clean_")) and callable(model)}
 
