@@ -248,29 +248,10 @@ static struct batch *timed_items(const struct rank_scratch *scratch, const struc
     return items;
 }
 
-/* The list column keeps its offsets. */
-static void replace_items(const struct list_layout *layout, struct batch *out, struct batch **items)
-{
-    struct column **list = &out->columns[HIDDEN_COUNT + layout->list];
-    struct column *fresh = column_create(TYPE_LIST, (*list)->rows);
-
-    fresh->offsets = (*list)->offsets;
-    fresh->validity = (*list)->validity;
-    for (uint32_t i = 0; i < sizeof(fresh->blocks) / sizeof(fresh->blocks[0]); i++) {
-        fresh->blocks[i] = (*list)->blocks[i];
-        if (fresh->blocks[i])
-            block_ref(fresh->blocks[i]);
-    }
-    fresh->child = *items;
-    *items = NULL;
-    column_release(list);
-    *list = fresh;
-}
-
 static bool rank_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     struct rank_scratch *scratch = op_scratch(op);
-    struct batch *timed = timed_items(scratch, in), *wide, *out = batch_copy(in);
+    struct batch *timed = timed_items(scratch, in), *wide, *out;
     struct block *memory = block_create((timed->rows + IDS_SPARE) * sizeof(uint64_t));
     uint64_t *ids = (uint64_t *)(void *)memory->data;
 
@@ -284,7 +265,7 @@ static bool rank_process(struct op *op, uint32_t port, const struct batch *in, s
         batch_release(&wide);
         wide = more;
     }
-    replace_items(&scratch->layout, out, &wide);
+    out = list_widened(&scratch->layout, in, wide);
     batch_release(&timed);
     block_release(&memory);
     op_emit(op, 0, &out);

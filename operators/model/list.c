@@ -234,9 +234,8 @@ struct batch *list_with(const struct list_layout *layout, const struct batch *in
     return with_list(layout, in, memory, gathered);
 }
 
-/* `in` with its items in their places, but wider. */
-static struct batch *list_widened(const struct list_layout *layout, const struct batch *in,
-                                  struct batch *wide)
+struct batch *list_widened(const struct list_layout *layout, const struct batch *in,
+                           struct batch *wide)
 {
     size_t size = (batch_rows(in) + 1ul) * sizeof(int32_t);
     struct block *offsets = block_create(size);

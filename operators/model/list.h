@@ -48,6 +48,10 @@ struct column *list_column(uint32_t rows, double **values);
 void list_emit(struct op *op, const struct list_layout *layout, const struct batch *in,
                struct column **added, uint32_t top);
 
+/* `in` with its items in their places, but wider (moves in). */
+struct batch *list_widened(const struct list_layout *layout, const struct batch *in,
+                           struct batch *wide);
+
 /* Orders [begin, end) by value, largest first, ties by place: places into `order`. */
 struct list_place {
     double value;
