@@ -91,8 +91,9 @@ struct world_item {
     enum world_form form;
     float vector[WORLD_D];
     double quality;
-    double weight;  /* video: native rate, Mbit/s; otherwise Mbit of the page */
-    double seconds; /* to see or read it all */
+    double weight;    /* video: native rate, Mbit/s; otherwise Mbit of the page */
+    double seconds;   /* to see or read it all */
+    double age_steps; /* of 1e-4, a ms */
 };
 int64_t world_generation(const struct world *world, uint32_t slot, int64_t ts_ms); /* that lives */
 void world_item_make(const struct world *world, uint32_t slot, int64_t generation,
@@ -100,8 +101,7 @@ void world_item_make(const struct world *world, uint32_t slot, int64_t generatio
 
 static inline double world_item_age(const struct world_item *item, int64_t ts_ms) /* over life */
 {
-    return rint(1e4 * (double)(ts_ms - item->born_ms) / (double)(item->end_ms - item->born_ms)) /
-           1e4;
+    return rint((double)(ts_ms - item->born_ms) * item->age_steps) / 1e4;
 }
 
 static inline uint32_t world_item_slot(int64_t id)

@@ -47,6 +47,7 @@ void world_item_make(const struct world *world, uint32_t slot, int64_t generatio
     made->generation = generation;
     made->born_ms = WORLD_DAY0_MS + generation * site->life_ms - slot_offset_ms(world, slot);
     made->end_ms = made->born_ms + site->life_ms;
+    made->age_steps = 1e4 / (double)site->life_ms;
     made->category = (int32_t)(slot % WORLD_CATEGORIES);
     made->form = (enum world_form)((form >= site->form_until[0]) + (form >= site->form_until[1]));
     world_unit(hash, 0.75, world->category[made->category], 0.3, made->vector, WORLD_D);
