@@ -366,6 +366,66 @@ def feature_social():
     return problems
 
 
+def similar(known, own, user, population, neighbours):
+    """Similarities and scores, by the events of closed windows and the user's latest items."""
+    by_item, by_user = {}, {}
+    for row in known:
+        if "item" in row:
+            by_item.setdefault(row["item"], []).append(row["user"])
+            by_user.setdefault(row["user"], []).append(row["item"])
+    users, scores, newest = {}, {}, own[-1:-5:-1]
+    for b, item in enumerate(newest):
+        for other in set(by_item.get(item, [])[-20:]) - {user}:
+            if item not in newest[:b]:
+                score, match = users.get(other, (0.0, item))
+                weight = 0.75 ** b * math.log(1 + population / (1 + len(by_item[item])))
+                users[other] = (score + weight, match)
+    ranked = sorted(users.items(), key=lambda pair: -pair[1][0])
+    for other, (score, match) in ranked[:neighbours]:
+        items = by_user[other][-20:]
+        if match not in items:
+            continue
+        at = len(items) - 1 - items[::-1].index(match)
+        for parts, worth in ((items[at + 1:], 1), (items[:at][::-1], 0.5)):
+            for r, item in enumerate(parts[:15]):
+                scores[item] = scores.get(item, 0.0) + worth * score ** 2 * 0.8 ** r
+    return {other: score for other, (score, _) in users.items()}, scores
+
+
+def agree(case, row, name, want, got, top):
+    """The same best scores; ties go by identity, which is not known here."""
+    best = sorted(want.values(), reverse=True)[:top]
+    if not near(best, [score for _, score in got]) or any(
+            not near(want.get(key), score) for key, score in got):
+        return [f"{case}: {row} {name}: want {want}, got {got}"]
+    return []
+
+
+def feature_similar_users():
+    events, problems = load("feature-similar-users", "in.jsonl"), []
+    for name, top, keep, neighbours, population, again in (
+            ("out.jsonl", 5, 8, 200, 10, False), ("again-out.jsonl", 4, 100, 2, 10000, True)):
+        told = {(row["ts"], row["user"]): row for row in load("feature-similar-users", name)}
+        own = {}
+        for event in events:
+            now, user = event["ts"] * 1000, event["user"]
+            known = [row for row in events if row["ts"] * 1000 < now // (6 * HOUR) * 6 * HOUR]
+            mine = own.setdefault(user, [])
+            users, scores = similar(known, mine, user, population, neighbours)
+            row = told[now, user]
+            if not again:
+                scores = {i: s for i, s in scores.items() if i not in mine[-keep:]}
+            tied = sorted(users.values(), reverse=True)[neighbours - 1:neighbours + 1]
+            problems += agree(name, event, "similar_users", users,
+                              [(u["user"], u["similarity"]) for u in row["similar_users"]], top)
+            if len(tied) < 2 or tied[0] - tied[1] > 1e-9:
+                problems += agree(name, event, "suggested", scores,
+                                  [(i["item"], i["score"]) for i in row["suggested"]], top)
+            if "item" in event and not (again and event["item"] == 3):
+                mine.append(event["item"])
+    return problems[:2]
+
+
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
           if name.startswith(("feature_", "clean_")) and callable(model)}
 
