@@ -184,7 +184,7 @@ static uint32_t select_best(const struct column *values, const uint64_t *ids, ui
 
     for (uint32_t i = begin; i < end; i++) {
         struct place one = {column_number(values, i), ids[i], i};
-        uint32_t at = count;
+        uint32_t at;
         if (isnan(one.value) || (count == top && !before(&one, &best[top - 1])))
             continue;
         count += count < top;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The figures of evaluate, evaluate/rank, truth and offline and of learn/strengths in golden cases,
-computed apart from the rows that the cases hold: ranks follow the arms' values, an arm's clicks are the sum of examination x truth over
+"""The figures of evaluate, evaluate/rank, truth and offline, learn/strengths and the bandit in golden
+cases, computed apart from the rows that the cases hold: ranks follow the arms' values, an arm's clicks are the sum of examination x truth over
 its ranks, IPS and SNIPS follow their definitions, intervals are the delta method over users.
 
 usage: figures_test.py
@@ -8,6 +8,7 @@ usage: figures_test.py
 import json
 import math
 import pathlib
+import random
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -305,9 +306,116 @@ def check_strengths():
                 yield f"learn-strengths {name} {factor}: {row}, computed {value} +- {error}"
 
 
+# ---- bandits ----
+
+DAY = 86400000
+
+
+def arm_sums(window, half_life):
+    """By window's end: what each arm has earned up to it, with [1, low, length] as context."""
+    sums, ends, told = {}, {}, {}
+    for row in read("adjust-bandit/shown.jsonl"):
+        if row["explore"] or row["arm"] is None or row["position"] is None:
+            continue
+        end = (row["ts"] * 1000 // window + 1) * window
+        told.setdefault(end, {})
+        arm = sums.setdefault(row["arm"], {"clicks": 0, "exposure": 0, "moments": [0] * 6,
+                                           "right": [0] * 3})
+        fade = 0.5 ** ((end - ends.get(row["arm"], end)) / half_life) if half_life else 1
+        ends[row["arm"]] = end
+        exam, click = row["position"] ** -0.5, float(bool(row["clicked"]))
+        x = [1, float(row["budget_low"]), row["length"]]
+        arm["clicks"] = arm["clicks"] * fade + click
+        arm["exposure"] = arm["exposure"] * fade + exam
+        pairs = [x[i] * x[j] for i in range(3) for j in range(i + 1)]
+        arm["moments"] = [a * fade + exam * exam * b for a, b in zip(arm["moments"], pairs)]
+        arm["right"] = [a * fade + exam * click * b for a, b in zip(arm["right"], x)]
+        told[end][row["arm"]] = {name: list(value) if isinstance(value, list) else value
+                                 for name, value in arm.items()}
+    return told
+
+
+def check_sums(name, told, width):
+    for row in read(name):
+        arm = told[row["window_end"]].pop(row["arm"])
+        expected = [arm["clicks"], arm["exposure"], *arm["moments"][:width * (width + 1) // 2],
+                    *arm["right"][:width]]
+        got = [row["clicks"], row["exposure"], *(cell["value"] for cell in row["moments"]),
+               *(cell["value"] for cell in row["right"])]
+        if len(got) != len(expected) or any(abs(a - b) > 1e-9 for a, b in zip(got, expected)):
+            yield f"{name} {row['arm']} at {row['window_end']}: {got}, computed {expected}"
+    if any(told.values()):
+        yield f"{name}: not told of {told}"
+
+
+def known_at(told, time):
+    arms = {}
+    for end in sorted(told):
+        if end <= time:
+            arms.update(told[end])
+    return arms
+
+
+def best_shares(arms, names):
+    """How often each is the best in posterior draws."""
+    draws, generator = 4000, random.Random(1)
+    clicks = sum(arms[name]["clicks"] for name in names if name in arms)
+    exposure = sum(arms[name]["exposure"] for name in names if name in arms)
+    rate, wins = clicks / exposure if clicks else 1, dict.fromkeys(names, 0)
+    for _ in range(draws):
+        values = {name: generator.gammavariate(10 + arms.get(name, {"clicks": 0})["clicks"], 1) /
+                        (10 / rate + arms.get(name, {"exposure": 0})["exposure"]) for name in names}
+        wins[max(values, key=values.get)] += 1
+    return {name: count / draws for name, count in wins.items()}
+
+
+def bounds(arms, names, x):
+    found = {}
+    for name in names:
+        arm = arms.get(name, {"moments": [0] * 6, "right": [0] * 3})
+        matrix = [[arm["moments"][max(i, j) * (max(i, j) + 1) // 2 + min(i, j)] + (i == j)
+                   for j in range(3)] for i in range(3)]
+        theta, _ = solve(matrix, arm["right"])
+        spread, _ = solve(matrix, x)
+        found[name] = sum(a * b for a, b in zip(theta, x)) + \
+            0.5 * math.sqrt(sum(a * b for a, b in zip(spread, x)))
+    return found
+
+
+def check_arm_order(row):
+    worth = {"plain": lambda item: item["reasons"]["base"], "all": lambda item: item["score"],
+             "odd": lambda item: -item["score"]}[row["arm"]]
+    values = [worth(item) for item in row["items"]]
+    if not row["explore"] and any(a < b - 1e-12 for a, b in zip(values, values[1:])):
+        yield f"{row['rec_id']}: not in the order of {row['arm']}"
+
+
+def check_bandit():
+    names = ["plain", "all", "odd"]
+    yield from check_sums("adjust-bandit/out-arms.jsonl", arm_sums(5 * DAY, 0), 1)
+    yield from check_sums("adjust-bandit/out-fading.jsonl", arm_sums(5 * DAY, 10 * DAY), 3)
+    told, shares = arm_sums(5 * DAY, 0), {}
+    for row in read("adjust-bandit/out.jsonl"):
+        yield from check_arm_order(row)
+        version = max([end for end in told if end <= row["event_time"]], default=None)
+        if version not in shares:
+            shares[version] = best_shares(known_at(told, row["event_time"]), names)
+        expected = 0.7 * shares[version][row["arm"]] + 0.1
+        if abs(row["arm_propensity"] - expected) > 0.04:
+            yield f"{row['rec_id']}: {row['arm']} with {row['arm_propensity']}, computed {expected}"
+    told = arm_sums(5 * DAY, 10 * DAY)
+    for row in read("adjust-bandit/out-bound.jsonl"):
+        found = bounds(known_at(told, row["event_time"]), names,
+                       [1, float(row["budget_low"] or 0), row["length"] or 0])
+        if row["arm_propensity"] > 0.5 and found[row["arm"]] < max(found.values()) - 1e-12:
+            yield f"{row['rec_id']}: {row['arm']} taken at bounds {found}"
+        if min(abs(row["arm_propensity"] - p) for p in (0.1, 0.8)) > 1e-12:
+            yield f"{row['rec_id']}: propensity {row['arm_propensity']}"
+
+
 def main():
     problems = list(check_truth()) + list(check_quality()) + list(check_offline()) + \
-        list(check_strengths())
+        list(check_strengths()) + list(check_bandit())
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 
