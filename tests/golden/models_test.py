@@ -7,6 +7,7 @@ usage: models_test.py [CASE...]
 import json
 import math
 import pathlib
+import re
 import statistics
 import sys
 from datetime import datetime, timezone
@@ -424,6 +425,45 @@ def feature_similar_users():
             if "item" in event and not (again and event["item"] == 3):
                 mine.append(event["item"])
     return problems[:2]
+
+
+STEMS = {"running": "run", "runs": "run", "stars": "star", "gardens": "garden", "café": "cafe",
+         "naïve": "naiv", "peace": "peac"}  # as English Snowball has them, without accents
+
+
+def weights(text, frequency, stems):
+    words = [stems.get(word, word) for word in re.findall(r"\w+", (text or "").casefold())]
+    total = frequency("")
+    found = {word: (words.count(word), (1 + math.log(words.count(word))) * math.log(
+        1 + (total - frequency(word) + 0.5) / (frequency(word) + 0.5))) for word in words}
+    length = math.sqrt(sum(weight ** 2 for _, weight in found.values()))
+    return {word: (count, weight / length) for word, (count, weight) in found.items()}
+
+
+def text_rows(events, top, stems, table):
+    want = []
+    for event in events:
+        def frequency(word, now=event["ts"]):
+            closed = now // 7200 * 7200
+            return sum(0.5 ** ((now // 3600 - row["ts"] // 3600) / 72) for row in events
+                       if table and row["ts"] < closed and "title" in row
+                       and (not word or word in re.findall(r"\w+", row["title"].casefold())))
+        title = weights(event.get("title"), frequency, stems)
+        query = weights(event.get("query"), frequency, stems)
+        ranked = sorted(title, key=lambda w: (-round(title[w][1], 12), w.encode()))[:top]
+        fit = sum(query[w][1] * title[w][1] for w in query if w in title)
+        want.append({"ts": event["ts"] * 1000, "title": event.get("title"),
+                     "query": event.get("query"),
+                     "terms": [{"term": w, "count": title[w][0], "weight": title[w][1]}
+                               for w in ranked],
+                     "similarity": float(fit) if title and query else None})
+    return want
+
+
+def feature_text():
+    events = load("feature-text", "in.jsonl")
+    return (compare("feature-text", "out.jsonl", text_rows(events, 4, {}, True))
+            + compare("feature-text", "english-out.jsonl", text_rows(events, 10, STEMS, False)))
 
 
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
