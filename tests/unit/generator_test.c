@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -194,7 +195,19 @@ static struct rows *read_split(struct rig *rig, uint32_t split, const struct pos
 
 /* ---- tests ---- */
 
-/* Ascending by (event time, order), and no origin twice. */
+static void users_inside(const struct rig *rig, uint32_t split, const struct rows *rows)
+{
+    uint32_t first, last;
+
+    assert_int_equal(sscanf(rig->splits[split].name, "users %u to %u", &first, &last), 2);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const char *line = (const char *)rows->text.data + (i ? rows->ends[i - 1] : 0);
+        unsigned long user = strtoul(strstr(line, "\"user_id\":") + 10, NULL, 10);
+        assert_true(user >= first && user <= last);
+    }
+}
+
+/* Ascending by (event time, order), no origin twice, and users of the split alone. */
 static void test_order(void **state)
 {
     struct rig rig;
@@ -204,6 +217,8 @@ static void test_order(void **state)
     for (uint32_t split = 0; split < rig.list.count; split++) {
         struct rows *rows = read_split(&rig, split, NULL);
         assert_true(rows->count > 500);
+        bytes_put(&rows->text, "", 1);
+        users_inside(&rig, split, rows);
         for (uint32_t i = 1; i < rows->count; i++) {
             assert_true(rows->times[i] >= rows->times[i - 1]);
             assert_true(rows->times[i] / WORLD_HOUR_MS > rows->times[i - 1] / WORLD_HOUR_MS ||
