@@ -116,8 +116,12 @@ const struct schema *describe_input(const struct describe *describe, uint32_t po
 const struct text_list *describe_key(const struct describe *describe, uint32_t port);
 /* Sets the key of an input from the operator's own options (as clean's dedup.by). */
 void describe_set_key(struct describe *describe, uint32_t port, const struct text_list *columns);
-/* The schema of a table that is read; NULL when it was not given. */
+/* The schema of a table that is read; NULL when it was not given. At the first look at a loop (a
+ * table with a delay that is made from what its reader sends) it is that of the declared columns, and
+ * NULL for an optional table; describe is called again with the real one. */
 const struct schema *describe_table(const struct describe *describe, uint32_t table);
+/* False there: columns beyond the declared ones are not to be asked for yet. */
+bool describe_table_known(const struct describe *describe, uint32_t table);
 void describe_output(struct describe *describe, uint32_t port, const struct schema *schema);
 /* The output's key columns, by name, where rows are keyed otherwise than the input. */
 void describe_output_key(struct describe *describe, uint32_t port, const struct text_list *columns);

@@ -82,7 +82,18 @@ const struct schema *describe_table(const struct describe *describe, uint32_t ta
     ref = &describe->job_op->tables[table];
     if (ref->op == FIELD_NONE)
         return NULL;
+    if (ref->ahead)
+        return ref->schema ? ref->schema : describe->planner->stand_ins[table];
     return describe->planner->plan->ops[ref->op].outputs[ref->port].schema;
+}
+
+bool describe_table_known(const struct describe *describe, uint32_t table)
+{
+    const struct job_ref *ref;
+
+    CHECK(table < describe->job_op->table_count);
+    ref = &describe->job_op->tables[table];
+    return ref->op != FIELD_NONE && (!ref->ahead || ref->schema);
 }
 
 void describe_output(struct describe *describe, uint32_t port, const struct schema *schema)

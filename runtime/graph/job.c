@@ -46,7 +46,9 @@ const struct option job_operator_fields[] = {
     {.name = "tables",
      .type = OPT_MAP,
      FIELD(struct job_fields, tables),
-     .help = "What publishes the tables that it looks up: {name: operator}."},
+     .help = "What publishes the tables that it looks up: {name: operator}, or {name: {from: "
+             "operator, delay: 1h}} for versions that were closed that long before a row; with a "
+             "delay, a table may be made from what its reader sends."},
     {.name = "lookup",
      .type = OPT_ENUM,
      FIELD(struct job_fields, lookup),

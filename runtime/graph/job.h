@@ -4,6 +4,7 @@
 #ifndef MILLRACE_GRAPH_JOB_H
 #define MILLRACE_GRAPH_JOB_H
 
+#include "runtime/batch/schema.h"
 #include "runtime/graph/fill.h"
 
 /* `a` or `a.port`. */
@@ -11,6 +12,12 @@ struct job_ref {
     uint32_t op; /* FIELD_NONE: not there, which has been told */
     uint32_t port;
     const struct yaml_node *node; /* NULL: an optional table that is not given */
+    int64_t delay_ms;             /* of a table: how much older the version is that is seen */
+    /* A table whose publisher comes later in the order, as it is fed by the reader: what is known of
+     * it is what it was when planning looked last; NULL: nothing yet. */
+    bool ahead;
+    const struct schema *schema;
+    const struct text_list *key;
 };
 
 struct job_input {

@@ -285,6 +285,14 @@ static int by_place(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
+void mistakes_cut(struct mistakes *mistakes, uint32_t total)
+{
+    CHECK(total <= mistakes_total(mistakes));
+    mistakes->more = total > mistakes->count ? total - mistakes->count : 0;
+    if (total < mistakes->count)
+        mistakes->count = total;
+}
+
 void mistakes_move(struct mistakes *mistakes, struct error_list *list)
 {
     uint32_t count = mistakes->count + (mistakes->more > 0);

@@ -59,6 +59,9 @@ const char *mistake_known(struct arena *arena, const char *const *names, uint32_
 /* The same over the registered kinds, by name: their order in the section is the compiler's. */
 const char *mistake_known_kinds(struct arena *arena, const char *kind);
 
+/* Forgets all but the first `total`. */
+void mistakes_cut(struct mistakes *mistakes, uint32_t total);
+
 /* Sorts, and moves everything into the list, which is empty before. */
 void mistakes_move(struct mistakes *mistakes, struct error_list *list);
 void mistakes_clear(struct mistakes *mistakes);

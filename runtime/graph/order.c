@@ -16,26 +16,28 @@ static const struct job_ref *ref_at(const struct job_op *op, uint32_t k)
     return k < op->table_count ? &op->tables[k] : NULL;
 }
 
-/* The first reference to an operator that is not done; NULL: none. */
-static const struct job_ref *waits_for(const struct job *job, uint32_t op, const bool *done)
+/* The first reference to an operator that is not done; NULL: none. `delayed`: those with a delay
+ * count too. */
+static const struct job_ref *waits_for(const struct job *job, uint32_t op, const bool *done,
+                                       bool delayed)
 {
     const struct job_ref *ref;
 
     for (uint32_t k = 0; (ref = ref_at(&job->ops[op], k)); k++)
-        if (ref->op != FIELD_NONE && !done[ref->op])
+        if (ref->op != FIELD_NONE && !done[ref->op] && (delayed || ref->delay_ms == 0))
             return ref;
     return NULL;
 }
 
-static uint32_t find_ready(const struct job *job, const bool *done)
+static uint32_t find_ready(const struct job *job, const bool *done, bool delayed)
 {
     for (uint32_t i = 0; i < job->op_count; i++)
-        if (!done[i] && !waits_for(job, i, done))
+        if (!done[i] && !waits_for(job, i, done, delayed))
             return i;
     return FIELD_NONE;
 }
 
-/* Follows references from an operator that waits until one comes again: the loop is
+/* Follows references without a delay from an operator that waits until one comes again: the loop is
  * path[return value] to path[*length - 1]. */
 static uint32_t find_loop(const struct job *job, const bool *done, uint32_t *path, uint32_t *length)
 {
@@ -47,9 +49,19 @@ static uint32_t find_loop(const struct job *job, const bool *done, uint32_t *pat
     while (!seen[op]) {
         path[(*length)++] = op;
         seen[op] = *length;
-        op = waits_for(job, op, done)->op;
+        op = waits_for(job, op, done, false)->op;
     }
     return seen[op] - 1;
+}
+
+/* Whether one of a loop's operators looks up a table of the next. */
+static bool reads_table(const struct job *job, const uint32_t *loop, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        for (uint32_t k = 0; k < job->ops[loop[i]].table_count; k++)
+            if (job->ops[loop[i]].tables[k].op == loop[(i + 1) % length])
+                return true;
+    return false;
 }
 
 static void tell_loop(struct planner *planner, const bool *done, const uint32_t *loop,
@@ -68,11 +80,20 @@ static void tell_loop(struct planner *planner, const bool *done, const uint32_t 
         id = job->ops[loop[(first + i + 1) % length]].id;
         bytes_format(&text, "%s", id ? id : "?");
     }
-    mistake_value(&planner->mistakes, waits_for(job, loop[first], done)->node,
-                  "leave one of these connections out",
+    mistake_value(&planner->mistakes, waits_for(job, loop[first], done, false)->node,
+                  reads_table(job, loop, length)
+                      ? "give one of its tables a delay, as in {from: OPERATOR, delay: 1h}"
+                      : "leave one of these connections out, or read a table with a delay there",
                   "operators read each other in a loop: %.*s%s", (int)text.size,
                   (const char *)text.data, length > LOOP_SHOWN ? ", ..." : "");
     bytes_clear(&text);
+}
+
+/* Its publishers come later: planning begins without knowing their columns. */
+static void look_ahead(struct job_op *op, const bool *done)
+{
+    for (uint32_t k = 0; k < op->table_count; k++)
+        op->tables[k].ahead = op->tables[k].op != FIELD_NONE && !done[op->tables[k].op];
 }
 
 void order_make(struct planner *planner)
@@ -83,8 +104,11 @@ void order_make(struct planner *planner)
 
     planner->order = arena_new(planner->arena, (job->op_count + 1) * sizeof(*planner->order));
     while (count < job->op_count) {
-        uint32_t op = find_ready(job, done);
+        uint32_t op = find_ready(job, done, true);
+        if (op == FIELD_NONE)
+            op = find_ready(job, done, false);
         if (op != FIELD_NONE) {
+            look_ahead(&job->ops[op], done);
             done[op] = true;
             planner->order[count++] = op;
             continue;

@@ -67,6 +67,8 @@ static void make_op(struct planner *planner, uint32_t index)
     op->inputs = arena_new(planner->arena, (op->input_count + 1) * sizeof(*op->inputs));
     op->outputs = arena_new(planner->arena, (op->output_count + 1) * sizeof(*op->outputs));
     op->tables = arena_new(planner->arena, (job_op->table_count + 1) * sizeof(*op->tables));
+    op->delays_ms = arena_new(planner->arena, (job_op->table_count + 1) * sizeof(*op->delays_ms));
+    op->looped = arena_new(planner->arena, (job_op->table_count + 1) * sizeof(*op->looped));
     for (uint32_t i = 0; i < op->output_count; i++)
         op->outputs[i].table = FIELD_NONE;
     for (uint32_t i = 0; i < job_op->table_count; i++)
@@ -101,6 +103,7 @@ static void finish(struct planner *planner)
     prune_columns(planner);
     edges_make(planner);
     tables_make(planner);
+    loops_make(planner);
     streams_make(planner);
     chains_make(planner);
     determinism_make(planner);
@@ -123,8 +126,7 @@ static bool validate(struct planner *planner)
     job_read(&planner->job);
     make_ops(planner);
     order_make(planner);
-    for (uint32_t i = 0; i < planner->plan->op_count; i++)
-        typing_op(planner, planner->order[i]);
+    typing_make(planner);
     splits_make(planner);
     return mistakes_total(&planner->mistakes) == 0;
 }

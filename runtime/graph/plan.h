@@ -61,6 +61,10 @@ struct plan_op {
     uint32_t state_count;       /* of def->states */
     struct store_state *states; /* resolved layouts; names are `id.state` */
     uint32_t *tables;           /* for each of def->tables: plan table, FIELD_NONE: not given */
+    int64_t *delays_ms;         /* the same: a row sees versions closed that long before it */
+    bool *looped;               /* the same: with a delay, and fed by what this operator sends */
+    bool settles; /* all looped tables are complete up to a row once all that is before it has left,
+                      so that at a barrier no row at or before the watermark stays behind */
     bool lookup_latest;         /* `lookup: latest`: the newest version, no waiting */
     uint32_t split_count;       /* sources */
     const struct split *splits; /* index: SPLITS_MAX x the source's number + place in the list,
@@ -87,6 +91,7 @@ struct plan_table {
     uint32_t key_count;
     int64_t period_ms; /* 1: any time */
     bool replace;
+    int64_t delay_ms;       /* the longest of its readers' */
     uint32_t ranking_count; /* what readers ask for, without doubles */
     const struct plan_ranking {
         uint32_t column, limit;

@@ -239,8 +239,13 @@ static void put_readers(const struct plan *plan, uint32_t table, struct bytes *o
         for (uint32_t k = 0; op->def->tables && op->def->tables[k].name; k++) {
             if (op->tables[k] != table)
                 continue;
-            bytes_format(out, "%s%s (as %s%s)", before, op->id, op->def->tables[k].name,
+            bytes_format(out, "%s%s (as %s%s", before, op->id, op->def->tables[k].name,
                          op->lookup_latest ? ", latest" : "");
+            if (op->delays_ms[k]) {
+                bytes_text(out, ", a delay of ");
+                put_duration(out, op->delays_ms[k]);
+            }
+            bytes_text(out, op->looped[k] ? ", in a loop)" : ")");
             before = ", ";
         }
     }

@@ -1,6 +1,6 @@
 /* planner: what the steps of planning share while a plan is made. The steps, in order: job_read,
- * order_make, typing_op for each operator in that order, splits_make, then (without mistakes)
- * prune_columns, edges_make, tables_make, streams_make, chains_make. */
+ * order_make, typing_make, splits_make, then (without mistakes) prune_columns, edges_make,
+ * tables_make, loops_make, streams_make, chains_make. */
 #ifndef MILLRACE_GRAPH_PLANNER_H
 #define MILLRACE_GRAPH_PLANNER_H
 
@@ -32,14 +32,18 @@ struct planner {
     struct job job;
     uint32_t *order; /* operators, those that others depend on first */
     struct op_facts *facts;
+    const struct schema *stand_ins[TABLES_MAX]; /* for tables of the operator that is described */
 };
 
 /* Kahn's algorithm (1962), the first in the file where several could be next. Tables count as
- * inputs. Each loop is told, and its operators are bad. */
+ * inputs; one with a delay does not where nothing else could be next. A loop without a delay is told,
+ * and its operators are bad. */
 void order_make(struct planner *planner);
 
-/* Schemas, keys, tables and configuration of one operator; those that it depends on are done. */
-void typing_op(struct planner *planner, uint32_t op);
+/* Schemas, keys, tables and configuration of all operators. In a loop the first look at a reader is
+ * without the table that comes later in the order; then all is looked at again with what came of it,
+ * until nothing changes. */
+void typing_make(struct planner *planner);
 
 /* Splits of all sources, as the request says. */
 void splits_make(struct planner *planner);
@@ -49,6 +53,8 @@ void prune_columns(struct planner *planner);
 /* Edges with keys and partitions. */
 void edges_make(struct planner *planner);
 void tables_make(struct planner *planner);
+/* Which delayed tables are fed by their own reader. */
+void loops_make(struct planner *planner);
 /* Which inputs are gated. */
 void streams_make(struct planner *planner);
 void chains_make(struct planner *planner);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define DELAY_MAX_MS (3660 * DAY_MS)
+
 /* ---- names of things, for messages ---- */
 
 static const char *known_operators(const struct job *job, const char *name)
@@ -222,6 +224,44 @@ static bool read_key(const struct job *job, struct job_op *op)
 
 /* ---- tables ---- */
 
+struct table_fields {
+    const char *from;
+    int64_t delay_ms;
+};
+
+static const struct option table_options[] = {
+    {.name = "from",
+     .type = OPT_TEXT,
+     FIELD(struct table_fields, from),
+     .required = true,
+     .help = "The operator that publishes the table."},
+    {.name = "delay",
+     .type = OPT_DURATION,
+     FIELD(struct table_fields, delay_ms),
+     .min.i64 = 1,
+     .max.i64 = DELAY_MAX_MS,
+     .help = "A row sees the newest version that was closed this long before it."},
+    {0},
+};
+
+/* `{from: OPERATOR, delay: 1h}`. */
+static bool read_delayed(const struct job *job, const struct job_op *op,
+                         const struct yaml_node *node, struct job_ref *ref)
+{
+    const struct fill fill = {job->arena, job->mistakes};
+    struct table_fields fields = {0};
+    uint32_t before = mistakes_total(job->mistakes);
+
+    fill_options(&fill, node, table_options, NULL, &fields);
+    if (mistakes_total(job->mistakes) > before)
+        return false;
+    ref->delay_ms = fields.delay_ms;
+    if (ref->delay_ms && op->lookup_latest)
+        return mistake_value(job->mistakes, yaml_get(node, "delay"), "leave one of the two out",
+                             "with `lookup: latest` rows see the newest version at any time");
+    return read_ref(job, fields.from, yaml_get(node, "from"), ref);
+}
+
 static bool read_table(const struct job *job, struct job_op *op, const struct yaml_node *node)
 {
     const struct fill fill = {job->arena, job->mistakes};
@@ -231,8 +271,10 @@ static bool read_table(const struct job *job, struct job_op *op, const struct ya
         names[i] = op->def->tables[i].name;
         if (strcmp(names[i], node->key) != 0)
             continue;
-        text = fill_text(&fill, node, "the operator that publishes the table");
         op->tables[i].node = node;
+        if (node->kind == YAML_MAPPING)
+            return read_delayed(job, op, node, &op->tables[i]);
+        text = fill_text(&fill, node, "the operator that publishes the table");
         return text && read_ref(job, text, node, &op->tables[i]);
     }
     return mistake_key(job->mistakes, node,

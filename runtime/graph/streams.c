@@ -130,6 +130,15 @@ static bool table_runs_ahead(const struct plan *plan, const struct plan_op *op, 
     return false;
 }
 
+/* Whether rows that wait for a looped table may stay behind at a barrier, in each subtask others. */
+static bool stays_behind(const struct plan_op *op)
+{
+    for (uint32_t i = 0; op->def->tables && op->def->tables[i].name; i++)
+        if (op->looped[i])
+            return !op->settles;
+    return false;
+}
+
 static void add_reason(struct bytes *text, const struct plan_op *op, const char *reason)
 {
     bytes_format(text, "%s%s (%s) %s", text->size ? "; " : "", op->id, op->def->name, reason);
@@ -151,6 +160,10 @@ void determinism_make(struct planner *planner)
             add_reason(&text, op,
                        "reads a table that is not fed by all of its own sources: after a restart "
                        "it may see newer rows there");
+        if (stays_behind(op))
+            add_reason(&text, op,
+                       "reads a table with a delay that is also fed by sources which do not feed "
+                       "it: after a restart it may see newer rows there");
         if (unbounded(op))
             add_reason(&text, op, "is unbounded: a silent split is passed over by the clock");
     }

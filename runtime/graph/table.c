@@ -45,6 +45,19 @@ static void add_ranking(struct planner *planner, struct plan_table *table,
     table->rankings = rankings;
 }
 
+static void add_reader(struct planner *planner, uint32_t op, uint32_t use, uint32_t table)
+{
+    struct plan_op *plan_op = &planner->plan->ops[op];
+    struct plan_table *plan_table = &planner->plan->tables[table];
+    int64_t delay_ms = planner->job.ops[op].tables[use].delay_ms;
+
+    plan_op->tables[use] = table;
+    plan_op->delays_ms[use] = delay_ms;
+    if (delay_ms > plan_table->delay_ms)
+        plan_table->delay_ms = delay_ms;
+    add_ranking(planner, plan_table, &plan_op->def->tables[use]);
+}
+
 void tables_make(struct planner *planner)
 {
     const struct job *job = &planner->job;
@@ -59,9 +72,7 @@ void tables_make(struct planner *planner)
             const struct job_ref *ref = &job->ops[i].tables[k];
             if (ref->op == FIELD_NONE)
                 continue;
-            plan->ops[i].tables[k] = table_of(planner, ref);
-            add_ranking(planner, &plan->tables[plan->ops[i].tables[k]],
-                        &plan->ops[i].def->tables[k]);
+            add_reader(planner, i, k, table_of(planner, ref));
         }
     }
 }

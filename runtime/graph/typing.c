@@ -207,18 +207,22 @@ static bool type_table(struct planner *planner, uint32_t op, uint32_t table)
     const struct table_use *use = &planner->plan->ops[op].def->tables[table];
     const struct plan_op *from = ref->op == FIELD_NONE ? NULL : &planner->plan->ops[ref->op];
     const char *name = arena_format(planner->arena, "table \"%s\"", use->name);
+    const struct schema *schema;
+    const struct text_list *key;
     bool good = true;
 
-    if (!from)
+    if (!from || (ref->ahead && !ref->schema))
         return true;
-    if (!from->outputs[ref->port].key || !from->outputs[ref->port].key->count)
+    schema = ref->ahead ? ref->schema : from->outputs[ref->port].schema;
+    key = ref->ahead ? ref->key : from->outputs[ref->port].key;
+    if (!key || !key->count)
         good = mistake_value(&planner->mistakes, ref->node,
                              "take the output of a keyed operator, such as window-aggregate",
                              "output \"%s\" of \"%s\" has no key, so it cannot be a table",
                              from->def->outputs[ref->port].name, from->id);
     for (const struct column_def *want = use->columns; want && want->name; want++)
-        good &= check_column(planner, op, name, want, from->outputs[ref->port].schema, ref->node);
-    return good && check_ranking(planner, op, use, from->outputs[ref->port].schema, ref->node);
+        good &= check_column(planner, op, name, want, schema, ref->node);
+    return good && check_ranking(planner, op, use, schema, ref->node);
 }
 
 /* ---- states ---- */
@@ -260,12 +264,13 @@ static bool type_op(struct planner *planner, uint32_t op)
     const struct plan_op *plan_op = &planner->plan->ops[op];
     bool good = true;
 
+    planner->facts[op] = (struct op_facts){0};
     for (uint32_t i = 0; i < plan_op->input_count; i++)
         good &= type_input(planner, op, i);
     for (uint32_t i = 0; i < planner->job.ops[op].table_count; i++)
         good &= type_table(planner, op, i);
     good = good && typing_options(planner, op);
-    good = good && describe_run(planner, op);
+    good = good && loops_describe(planner, op);
     for (uint32_t i = 0; good && i < plan_op->input_count; i++)
         good &= check_keyed(planner, op, i);
     for (uint32_t i = 0; good && i < plan_op->state_count; i++)

@@ -4,8 +4,15 @@
 
 #include "runtime/graph/planner.h"
 
+#define TYPING_LOOKS_MAX 4u /* at a job with loops, until nothing changes */
+
+/* Schemas, keys, tables and configuration of one operator; those that it depends on are done. */
+void typing_op(struct planner *planner, uint32_t op);
+
 /* Fields of the configuration that name columns or hold expressions, against the first input. */
 bool typing_options(struct planner *planner, uint32_t op);
+/* Calls describe, also where a table is not known yet (loop.c). */
+bool loops_describe(struct planner *planner, uint32_t op);
 /* The schemas and keys of the outputs, after describe. */
 bool typing_outputs(struct planner *planner, uint32_t op);
 

@@ -27,7 +27,7 @@ struct held {        /* a batch and its rows sorted by (time, order) */
 
 struct gate {
     const struct plan_op *op;
-    const struct plan_table *tables[TABLES_MAX];
+    struct gate_table tables[TABLES_MAX];
     uint32_t table_count;
     struct held *heap; /* the earliest first */
     uint32_t count, capacity;
@@ -40,7 +40,7 @@ struct gate {
     uint32_t ref_count, ref_capacity;
 };
 
-struct gate *gate_create(const struct plan_op *op, const struct plan_table *const *tables,
+struct gate *gate_create(const struct plan_op *op, const struct gate_table *tables,
                          uint32_t table_count)
 {
     struct gate *gate = memory_new(sizeof(*gate));
@@ -347,11 +347,13 @@ static int64_t same_versions(const struct gate *gate, int64_t time_ms)
     int64_t last_ms = INT64_MAX;
 
     for (uint32_t i = 0; i < gate->table_count; i++) {
-        int64_t version = replica_version_at(gate->tables[i], time_ms);
-        int64_t period = gate->tables[i]->period_ms > 0 ? gate->tables[i]->period_ms : 1;
+        const struct plan_table *table = gate->tables[i].table;
+        int64_t delay_ms = gate->tables[i].delay_ms;
+        int64_t version = replica_version_at(table, time_ms, delay_ms);
+        int64_t period = table->period_ms > 0 ? table->period_ms : 1;
 
-        if (version <= INT64_MAX - period && version + period - 1 < last_ms)
-            last_ms = version + period - 1;
+        if (version <= INT64_MAX - period - delay_ms && version + delay_ms + period - 1 < last_ms)
+            last_ms = version + delay_ms + period - 1;
     }
     return last_ms;
 }

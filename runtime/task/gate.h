@@ -16,9 +16,14 @@
 
 struct gate;
 
+struct gate_table {
+    const struct plan_table *table;
+    int64_t delay_ms;
+};
+
 /* `tables` of a reader, whose released batches are cut so that all their rows see one version of
  * each; count 0: none. */
-struct gate *gate_create(const struct plan_op *op, const struct plan_table *const *tables,
+struct gate *gate_create(const struct plan_op *op, const struct gate_table *tables,
                          uint32_t table_count);
 void gate_close(struct gate *gate); /* NULL is fine */
 

@@ -46,6 +46,8 @@ struct op_table {
     const struct plan_table *table; /* NULL: not given in the job file */
     struct replica *replica;
     struct replica_reader *reader;
+    int64_t delay_ms; /* of the versions that are seen */
+    bool looped;      /* made from what this operator sends: barriers do not wait for it */
     int64_t version;  /* pinned for the present call; INT64_MIN before the first */
     uint32_t ranking; /* among the table's rankings; FIELD_NONE: none asked for */
 };

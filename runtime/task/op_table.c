@@ -68,7 +68,8 @@ const struct schema *op_table_schema(const struct op *op, uint32_t table)
 /* The version that rows of this time see; what `lookup: latest` sees is whatever is newest. */
 static int64_t version_for(const struct op *op, const struct op_table *own, int64_t time_ms)
 {
-    return op->plan->lookup_latest ? INT64_MAX : replica_version_at(own->table, time_ms);
+    return op->plan->lookup_latest ? INT64_MAX
+                                   : replica_version_at(own->table, time_ms, own->delay_ms);
 }
 
 void op_tables_pin(struct op *op, int64_t time_ms)

@@ -53,15 +53,24 @@ static uint32_t cell_used(const uint8_t *cell)
     return used == 0 ? ROWS_BEGIN : (uint32_t)used;
 }
 
-/* Versions up to this time are whole: of older rows of a key only the newest may be asked for. An
- * operator in order of time is done with all before the row that it sends; one that sends in
- * on_watermark is done with what it has been told, before its watermark comes here. */
-static int64_t complete_ms(const struct op *op)
+/* Versions up to this time are whole and no reader lags behind them: of older rows of a key only the
+ * newest may be asked for, also after a restore. An operator in order of time is done with all before
+ * the row of `version` that it sends; one that sends in on_watermark is done with what it has been
+ * told, before its watermark comes here. Readers lag by their delay. */
+static int64_t complete_ms(const struct op *op, int64_t version)
 {
-    const struct op *from = ((const struct publisher *)op->scratch)->from;
+    const struct publisher *publisher = op->scratch;
+    const struct op *from = publisher->from;
     int64_t done_ms = op->watermark_ms > from->told_ms ? op->watermark_ms : from->told_ms;
+    int64_t delay_ms = publisher->table->delay_ms;
 
-    return from->sorted || done_ms == INT64_MAX ? INT64_MAX : done_ms + 1;
+    if (delay_ms == 0)
+        return from->sorted || done_ms == INT64_MAX ? INT64_MAX : done_ms + 1;
+    if (from->sorted && version > INT64_MIN + 2 && version - 2 > done_ms)
+        done_ms = version - 2;
+    if (done_ms == INT64_MAX)
+        return INT64_MAX;
+    return done_ms < INT64_MIN + delay_ms ? INT64_MIN : done_ms + 1 - delay_ms;
 }
 
 /* What of a cell stays when a row of `version` comes: [*begin, *end). */
@@ -88,7 +97,7 @@ static bool keep_row(struct op *op, uint32_t row, int64_t version, struct error 
     uint32_t begin, end, kept;
     uint64_t used;
 
-    kept_rows(cell, cell_used(cell), complete_ms(op), version, &begin, &end);
+    kept_rows(cell, cell_used(cell), complete_ms(op, version), version, &begin, &end);
     kept = end - begin;
     memmove(cell + ROWS_BEGIN, cell + begin, kept);
     used = ROWS_BEGIN + kept + packed;

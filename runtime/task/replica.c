@@ -55,6 +55,7 @@ struct top {                /* the ranked rows of one version */
 struct replica_reader {
     struct replica *replica;
     struct waker *waker;
+    bool looped;
     atomic_bool attached;
     _Atomic int64_t pinned;  /* version; INT64_MIN: may still ask for any */
     _Atomic uint64_t epoch;  /* of the last pin; EPOCH_RESTING */
@@ -554,7 +555,7 @@ static bool readers_passed(const struct replica *replica, uint64_t checkpoint)
     uint32_t count = atomic_load(&replica->reader_count);
 
     for (uint32_t i = 0; i < count; i++)
-        if (atomic_load(&replica->readers[i].attached) &&
+        if (atomic_load(&replica->readers[i].attached) && !replica->readers[i].looped &&
             atomic_load(&replica->readers[i].passed) < checkpoint)
             return false;
     return true;
@@ -584,6 +585,16 @@ static bool barrier_step(struct replica *replica)
     return true;
 }
 
+static bool any_aligned(const struct replica *replica)
+{
+    uint32_t count = atomic_load(&replica->reader_count);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (!replica->readers[i].looped)
+            return true;
+    return false;
+}
+
 static bool input_step(struct replica *replica, struct input *input)
 {
     struct element element;
@@ -603,7 +614,7 @@ static bool input_step(struct replica *replica, struct input *input)
             break;
         case ELEMENT_BARRIER:
             input->barrier = element.checkpoint;
-            if (element.checkpoint > replica->target)
+            if (element.checkpoint > replica->target && any_aligned(replica))
                 replica->target = element.checkpoint; /* a newer one supersedes */
             break;
         }
@@ -623,7 +634,7 @@ bool replica_step(struct replica *replica)
 }
 
 /* ---- readers ---- */
-struct replica_reader *replica_attach(struct replica *replica, struct waker *waker)
+struct replica_reader *replica_attach(struct replica *replica, struct waker *waker, bool looped)
 {
     uint32_t place = atomic_fetch_add(&replica->reader_count, 1);
     struct replica_reader *reader = &replica->readers[place];
@@ -631,6 +642,7 @@ struct replica_reader *replica_attach(struct replica *replica, struct waker *wak
     CHECK(place < READERS_MAX);
     reader->replica = replica;
     reader->waker = waker;
+    reader->looped = looped;
     atomic_store(&reader->pinned, INT64_MIN);
     atomic_store(&reader->epoch, EPOCH_RESTING);
     atomic_store(&reader->attached, true);
@@ -659,11 +671,15 @@ void replica_reader_passed(struct replica_reader *reader, uint64_t checkpoint)
     waker_wake(reader->replica->waker);
 }
 
-int64_t replica_version_at(const struct plan_table *table, int64_t time_ms)
+int64_t replica_version_at(const struct plan_table *table, int64_t time_ms, int64_t delay_ms)
 {
     int64_t period = table->period_ms > 0 ? table->period_ms : 1;
-    int64_t rest = time_ms % period;
+    int64_t rest;
 
+    if (time_ms < INT64_MIN + delay_ms + period)
+        return INT64_MIN;
+    time_ms -= delay_ms;
+    rest = time_ms % period;
     return time_ms - (rest < 0 ? rest + period : rest);
 }
 

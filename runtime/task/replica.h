@@ -3,9 +3,9 @@
  *
  * Publishing side: rows leave an output port as (hash, key, version, packed row) and are kept in
  * keyed state; after a restore they are sent again, so that the checkpoint holds a table once.
- * A row of event time t (window end - 1) belongs to version t + 1. A request at time t sees
- * version floor(t / period) * period and may be served once every publisher's watermark is at or
- * past version - 1. Old versions are freed when no reader needs them. */
+ * A row of event time t (window end - 1) belongs to version t + 1. A request at time t with delay d
+ * sees version floor((t - d) / period) * period and may be served once every publisher's watermark is
+ * at or past version - 1. Old versions are freed when no reader needs them. */
 #ifndef MILLRACE_TASK_REPLICA_H
 #define MILLRACE_TASK_REPLICA_H
 
@@ -25,8 +25,9 @@ bool replica_step(struct replica *replica);  /* true: did something */
 
 /* ---- readers: each on its own thread ---- */
 struct replica_reader;
-/* Any thread, before the writer's first step. `waker` is woken when progress or barrier moves. */
-struct replica_reader *replica_attach(struct replica *replica, struct waker *waker);
+/* Any thread, before the writer's first step. `waker` is woken when progress or barrier moves.
+ * `looped`: the reader feeds the publishers; barriers do not wait for each other. */
+struct replica_reader *replica_attach(struct replica *replica, struct waker *waker, bool looped);
 void replica_detach(struct replica_reader *reader);
 
 /* Progress: every version up to this time (ms) is complete: the minimum of the publishers'
@@ -34,11 +35,11 @@ void replica_detach(struct replica_reader *reader);
 int64_t replica_progress(const struct replica *replica);
 /* The last checkpoint whose barrier has come from every publisher (0: none), all deltas before it
  * applied. The writer goes on with a publisher past its barrier only once all have sent it and
- * every reader has passed it (replica_reader_passed), so readers see one cut. */
+ * every reader that is not looped has passed it (replica_reader_passed), so readers see one cut. */
 uint64_t replica_barrier(const struct replica *replica);
 void replica_reader_passed(struct replica_reader *reader, uint64_t checkpoint);
-/* The version that a request at this time sees. */
-int64_t replica_version_at(const struct plan_table *table, int64_t time_ms);
+/* The version that a request at this time sees, with a delay. */
+int64_t replica_version_at(const struct plan_table *table, int64_t time_ms, int64_t delay_ms);
 
 /* Pins a version (not above progress) for look-ups until the next pin; versions below the lowest
  * pin of all readers may be freed. Versions of one reader do not go down, except that `latest`

@@ -50,8 +50,9 @@ static int64_t table_limit(const struct op_table *table)
 
     if (progress == INT64_MAX || progress == INT64_MIN)
         return progress;
-    version = replica_version_at(table->table, progress);
-    return version > INT64_MAX - period ? INT64_MAX : version + period - 1;
+    version = replica_version_at(table->table, progress, 0);
+    return version > INT64_MAX - period - table->delay_ms ? INT64_MAX
+                                                          : version + period - 1 + table->delay_ms;
 }
 
 /* Rows up to this time may go on. Readers of tables wait for the watermark too: versions that a
@@ -91,16 +92,29 @@ static enum progress gate_work(struct subtask *subtask)
     return PROGRESS_DONE;
 }
 
+/* Whether it looks up a table that is made from what it sends. */
+static bool looped(const struct subtask *subtask)
+{
+    const struct op *head = subtask_head(subtask);
+
+    for (uint32_t i = 0; i < TABLES_MAX; i++)
+        if (head->tables[i].looped)
+            return true;
+    return false;
+}
+
 /* Whether enough rows wait for nothing but tables. Reading more would not bring these on: the first
  * row's version is no later than its time, and the input's watermark has passed that, so the
  * publishers' upstream has sent a watermark which completes the version, on every edge and before any
  * barrier that stands in our channels. (Two readers that wait for each other's sources would each
  * need a version past the watermark that the other one has seen.) Blocking earlier, on rows past the
- * watermark, could be for ever. */
+ * watermark, could be for ever. So could it be where a looped table waits for sources of its own: its
+ * publisher may stand at a barrier that our own rows have yet to bring. */
 static bool gate_full(const struct subtask *subtask)
 {
     return subtask->gate && gate_rows(subtask->gate) >= GATE_ROWS &&
-           gate_first(subtask->gate) <= input_watermark(subtask->input);
+           gate_first(subtask->gate) <= input_watermark(subtask->input) &&
+           (subtask_head(subtask)->plan->settles || !looped(subtask));
 }
 
 /* Between batches: no row from before this time will look anything up. */
@@ -125,7 +139,7 @@ static void tables_passed(struct subtask *subtask, uint64_t checkpoint)
     struct op *head = subtask_head(subtask);
 
     for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].reader)
+        if (head->tables[i].reader && !head->tables[i].looped)
             replica_reader_passed(head->tables[i].reader, checkpoint);
 }
 
@@ -143,7 +157,7 @@ static bool barrier_aligned(const struct subtask *subtask)
     if (!input_aligned(subtask->input))
         return false;
     for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].reader &&
+        if (head->tables[i].reader && !head->tables[i].looped &&
             replica_barrier(head->tables[i].replica) < subtask->barrier.checkpoint)
             return false;
     return true;
@@ -184,6 +198,15 @@ static enum progress barrier_pass(struct subtask *subtask)
     return PROGRESS_DONE;
 }
 
+/* Whether rows at or before the watermark still wait for a looped table. All that these need is on its
+ * way, from before the barrier: it is waited for, so that every subtask passes the barrier with the
+ * same watermark and nothing held below it (see ARCHITECTURE). */
+static bool settling(const struct subtask *subtask)
+{
+    return subtask->gate && gate_rows(subtask->gate) > 0 && subtask_head(subtask)->plan->settles &&
+           gate_first(subtask->gate) <= input_watermark(subtask->input);
+}
+
 /* With the chain quiet. Once aligned, all that can be released is processed before the snapshot: a
  * row that is still held after a restore must not need a version of a table that is gone then. */
 static enum progress barrier_work(struct subtask *subtask)
@@ -199,7 +222,7 @@ static enum progress barrier_work(struct subtask *subtask)
     if (subtask->gate && subtask->waiting)
         return PROGRESS_NONE;
     progress = gate_work(subtask);
-    return progress == PROGRESS_NONE ? barrier_pass(subtask) : progress;
+    return progress == PROGRESS_NONE && !settling(subtask) ? barrier_pass(subtask) : progress;
 }
 
 /* ---- commands ---- */

@@ -201,20 +201,22 @@ static void op_tables(struct op *op, struct subtask *subtask)
         own->ranking = ranking_of(own->table, &op->def->tables[i]);
         own->replica = subtask->host->replica(subtask->host, own->table->index);
         CHECK(own->replica);
-        own->reader = replica_attach(own->replica, subtask->waker);
+        own->delay_ms = op->plan->delays_ms[i];
+        own->looped = op->plan->looped[i];
+        own->reader = replica_attach(own->replica, subtask->waker, own->looped);
     }
 }
 
 static struct gate *make_gate(const struct op *head)
 {
-    const struct plan_table *tables[TABLES_MAX];
+    struct gate_table tables[TABLES_MAX];
     uint32_t count = 0;
 
     if (!any_input(head->plan, is_gated))
         return NULL;
     for (uint32_t i = 0; i < TABLES_MAX; i++)
         if (head->tables[i].table && !head->plan->lookup_latest)
-            tables[count++] = head->tables[i].table;
+            tables[count++] = (struct gate_table){head->tables[i].table, head->tables[i].delay_ms};
     return gate_create(head->plan, tables, count);
 }
 

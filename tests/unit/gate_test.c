@@ -177,7 +177,7 @@ static void model_test(void **state)
 static void versions_test(void **state)
 {
     const struct plan_table tables[] = {{.period_ms = 10}, {.period_ms = 15}};
-    const struct plan_table *const both[] = {&tables[0], &tables[1]};
+    const struct gate_table both[] = {{&tables[0], 0}, {&tables[1], 17}};
     struct gate *gate = gate_create(&plan_op, both, 2);
     struct items items = {0};
     struct row rows[32];
@@ -193,15 +193,17 @@ static void versions_test(void **state)
             const struct batch *batch = items_first(&items)->batch;
 
             /* with test limits they are cut at BATCH_ROWS_MAX too */
-            if (count == 0 || batch_time(batch)[0] % 10 == 0 || batch_time(batch)[0] % 15 == 0)
+            if (count == 0 || batch_time(batch)[0] % 10 == 0 ||
+                (batch_time(batch)[0] - 17) % 15 == 0)
                 begins[count++] = batch_time(batch)[0];
         }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 6);
     assert_int_equal(begins[0], -2);
     assert_int_equal(begins[1], 0);
-    assert_int_equal(begins[2], 10);
-    assert_int_equal(begins[3], 15);
-    assert_int_equal(begins[4], 20);
+    assert_int_equal(begins[2], 2);
+    assert_int_equal(begins[3], 10);
+    assert_int_equal(begins[4], 17);
+    assert_int_equal(begins[5], 20);
     gate_close(gate);
     items_clear(&items);
 }

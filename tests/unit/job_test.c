@@ -292,14 +292,44 @@ static const struct bad_file {
                 "  - {id: d, kind: test/map, from: d}\n"
                 "  - {id: e, kind: test/map, from: c, filter: nothing is told of it}\n",
      "job.yaml:4:35: operators[1].from: operators read each other in a loop: a reads c, c reads b, "
-     "b reads a; leave one of these connections out\n"
+     "b reads a; leave one of these connections out, or read a table with a delay there\n"
      "job.yaml:7:35: operators[4].from: operators read each other in a loop: d reads d; leave one "
-     "of these connections out\n"},
+     "of these connections out, or read a table with a delay there\n"},
     {"cycle through a table",
      JOB SOURCE "  - {id: a, kind: test/score, from: s, key: user, tables: {popular: b}}\n"
                 "  - {id: b, kind: test/count, from: a, key: item, window: {tumbling: 1h}}\n",
      "job.yaml:4:69: operators[1].tables.popular: operators read each other in a loop: a reads b, "
-     "b reads a; leave one of these connections out\n"},
+     "b reads a; give one of its tables a delay, as in {from: OPERATOR, delay: 1h}\n"},
+    {"cycle beside one with a delay",
+     JOB SOURCE "  - {id: a, kind: test/score, from: s, key: user, tables: {popular: {from: b, "
+                "delay: 1h}, extra: b}}\n"
+                "  - {id: b, kind: test/count, from: a, key: item, window: {tumbling: 1h}}\n",
+     "job.yaml:4:98: operators[1].tables.extra: operators read each other in a loop: a reads b, "
+     "b reads a; give one of its tables a delay, as in {from: OPERATOR, delay: 1h}\n"},
+    {"delays",
+     JOB SOURCE
+     "  - {id: a, kind: test/score, from: s, key: user, tables: {popular: {from: b, delay: 0s}, "
+     "extra: {delay: 1h}}}\n"
+     "  - {id: b, kind: test/count, from: s, key: item, window: {tumbling: 1h}}\n"
+     "  - {id: c, kind: test/score, from: s, key: user, tables: {popular: {from: b, dely: 1h}, "
+     "extra: [b]}}\n"
+     "  - {id: d, kind: test/score, from: s, key: user, lookup: latest, tables: {popular: {from: "
+     "b, delay: 1h}}}\n",
+     "job.yaml:4:86: operators[1].tables.popular.delay: \"0s\" is out of range; write a value from "
+     "1ms to 3660d\n"
+     "job.yaml:4:98: operators[1].tables.extra.from: \"from\" is missing; give it a text\n"
+     "job.yaml:6:79: operators[3].tables.popular.dely: there is no field \"dely\" here; did you "
+     "mean \"delay\"; known are from, delay\n"
+     "job.yaml:6:97: operators[3].tables.extra: a list stands where the operator that publishes "
+     "the table is due\n"
+     "job.yaml:7:102: operators[4].tables.popular.delay: with `lookup: latest` rows see the newest "
+     "version at any time; leave one of the two out\n"},
+    {"a loop whose table lacks a column",
+     JOB SOURCE "  - {id: a, kind: test/score, from: s, key: user, tables: {popular: {from: b, "
+                "delay: 1h}}}\n"
+                "  - {id: b, kind: test/pairs, from: a}\n",
+     "job.yaml:4:76: operators[1].tables.popular.from: table \"popular\" of test/score needs a "
+     "column \"rows\", which is not there; known are user, item, rating\n"},
     {"union",
      JOB SOURCE "  - {id: s2, kind: test/source, path: x, schema: {user: i64, thing: utf8}}\n"
                 "  - {id: s3, kind: test/source, path: x, schema: {user: i64, item: utf8}}\n"

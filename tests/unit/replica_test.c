@@ -62,7 +62,7 @@ static void bench_open(struct bench *bench, int64_t period_ms, bool replace)
         channel_set_wakers(bench->channels[i], &waker, &waker);
     }
     bench->replica = replica_create(&bench->plan, 0, bench->channels, PUBLISHERS, &waker);
-    bench->reader = replica_attach(bench->replica, &waker);
+    bench->reader = replica_attach(bench->replica, &waker, false);
 }
 
 static void bench_close(struct bench *bench)
@@ -243,11 +243,11 @@ static void version_of_a_time(void **state)
     const struct plan_table table = {.period_ms = 10};
 
     (void)state;
-    assert_int_equal(replica_version_at(&table, 0), 0);
-    assert_int_equal(replica_version_at(&table, 9), 0);
-    assert_int_equal(replica_version_at(&table, 10), 10);
-    assert_int_equal(replica_version_at(&table, -1), -10);
-    assert_int_equal(replica_version_at(&table, -10), -10);
+    assert_int_equal(replica_version_at(&table, 0, 0), 0);
+    assert_int_equal(replica_version_at(&table, 9, 0), 0);
+    assert_int_equal(replica_version_at(&table, 10, 0), 10);
+    assert_int_equal(replica_version_at(&table, -1, 0), -10);
+    assert_int_equal(replica_version_at(&table, -10, 0), -10);
 }
 
 /* What no reader can ask for is unlinked although its list has room, also of keys that stay as they
@@ -259,7 +259,7 @@ static void old_versions_go_when_no_reader_needs_them(void **state)
 
     (void)state;
     bench_open(&bench, 10, false);
-    slow = replica_attach(bench.replica, &waker);
+    slow = replica_attach(bench.replica, &waker, false);
     for (int64_t version = 10; version <= 30; version += 10)
         send_row(&bench, 0, 1, (double)version, version);
     send_watermark(&bench, 0, 39);
@@ -499,8 +499,8 @@ static void readers_on_threads(void **state)
     bench_open(&bench, 10, false);
     replica_rest(bench.reader, INT64_MAX);
     for (int i = 0; i < 2; i++) {
-        readings[i] =
-            (struct reading){&bench, replica_attach(bench.replica, &waker), &stop, &failures};
+        readings[i] = (struct reading){&bench, replica_attach(bench.replica, &waker, false), &stop,
+                                       &failures};
         assert_int_equal(pthread_create(&threads[i], NULL, read_many, &readings[i]), 0);
     }
     for (int v = 1; v <= 300; v++) {
