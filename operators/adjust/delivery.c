@@ -46,7 +46,7 @@ static const struct port delivery_in[] = {
     {0},
 };
 static const struct port delivery_out[] = {
-    {"out", .keyed = true, .help = "The same, with variants, reordered."},
+    {"out", .keyed = true, .help = "The same, with variants."},
     {0},
 };
 static const struct column_def model_columns[] = {{"model", TYPE_I64},
@@ -114,21 +114,43 @@ static void find_weights(struct op *op, double *weights)
             row ? table_row_f64(row, op_table_column(op, 0, columns[i])) : delivery_start[i];
 }
 
-static void place_item(const struct delivery_config *config, const double *weights,
-                       const struct link *link, bool low, double native, double **values,
-                       uint32_t item)
+/* The native rates of all items; NaN where null. */
+static const double *numbers_of(const struct column *column, uint32_t rows, struct block **memory)
 {
-    const struct ladder *ladder = &ladders[config->content];
-    uint32_t rung = delivery_rung(weights, link, ladder, native, low, config->enough);
-    double rate = native * ladder->shares[rung];
-    double p = delivery_probability(weights, link, rate);
+    double *numbers;
 
-    if (isnan(native))
-        return;
-    values[VARIANT][item] = ladder->shares[rung];
-    values[BITRATE][item] = rate;
-    values[P_START][item] = isnan(p) ? 1 : p;
-    values[RANK][item] = isnan(p) ? 0 : log(.2 + .8 * p) - (p < config->gate ? 2 : 0);
+    *memory = NULL;
+    if (column->type == TYPE_F64 && !column->validity)
+        return column->values;
+    *memory = block_create((rows + 1ul) * sizeof(*numbers));
+    numbers = (double *)(void *)(*memory)->data;
+    for (uint32_t row = 0; row < rows; row++)
+        numbers[row] = column_number(column, row);
+    return numbers;
+}
+
+static void choose(struct op *op, const struct batch *in, const double *native,
+                   double *const *values)
+{
+    const struct delivery_config *config = op_config(op);
+    const struct delivery_scratch *scratch = op_scratch(op);
+    double weights[DELIVERY_WEIGHTS];
+
+    find_weights(op, weights);
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        struct link link = {column_number(batch_column(in, scratch->q20), row),
+                            column_number(batch_column(in, scratch->mean), row),
+                            column_number(batch_column(in, scratch->rtt), row),
+                            column_number(batch_column(in, scratch->loss), row)};
+        bool low = column_number(batch_column(in, scratch->low), row) > 0;
+        struct delivery_choices choices;
+        uint32_t begin, end;
+        list_range(&scratch->layout, in, row, &begin, &end);
+        choices = (struct delivery_choices){values[VARIANT] + begin, values[BITRATE] + begin,
+                                            values[P_START] + begin, values[RANK] + begin};
+        delivery_choose(weights, &link, &ladders[config->content], low, config->enough,
+                        config->gate, native + begin, end - begin, &choices);
+    }
 }
 
 static bool delivery_process(struct op *op, uint32_t port, const struct batch *in,
@@ -136,27 +158,18 @@ static bool delivery_process(struct op *op, uint32_t port, const struct batch *i
 {
     const struct delivery_scratch *scratch = op_scratch(op);
     const struct batch *items = list_items(&scratch->layout, in);
-    const struct column *native = batch_column(items, scratch->weight);
-    double weights[DELIVERY_WEIGHTS], *values[ADDED];
+    double *values[ADDED];
     struct column *added[ADDED];
+    struct block *memory;
+    const double *native = numbers_of(batch_column(items, scratch->weight), items->rows, &memory);
 
     (void)port;
     (void)err; /* cannot fail */
-    find_weights(op, weights);
     for (uint32_t i = 0; i < ADDED; i++)
         added[i] = list_column(items->rows, &values[i]);
-    for (uint32_t row = 0; row < batch_rows(in); row++) {
-        struct link link = {column_number(batch_column(in, scratch->q20), row),
-                            column_number(batch_column(in, scratch->mean), row),
-                            column_number(batch_column(in, scratch->rtt), row),
-                            column_number(batch_column(in, scratch->loss), row)};
-        bool low = column_number(batch_column(in, scratch->low), row) > 0;
-        uint32_t begin, end;
-        list_range(&scratch->layout, in, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++)
-            place_item(op_config(op), weights, &link, low, column_number(native, i), values, i);
-    }
-    list_emit(op, &scratch->layout, in, added, UINT32_MAX);
+    choose(op, in, native, values);
+    block_release(&memory);
+    list_emit(op, &scratch->layout, in, added, LIST_LEAVE);
     return true;
 }
 

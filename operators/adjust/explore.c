@@ -244,7 +244,7 @@ static void put_items(struct op *op, const struct batch *items, const struct req
 {
     const struct explore_config *config = op_config(op);
     const struct explore_scratch *scratch = op_scratch(op);
-    uint32_t count = request->candidates;
+    uint32_t count = request->candidates, kept = config->all ? count : request->length;
     struct block *memory = block_create((count + 1ul) * (2 * sizeof(struct list_place) + 8) + 64);
     struct list_place *greedy = (struct list_place *)(void *)memory->data, *drawn = greedy + count;
     uint64_t *ids = (uint64_t *)(void *)(drawn + count);
@@ -252,15 +252,15 @@ static void put_items(struct op *op, const struct batch *items, const struct req
     for (uint32_t i = 0; i < count; i++)
         greedy[i] =
             (struct list_place){value_of(scratch, items, request->begin + i), request->begin + i};
-    list_order(greedy, count);
+    list_best(greedy, count, kept);
     if (request->random) {
         ids_part(batch_column(items, scratch->item), request->begin, count, ids);
         for (uint32_t i = 0; i < count; i++)
             drawn[i] = (struct list_place){
                 (double)(hash_draw(op_seed(op) ^ request->rec, ids[i]) >> 11), request->begin + i};
-        list_order(drawn, count);
+        list_best(drawn, count, kept);
     }
-    for (uint32_t k = 0; k < (config->all ? count : request->length); k++) {
+    for (uint32_t k = 0; k < kept; k++) {
         uint32_t place = request->random ? drawn[k].place : greedy[k].place;
         builder_child_row(list);
         for (uint32_t i = 0; i < items->column_count; i++)

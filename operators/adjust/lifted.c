@@ -2,13 +2,18 @@
  * of them in the instance is no state. */
 #include "operators/adjust/lifted.h"
 
+#include "operators/model/classes.h"
 #include "operators/model/lift.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MEMO_SIZE 4096u /* terms; a power of two */
+#define MEMO_SIZE 4096u             /* terms; a power of two */
+#define UNLEVELLED FACTOR_CELLS_MAX /* the place of items without a level */
+#define TERMS_MAX (FACTOR_CELLS_MAX + 1)
+
+static_assert(CLASSES_MAX <= TERMS_MAX, "there is a term for each class");
 
 const struct option lifted_options[] = {
     {.name = "class",
@@ -43,10 +48,9 @@ const struct option lifted_options[] = {
     {.name = "top",
      .type = OPT_I64,
      FIELD(struct lifted_config, top),
-     .def.i64 = 100000,
-     .min.i64 = 1,
      .max.i64 = 100000,
-     .help = "Items that stay in the list."},
+     .help =
+         "Items that stay in the list, the best first; 0: all, in the order in which they came."},
     {0},
 };
 const struct port lifted_in[] = {
@@ -149,6 +153,12 @@ struct evidence { /* of a factor */
     int64_t version; /* that the next two are of */
     double prior;
     struct memo memo[MEMO_SIZE];
+    struct classes classes; /* of the items */
+    uint32_t request;       /* counted: whose `terms` are known */
+    struct {
+        double term;
+        uint32_t request;
+    } terms[TERMS_MAX]; /* of the present request, by class or by level */
 };
 
 struct lifted {
@@ -375,13 +385,72 @@ static uint32_t *levels_of(const struct evidence *evidence, const struct batch *
     return (uint32_t *)(void *)(*memory)->data;
 }
 
-static void fill_terms(struct op *op, struct lifted *lifted, struct evidence *evidence,
-                       const struct batch *in, double *terms)
+/* Items [begin, end) of one request: `places` tells each one's place in `terms`, where the request's
+ * other half, class or level, is the same for all. */
+struct request {
+    uint32_t begin, end;
+    uint64_t class; /* where it is not the items' */
+    uint32_t found;
+    bool by_class;
+};
+
+static double find_term(struct op *op, const struct lifted *lifted, struct evidence *evidence,
+                        const struct request *request, uint32_t place)
 {
-    const struct batch *items = list_items(&lifted->layout, in);
-    struct block *class_memory, *level_memory;
-    const uint64_t *classes = ids_of(in, items, evidence->class, &class_memory);
-    const uint32_t *levels = levels_of(evidence, in, items, &level_memory);
+    double term = request->by_class
+                      ? recall(op, lifted, evidence, evidence->classes.ids[place], request->found)
+                      : recall(op, lifted, evidence, request->class,
+                               (place == UNLEVELLED ? FACTOR_NONE : place) | FACTOR_NONE << 16);
+
+    evidence->terms[place].term = term;
+    evidence->terms[place].request = evidence->request;
+    return term;
+}
+
+static void fill_request(struct op *op, const struct lifted *lifted, struct evidence *evidence,
+                         const struct request *request, const uint16_t *places, double *terms)
+{
+    if (++evidence->request == 0) { /* has come round */
+        memset(evidence->terms, 0, sizeof(evidence->terms));
+        evidence->request = 1;
+    }
+    for (uint32_t i = request->begin; i < request->end; i++)
+        terms[i] = evidence->terms[places[i]].request == evidence->request
+                       ? evidence->terms[places[i]].term
+                       : find_term(op, lifted, evidence, request, places[i]);
+}
+
+/* Levels without parents are places as they are. False: some have parents. */
+static bool place_levels(const uint32_t *levels, uint32_t rows, uint16_t *places)
+{
+    uint32_t parents = FACTOR_NONE;
+
+    for (uint32_t row = 0; row < rows; row++) {
+        uint32_t level = factor_level(levels[row]);
+        places[row] = (uint16_t)(level < UNLEVELLED ? level : UNLEVELLED);
+        parents &= factor_parent(levels[row]);
+    }
+    return parents == FACTOR_NONE;
+}
+
+/* The places of all items, where one half is the request's and the other can be an array's index. */
+static bool find_places(struct evidence *evidence, const struct batch *items,
+                        const uint32_t *levels, uint16_t *places)
+{
+    if (evidence->class.listed == evidence->at.listed)
+        return false;
+    if (evidence->class.listed)
+        return classes_number(&evidence->classes, batch_column(items, evidence->class.column),
+                              items->rows, places);
+    return place_levels(levels, items->rows, places);
+}
+
+/* One by one: rows that are items, class and level both of the items, or too many classes. */
+static void fill_singly(struct op *op, struct lifted *lifted, struct evidence *evidence,
+                        const struct batch *in, const uint32_t *levels, double *terms)
+{
+    struct block *memory;
+    const uint64_t *classes = ids_of(in, list_items(&lifted->layout, in), evidence->class, &memory);
 
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         uint32_t begin, end;
@@ -390,8 +459,42 @@ static void fill_terms(struct op *op, struct lifted *lifted, struct evidence *ev
             terms[i] = recall(op, lifted, evidence, classes[evidence->class.listed ? i : row],
                               levels[evidence->at.listed ? i : row]);
     }
-    block_release(&class_memory);
-    block_release(&level_memory);
+    block_release(&memory);
+}
+
+static void fill_by_places(struct op *op, struct lifted *lifted, struct evidence *evidence,
+                           const struct batch *in, const uint32_t *levels, const uint16_t *places,
+                           double *terms)
+{
+    struct request request = {.by_class = evidence->class.listed};
+    struct block *memory = NULL;
+    const uint64_t *classes =
+        request.by_class ? NULL
+                         : ids_of(in, list_items(&lifted->layout, in), evidence->class, &memory);
+
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        list_range(&lifted->layout, in, row, &request.begin, &request.end);
+        request.class = classes ? classes[row] : 0;
+        request.found = request.by_class ? levels[row] : 0;
+        fill_request(op, lifted, evidence, &request, places, terms);
+    }
+    block_release(&memory);
+}
+
+static void fill_terms(struct op *op, struct lifted *lifted, struct evidence *evidence,
+                       const struct batch *in, double *terms)
+{
+    const struct batch *items = list_items(&lifted->layout, in);
+    struct block *memory, *place_memory = block_create((items->rows + 1ul) * sizeof(uint16_t));
+    const uint32_t *levels = levels_of(evidence, in, items, &memory);
+    uint16_t *places = (uint16_t *)(void *)place_memory->data;
+
+    if (find_places(evidence, items, levels, places))
+        fill_by_places(op, lifted, evidence, in, levels, places, terms);
+    else
+        fill_singly(op, lifted, evidence, in, levels, terms);
+    block_release(&memory);
+    block_release(&place_memory);
 }
 
 void lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in)

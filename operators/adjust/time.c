@@ -1,6 +1,6 @@
 /* adjust/time: moves items up whose class goes with this hour of the day and this kind of day.
- * In: recommendations (`items` with score), or impressions. Out: the same with reasons.time, in the new
- * order, cut at `top`. Table `lifts`, of one of two kinds:
+ * In: recommendations (`items` with score), or impressions. Out: the same with reasons.time; with `top`
+ * in the new order and cut. Table `lifts`, of one of two kinds:
  *
  * feature/lift: how the class is clicked at this local hour of working days or weekends (columns
  * hour_local and weekday, 0 Monday) against what was predicted; neighbouring hours are smoothed, and
@@ -56,10 +56,8 @@ static const struct option time_options[] = {
     {.name = "top",
      .type = OPT_I64,
      FIELD(struct lifted_config, top),
-     .def.i64 = 100,
-     .min.i64 = 1,
      .max.i64 = 100000,
-     .help = "Items that stay in the list."},
+     .help = "Items that stay in the list, the best first; 0: all, in the order in which they came."},
     {0},
 };
 static const struct factor time_factor = {
@@ -132,7 +130,7 @@ static bool time_describe(struct describe *describe, struct error *err)
     bool shares = holds_shares(lifts);
     struct lifted_config config = config_of(describe_config(describe), shares);
 
-    if (!shares && !is_list(lifts, "levels"))
+    if (!shares && !is_list(lifts, "levels") && describe_table_known(describe, LIFTS))
         return describe_error(describe, err, "tables.lifts", "name a feature/lift or feature/share",
                               "that table has neither lifts nor shares");
     if (!shares)

@@ -2,11 +2,19 @@
 #include "operators/model/delivery.h"
 
 #include "operators/model/lift.h"
+#include "operators/model/vector.h"
+
+#include "runtime/base/check.h"
 
 #include <math.h>
 
-#define FLOOR_MBIT .01 /* of throughput and rate: the logarithm of a dead link */
+#define FLOOR_MBIT .01               /* of throughput and rate: the logarithm of a dead link */
+#define FLOOR_LOG -4.605170185988091 /* its logarithm */
 #define RTT_MS 50.0
+#define CHUNK 128u
+#define LOGIT_MAX 80.0f /* whose exponential is a float */
+#define RUNGS_MAX 8u
+#define GATED 2.0 /* what a variant that does not start loses in the order */
 
 const double delivery_start[DELIVERY_WEIGHTS] = {1.5, 1.2, 1, -.3, -.5};
 
@@ -69,4 +77,103 @@ uint32_t delivery_rung(const double *weights, const struct link *link, const str
             return i;
     }
     return ladder->count - 1;
+}
+
+/* ---- many items ---- */
+
+/* What the items of one link have in common: logit = level - slope log(rate). */
+struct plan {
+    double level, slope, enough, gate; /* enough: as a logit */
+    const struct ladder *ladder;
+    double logs[RUNGS_MAX]; /* of the shares */
+    bool budget_low, known;
+};
+
+static struct plan make_plan(const double *weights, const struct link *link,
+                             const struct ladder *ladder, double enough)
+{
+    struct plan plan = {.ladder = ladder, .known = known(link, 1)};
+    double features[DELIVERY_WEIGHTS];
+
+    CHECK(ladder->count > 0 && ladder->count <= RUNGS_MAX);
+    for (uint32_t i = 0; i < ladder->count; i++)
+        plan.logs[i] = log(ladder->shares[i]);
+    plan.slope = weights[1] + weights[2];
+    plan.enough = enough <= 0 ? -INFINITY : enough >= 1 ? INFINITY : log(enough / (1 - enough));
+    if (!plan.known)
+        return plan;
+    features_of(link, 1, features);
+    for (uint32_t i = 0; i < DELIVERY_WEIGHTS; i++)
+        plan.level += weights[i] * features[i];
+    return plan;
+}
+
+static double rung_logit(const struct plan *plan, double log_native, uint32_t rung)
+{
+    return plan->level - plan->slope * fmax(log_native + plan->logs[rung], FLOOR_LOG);
+}
+
+static uint32_t choose_rung(const struct plan *plan, double native, double log_native)
+{
+    const struct ladder *ladder = plan->ladder;
+
+    for (uint32_t i = 0; i + 1 < ladder->count; i++) {
+        bool dear = plan->budget_low && native * ladder->shares[i] > ladder->low_mbit;
+        if (!dear && (!plan->known || !(rung_logit(plan, log_native, i) < plan->enough)))
+            return i;
+    }
+    return ladder->count - 1;
+}
+
+static float held(double logit)
+{
+    return fminf(fmaxf((float)logit, -LOGIT_MAX), LOGIT_MAX);
+}
+
+/* `logits` negated; what is not known of a rate or of the link is settled behind. */
+static void choose_rungs(const struct plan *plan, const double *native, const float *logs,
+                         uint32_t count, float *logits, double *shares, double *rates)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t rung = choose_rung(plan, native[i], (double)logs[i]);
+        shares[i] = isnan(native[i]) ? 0 : plan->ladder->shares[rung];
+        rates[i] = isnan(native[i]) ? 0 : native[i] * shares[i];
+        logits[i] = held(-rung_logit(plan, (double)logs[i], rung));
+    }
+}
+
+static void choose_chunk(const struct plan *plan, const double *native, uint32_t count,
+                         double *shares, double *rates, double *starts, double *ranks)
+{
+    float numbers[CHUNK], logs[CHUNK];
+
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = native[i] > FLOOR_MBIT ? (float)native[i] : (float)FLOOR_MBIT;
+    vector_log(logs, numbers, 0, 1, count);
+    choose_rungs(plan, native, logs, count, numbers, shares, rates);
+    vector_exp(logs, numbers, 0, count);
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = 1 / (1 + logs[i]);
+    vector_scale(logs, numbers, .8f, count);
+    vector_log(logs, logs, .2f, 1, count);
+    for (uint32_t i = 0; i < count; i++) {
+        double start = plan->known ? (double)numbers[i] : 1;
+        double rank = plan->known ? (double)logs[i] - (start < plan->gate ? GATED : 0) : 0;
+        starts[i] = isnan(native[i]) ? 0 : start;
+        ranks[i] = isnan(native[i]) ? 0 : rank;
+    }
+}
+
+void delivery_choose(const double *weights, const struct link *link, const struct ladder *ladder,
+                     bool budget_low, double enough, double gate, const double *native_mbit,
+                     uint32_t count, const struct delivery_choices *choices)
+{
+    struct plan plan = make_plan(weights, link, ladder, enough);
+
+    plan.budget_low = budget_low;
+    plan.gate = gate;
+    for (uint32_t at = 0; at < count; at += CHUNK)
+        choose_chunk(&plan, native_mbit + at, count - at < CHUNK ? count - at : CHUNK,
+                     choices->shares + at, choices->rates + at, choices->starts + at,
+                     choices->ranks + at);
 }

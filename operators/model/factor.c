@@ -235,10 +235,37 @@ static uint32_t row_level(const struct factor *factor, const struct column *firs
     return 0;
 }
 
+/* Numbers without nulls against cuts, in a loop without branches. */
+static void find_cuts(const struct factor *factor, const double *values, uint32_t count,
+                      uint32_t *levels)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t level = 0;
+        for (uint32_t k = 0; k + 1 < factor->levels; k++)
+            level += values[i] >= factor->cuts[k]; /* ascending */
+        levels[i] = pack(isnan(values[i]) ? FACTOR_NONE : level, FACTOR_NONE);
+    }
+}
+
+static void find_numbers(uint32_t limit, const int32_t *values, uint32_t count, uint32_t *levels)
+{
+    for (uint32_t i = 0; i < count; i++)
+        levels[i] =
+            pack((uint32_t)values[i] < limit ? (uint32_t)values[i] : FACTOR_NONE, FACTOR_NONE);
+}
+
 void factor_find_levels(const struct factor *factor, const struct column *first,
                         const struct column *second, uint32_t begin, uint32_t count,
                         uint32_t *levels)
 {
+    if (factor->kind == LEVEL_CUTS && first->type == TYPE_F64 && !first->validity) {
+        find_cuts(factor, (const double *)first->values + begin, count, levels);
+        return;
+    }
+    if (factor->kind == LEVEL_NUMBER && first->type == TYPE_I32 && !first->validity) {
+        find_numbers(factor_levels(factor), (const int32_t *)first->values + begin, count, levels);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++)
         levels[i] = row_level(factor, first, second, begin + i);
 }

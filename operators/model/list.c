@@ -150,31 +150,85 @@ void list_order(struct list_place *places, uint32_t count)
         qsort(places, count, sizeof(places[0]), by_value);
 }
 
-/* The items with the added columns, and scores with the reasons in. */
+/* The least of a heap comes to its top. */
+static void sift(struct list_place *heap, uint32_t count, uint32_t at)
+{
+    struct list_place moved = heap[at];
+
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child + 1 < count && by_value(&heap[child], &heap[child + 1]) < 0)
+            child++;
+        if (child >= count || by_value(&moved, &heap[child]) > 0)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moved;
+}
+
+/* A heap of the best so far: most others are seen off by one comparison. */
+void list_best(struct list_place *places, uint32_t count, uint32_t most)
+{
+    if (most >= count) {
+        list_order(places, count);
+        return;
+    }
+    for (uint32_t i = most / 2; i > 0; i--)
+        sift(places, most, i - 1);
+    for (uint32_t i = most; i < count && most > 0; i++) {
+        struct list_place put_off = places[0];
+        if (places[i].value < put_off.value || by_value(&places[i], &put_off) > 0)
+            continue;
+        places[0] = places[i];
+        places[i] = put_off;
+        sift(places, most, 0);
+    }
+    list_order(places, most);
+}
+
+/* Scores with the reasons in: the first is added while they are copied. */
+static struct column *add_up(const struct list_layout *layout, const struct column *old,
+                             uint32_t rows, struct column *const *added)
+{
+    const double *from = old->values;
+    double *scores;
+    struct column *fresh;
+
+    fresh = list_column(rows, &scores);
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const double *terms = added[i]->values;
+        if (!begins(layout->names[i], "reasons."))
+            continue;
+        for (uint32_t row = 0; row < rows; row++)
+            scores[row] = from[row] + terms[row];
+        from = scores;
+    }
+    return fresh;
+}
+
+static bool reasons(const struct list_layout *layout)
+{
+    for (uint32_t i = 0; i < layout->count; i++)
+        if (begins(layout->names[i], "reasons."))
+            return true;
+    return false;
+}
+
+/* The items with the added columns. */
 static struct batch *widen(const struct list_layout *layout, const struct batch *items,
                            struct column **added)
 {
     struct batch *wide = batch_create(items->rows, items->column_count + layout->count);
-    double *scores;
+    uint32_t score = HIDDEN_COUNT + layout->score;
 
     for (uint32_t i = 0; i < HIDDEN_COUNT + items->column_count; i++) {
-        wide->columns[i] = items->columns[i];
-        if (wide->columns[i])
+        if (layout->score != FIELD_NONE && i == score && reasons(layout))
+            wide->columns[i] = add_up(layout, items->columns[i], items->rows, added);
+        else if ((wide->columns[i] = items->columns[i]))
             column_ref(wide->columns[i]);
     }
-    if (layout->score != FIELD_NONE) {
-        struct column **score = &wide->columns[HIDDEN_COUNT + layout->score];
-        const double *old = (*score)->values;
-        struct column *fresh = list_column(items->rows, &scores);
-        memcpy(scores, old, items->rows * sizeof(double));
-        column_release(score);
-        *score = fresh;
-    }
     for (uint32_t i = 0; i < layout->count; i++) {
-        const double *terms = added[i]->values;
-        if (layout->score != FIELD_NONE && begins(layout->names[i], "reasons."))
-            for (uint32_t row = 0; row < items->rows; row++)
-                scores[row] += terms[row];
         wide->columns[HIDDEN_COUNT + items->column_count + i] = added[i];
         added[i] = NULL;
     }
@@ -261,8 +315,8 @@ static void emit_ordered(struct op *op, const struct list_layout *layout, const 
         list_range(layout, in, row, &begin, &end);
         for (uint32_t i = begin; i < end; i++)
             order[i - begin] = (struct list_place){sorts ? rank_of(layout, wide, old, i) : 0, i};
-        list_order(order, end - begin);
         counts[row] = end - begin < top ? end - begin : top;
+        list_best(order, end - begin, counts[row]);
         for (uint32_t i = 0; i < counts[row]; i++)
             places[total++] = order[i].place;
     }

@@ -58,6 +58,8 @@ struct list_place {
     uint32_t place;
 };
 void list_order(struct list_place *places, uint32_t count);
+/* The same for the first `most` of them; what comes behind is in no order. */
+void list_best(struct list_place *places, uint32_t count, uint32_t most);
 
 /* `in` with its items replaced by rows `places` of `items` (moves in, may be wider), `counts` of them
  * a row. */

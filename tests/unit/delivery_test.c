@@ -62,10 +62,43 @@ static void test_rungs(void **state)
     assert_false(delivery_learn((double *)(double[]){0, 0, 0, 0, 0}, &none, 1, true, .01));
 }
 
+/* Many at once against one by one. */
+static void test_many(void **state)
+{
+    static const double shares[] = {1, .5, .25, .125};
+    const struct ladder ladder = {shares, 4, .9};
+    enum { COUNT = 300 };
+    double native[COUNT], values[4][COUNT];
+    const struct delivery_choices choices = {values[0], values[1], values[2], values[3]};
+    struct random random = {5};
+
+    (void)state;
+    for (uint32_t round = 0; round < 40; round++) {
+        struct link link = {round == 7 ? NAN : exp(4 * uniform(&random) - 3),
+                            exp(4 * uniform(&random) - 2), 20 + 150 * uniform(&random),
+                            .05 * uniform(&random)};
+        bool low = round % 3 == 0;
+        for (uint32_t i = 0; i < COUNT; i++)
+            native[i] = i % 50 == 3 ? NAN : i % 50 == 4 ? 0 : exp(6 * uniform(&random) - 4);
+        delivery_choose(delivery_start, &link, &ladder, low, .93, .5, native, COUNT, &choices);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t rung = delivery_rung(delivery_start, &link, &ladder, native[i], low, .93);
+            double rate = native[i] * shares[rung];
+            double p = delivery_probability(delivery_start, &link, rate);
+            double rank = isnan(p) ? 0 : log(.2 + .8 * p) - (p < .5 ? 2 : 0);
+            bool unknown = isnan(native[i]);
+            assert_true(values[0][i] == (unknown ? 0 : shares[rung]));
+            assert_true(values[1][i] == (unknown ? 0 : rate));
+            assert_true(fabs(values[2][i] - (unknown ? 0 : isnan(p) ? 1 : p)) < 1e-6);
+            assert_true(fabs(values[3][i] - (unknown ? 0 : rank)) < 1e-6);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_learning),
-                                       cmocka_unit_test(test_rungs)};
+                                       cmocka_unit_test(test_rungs), cmocka_unit_test(test_many)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
