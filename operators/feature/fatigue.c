@@ -97,7 +97,8 @@ static bool check_list(struct describe *describe, const char *name, uint32_t col
 {
     const struct schema *exposure = describe_table(describe, EXPOSURE);
 
-    if (exposure->fields[schema_find(exposure, name)].child->count == columns)
+    if (!describe_table_known(describe, EXPOSURE) ||
+        exposure->fields[schema_find(exposure, name)].child->count == columns)
         return true;
     return describe_error(describe, err, "tables.exposure", "name a feature/exposure",
                           "\"%s\" of that table has other columns", name);

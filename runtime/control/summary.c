@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#define CHAINS_SHOWN 4u
+
 static const char *state_name(enum coordinator_state state, bool stopped)
 {
     switch (state) {
@@ -218,26 +220,49 @@ static uint64_t source_rows(const struct driver_view *view)
     return rows;
 }
 
-/* Busy and blocked parts of each chain, the average of its subtasks. */
+/* Busy and blocked nanoseconds of a chain, over its subtasks. */
+struct chain_time {
+    int64_t busy, blocked, all;
+    bool told;
+};
+
+static void chain_times(const struct driver_view *view, struct chain_time *chains)
+{
+    for (uint32_t w = 0; w < view->workers; w++)
+        for (uint32_t s = 0; s < view->figures[w].subtask_count; s++) {
+            const struct subtask_entry *entry = &view->figures[w].subtasks[s];
+            struct chain_time *chain = &chains[entry->chain];
+
+            chain->busy += entry->figures.busy_ns;
+            chain->blocked += entry->figures.backpressured_ns;
+            chain->all +=
+                entry->figures.busy_ns + entry->figures.backpressured_ns + entry->figures.idle_ns;
+        }
+}
+
+static double chain_part(const struct chain_time *chain, int64_t part)
+{
+    return chain->all > 0 ? (double)part / (double)chain->all : 0;
+}
+
+/* The busiest chains, as many as a person looks at. */
 static void chains_text(const struct driver_view *view, struct bytes *out)
 {
-    for (uint32_t c = 0; c < view->plan->chain_count; c++) {
-        int64_t busy = 0, blocked = 0, all = 0;
+    struct chain_time chains[OPERATORS_MAX] = {0};
 
-        for (uint32_t w = 0; w < view->workers; w++)
-            for (uint32_t s = 0; s < view->figures[w].subtask_count; s++) {
-                const struct subtask_entry *entry = &view->figures[w].subtasks[s];
-
-                if (entry->chain != c)
-                    continue;
-                busy += entry->figures.busy_ns;
-                blocked += entry->figures.backpressured_ns;
-                all += entry->figures.busy_ns + entry->figures.backpressured_ns +
-                       entry->figures.idle_ns;
-            }
-        if (all > 0)
-            bytes_format(out, " | %s %.0f%% busy %.0f%% blocked", plan_head(view->plan, c)->id,
-                         100.0 * (double)busy / (double)all, 100.0 * (double)blocked / (double)all);
+    chain_times(view, chains);
+    for (uint32_t k = 0; k < CHAINS_SHOWN && k < view->plan->chain_count; k++) {
+        struct chain_time *best = NULL;
+        for (uint32_t c = 0; c < view->plan->chain_count; c++)
+            if (!chains[c].told && chains[c].all > 0 &&
+                (!best || chain_part(&chains[c], chains[c].busy) > chain_part(best, best->busy)))
+                best = &chains[c];
+        if (!best)
+            return;
+        best->told = true;
+        bytes_format(out, " | %s %.0f%% busy %.0f%% blocked",
+                     plan_head(view->plan, (uint32_t)(best - chains))->id,
+                     100 * chain_part(best, best->busy), 100 * chain_part(best, best->blocked));
     }
 }
 
