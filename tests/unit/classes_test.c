@@ -20,9 +20,19 @@ static struct field fields[] = {
     {.name = "text", .type = TYPE_UTF8},      {.name = "bool", .type = TYPE_BOOL},
     {.name = "time", .type = TYPE_TIMESTAMP}, {.name = "small", .type = TYPE_I32}};
 static const struct schema schema = {6, fields};
-static const char *const texts[] = {
-    "",         "a",         "b",    "light",           "medium",     "1234567",
-    "12345678", "1234567\1", "a\0b", "spring-festival", "mid-autumn", "7"};
+#define TEXT(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+static const struct {
+    const char *text;
+    size_t size;
+} texts[] = {TEXT(""),           TEXT("a"),
+             TEXT("a\0b"),       TEXT("b"),
+             TEXT("light"),      TEXT("medium"),
+             TEXT("1234567"),    TEXT("1234567\1"),
+             TEXT("12345678"),   TEXT("spring-festival"),
+             TEXT("mid-autumn"), TEXT("7")};
 static const int64_t wholes[] = {0, 1, 2, 4095, 4096, -1, -4096, INT32_MAX, INT32_MIN, 100000, 7};
 
 static struct batch *draw(struct random *random)
@@ -31,7 +41,7 @@ static struct batch *draw(struct random *random)
     struct batch *batch;
 
     for (uint32_t row = 0; row < ROWS; row++) {
-        const char *text = texts[random_below(random, 12)];
+        uint64_t text = random_below(random, sizeof(texts) / sizeof(texts[0]));
         int64_t whole = wholes[random_below(random, 11)];
         builder_row(builder, 0, 0, 0);
         builder_i32(builder, 5, (int32_t)random_below(random, 12));
@@ -39,8 +49,7 @@ static struct batch *draw(struct random *random)
             continue; /* the others are null */
         builder_i32(builder, 0, (int32_t)whole);
         builder_i64(builder, 1, whole * INT64_C(3000000001));
-        builder_text(builder, 2, text,
-                     text[0] == 'a' && !text[1] ? 1 + 2 * random_below(random, 2) : strlen(text));
+        builder_text(builder, 2, texts[text].text, texts[text].size);
         builder_bool(builder, 3, random_below(random, 2));
         builder_i64(builder, 4, whole);
     }
