@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINES_MAX (SIM_SPLITS * SIM_ROWS * 2)
+#define LINES_MAX (SIM_SPLITS * SIM_ROWS * 4)
 
 struct line {
     char *text;
@@ -26,6 +26,7 @@ struct bundle {
 struct row { /* one that is not late */
     struct sim_event event;
     uint32_t split, row;
+    int64_t fed, count, tally; /* of the loop: the value; rows of the key so far, and their sum */
 };
 
 struct ledger {
@@ -82,7 +83,8 @@ static void split_rows(struct ledger *ledger, uint32_t split)
         }
         if (event.time_ms > newest)
             newest = event.time_ms;
-        ledger->rows[ledger->row_count++] = (struct row){event, split, row};
+        ledger->rows[ledger->row_count++] =
+            (struct row){.event = event, .split = split, .row = row};
     }
 }
 
@@ -97,8 +99,24 @@ static int row_compare(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
+static int64_t own_value(const struct row *row)
+{
+    return row->event.value;
+}
+
+static int64_t fed_value(const struct row *row)
+{
+    return row->fed;
+}
+
+static int64_t count_value(const struct row *row)
+{
+    return row->count;
+}
+
 /* Of the last window that ended at or before `time_ms`; -1: the key has no row there. */
-static int64_t window_sum(const struct ledger *ledger, int64_t key, int64_t time_ms)
+static int64_t window_sum(const struct ledger *ledger, int64_t key, int64_t time_ms,
+                          int64_t (*value)(const struct row *row))
 {
     int64_t end = time_ms / SIM_WINDOW_MS * SIM_WINDOW_MS, sum = 0;
     bool any = false;
@@ -108,7 +126,7 @@ static int64_t window_sum(const struct ledger *ledger, int64_t key, int64_t time
 
         if (event->key != key || event->time_ms >= end || event->time_ms < end - SIM_WINDOW_MS)
             continue;
-        sum += event->value;
+        sum += value(&ledger->rows[i]);
         any = true;
     }
     return any ? sum : -1;
@@ -126,7 +144,49 @@ static void joined_line(struct ledger *ledger, uint32_t at)
         }
     add_line(ledger, memory_format("out %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                                    event->key, number, sum, event->time_ms,
-                                   window_sum(ledger, event->key, event->time_ms)));
+                                   window_sum(ledger, event->key, event->time_ms, own_value)));
+}
+
+static int64_t or_none(int64_t sum)
+{
+    return sum < 0 ? 0 : sum;
+}
+
+/* What became of earlier rows of the key is added; those are done. */
+static void feed_row(struct ledger *ledger, uint32_t at)
+{
+    struct row *row = &ledger->rows[at];
+    int64_t key = row->event.key, time_ms = row->event.time_ms, told = 0;
+
+    row->count = 1;
+    for (uint32_t i = 0; i < at; i++) {
+        const struct row *former = &ledger->rows[i];
+
+        if (former->event.key != key)
+            continue;
+        row->count++;
+        row->tally = former->tally;
+        if (former->event.time_ms < time_ms - SIM_TALLY_MS)
+            told = former->tally;
+    }
+    row->fed = (row->event.value + told +
+                or_none(window_sum(ledger, key, time_ms - SIM_BACK_MS, fed_value)) +
+                or_none(window_sum(ledger, key, time_ms - SIM_FAR_MS, count_value))) %
+               SIM_FED;
+    row->tally += row->fed;
+}
+
+static void fed_lines(struct ledger *ledger, uint32_t at)
+{
+    const struct row *row = &ledger->rows[at];
+    const struct sim_event *event = &row->event;
+
+    add_line(ledger, memory_format("echo %" PRId64 " %" PRId64 " %" PRId64 " %u", event->key,
+                                   row->fed, event->time_ms, row->split * 1000 + row->row));
+    add_line(ledger,
+             memory_format("joined %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
+                           event->key, row->count, row->tally, event->time_ms,
+                           window_sum(ledger, event->key, event->time_ms, fed_value)));
 }
 
 /* A key is silent when its next row comes later than SIM_SILENCE_MS after this one, or never. */
@@ -156,7 +216,10 @@ struct ledger *ledger_create(uint64_t seed)
     for (uint32_t split = 0; split < SIM_SPLITS; split++)
         split_rows(ledger, split);
     qsort(ledger->rows, ledger->row_count, sizeof(ledger->rows[0]), row_compare);
+    for (uint32_t i = 0; i < ledger->row_count; i++)
+        feed_row(ledger, i);
     for (uint32_t i = 0; i < ledger->row_count; i++) {
+        fed_lines(ledger, i);
         joined_line(ledger, i);
         silence_line(ledger, i);
     }

@@ -15,6 +15,10 @@
 #define SIM_JITTER_MS 70
 #define SIM_WINDOW_MS 100
 #define SIM_SILENCE_MS 150
+#define SIM_FED 1000 /* fed values are below it */
+#define SIM_BACK_MS 30
+#define SIM_TALLY_MS 120
+#define SIM_FAR_MS 250
 
 struct sim_event { /* row `row` of split `split`: a function of the seed alone */
     int64_t time_ms, key, value;

@@ -22,7 +22,16 @@ static const char job_text[] =
     "  - {id: lookup, kind: sim/lookup, from: count, tables: {sums: window}}\n"
     "  - {id: out, kind: sim/sink, from: lookup}\n"
     "  - {id: silence, kind: sim/silence, from: events, key: key}\n"
-    "  - {id: silent, kind: sim/sink, from: silence}\n";
+    "  - {id: silent, kind: sim/sink, from: silence}\n"
+    "  - {id: fed, kind: sim/fed, from: events, key: key, tables: {back: {from: back, delay: "
+    "30ms}, "
+    "tally: {from: tally, delay: 120ms}, far: {from: far, delay: 250ms}}}\n"
+    "  - {id: echo, kind: sim/sink, from: fed}\n"
+    "  - {id: back, kind: sim/window, from: fed}\n"
+    "  - {id: tally, kind: sim/count, from: fed}\n"
+    "  - {id: join, kind: sim/lookup, from: tally, tables: {sums: back}}\n"
+    "  - {id: joined, kind: sim/sink, from: join}\n"
+    "  - {id: far, kind: sim/window, from: join, key: key}\n";
 
 struct plan *office_plan(const struct world *world)
 {
@@ -282,12 +291,15 @@ static struct plan *make_plan(uint32_t parallelism, const struct overrides *over
     return plan;
 }
 
-/* Long enough for what the world is like, so that the job can end; too short in a hasty one. */
+/* Long enough for what the world is like, so that the job can end: a barrier waits until the rows
+ * before it have been round the loop. Too short in a hasty one. */
 static uint32_t draw_timeout_ms(const struct world *world, bool spills)
 {
     if (world->hasty)
         return 100;
-    return spills || world->message_ms > 50 || world->slow ? 4000 : 400;
+    if (world->slow)
+        return 40000;
+    return spills || world->message_ms > 50 ? 8000 : 2000;
 }
 
 static uint32_t draw_parallelism(struct world *world)
@@ -297,8 +309,9 @@ static uint32_t draw_parallelism(struct world *world)
 
 static void add_plan(struct world *world)
 {
-    static const char *const ops[] = {"events", "late", "count",   "window",
-                                      "lookup", "out",  "silence", "silent"};
+    static const char *const ops[] = {"events", "late",    "count",  "window", "lookup",
+                                      "out",    "silence", "silent", "fed",    "echo",
+                                      "back",   "tally",   "join",   "joined", "far"};
     struct overrides overrides = {0};
     bool spills = chance(world, 5), chaos = chance(world, 2);
     uint32_t parallelism = draw_parallelism(world);

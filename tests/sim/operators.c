@@ -1,6 +1,7 @@
 /* The operators of the simulated job: a source of made rows, an ordered counter a key, a window sum
  * that is read back as a table, a watch by timers, and a sink that commits to the ledger. Together
- * they use every kind of state, the gate, side outputs and a table. */
+ * they use every kind of state, the gate, side outputs and a table. One more reads tables that are made
+ * from its own rows, at a delay. */
 #include "tests/sim/ledger.h"
 
 #include "runtime/api/operator.h"
@@ -167,7 +168,7 @@ static const struct operator_def sim_count = {
 };
 OPERATOR_REGISTER(sim_count);
 
-/* ---- sim/window: the sum of a key in each tumbling window, published as a table ---- */
+/* ---- sim/window: the sum of a key's second column in each tumbling window, published as a table ---- */
 static const struct state_field pane_fields[] = {{"sum", TYPE_I64, 0, sizeof(int64_t)}, {0}};
 
 static void pane_merge(const void *config, void *into, const void *from)
@@ -182,6 +183,8 @@ static const struct state window_states[] = {{.name = "panes",
                                               .size = sizeof(int64_t),
                                               .merge = pane_merge},
                                              {0}};
+static const struct column_def key_columns[] = {{"key", TYPE_I64}, {0}};
+static const struct port window_in[] = {{.name = "in", .columns = key_columns, .keyed = true}, {0}};
 static const struct column_def window_row[] = {{"key", TYPE_KEY}, {"sum", TYPE_I64}, {0}};
 static const struct port window_out[] = {{.name = "out", .columns = window_row, .keyed = true},
                                          {0}};
@@ -245,7 +248,7 @@ static const struct operator_def sim_window = {
     .name = "sim/window",
     .help = "Sums a key in windows.",
     .options = no_options,
-    .inputs = count_in,
+    .inputs = window_in,
     .outputs = window_out,
     .states = window_states,
     .deterministic = true,
@@ -298,6 +301,54 @@ static const struct operator_def sim_lookup = {
     .process = lookup_process,
 };
 OPERATOR_REGISTER(sim_lookup);
+
+/* ---- sim/fed: adds to a value what tables made from its own rows say of the key ---- */
+static const struct port fed_in[] = {{.name = "in", .columns = event_row, .keyed = true}, {0}};
+static const struct port fed_out[] = {{.name = "out", .columns = event_row, .keyed = true}, {0}};
+static const struct table_use fed_tables[] = {
+    {.name = "back", .help = "Window sums.", .columns = sum_columns},
+    {.name = "tally", .help = "Sums so far.", .columns = sum_columns},
+    {.name = "far", .help = "Window sums, from far away.", .columns = sum_columns},
+    {0}};
+
+static bool fed_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    struct builder *out = op_reserve(op, 0, batch_rows(in));
+    const int64_t *values = batch_column(in, 1)->values;
+
+    (void)port;
+    (void)err;
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        int64_t value = values[row];
+
+        for (uint32_t table = 0; table < 3; table++) {
+            const struct table_row *found = op_table_find(op, table, batch_hash(in)[row]);
+
+            value += found ? table_row_i64(found, op_table_column(op, table, "sum")) : 0;
+        }
+        builder_row_from(out, in, row);
+        for (uint32_t c = 0; c < in->column_count; c++)
+            if (c == 1)
+                builder_i64(out, c, value % SIM_FED);
+            else
+                builder_copy(out, c, batch_column(in, c), row);
+    }
+    return true;
+}
+
+static const struct operator_def sim_fed = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "sim/fed",
+    .help = "Adds what became of former rows.",
+    .options = no_options,
+    .inputs = fed_in,
+    .outputs = fed_out,
+    .tables = fed_tables,
+    .deterministic = true,
+    .process = fed_process,
+};
+OPERATOR_REGISTER(sim_fed);
 
 /* ---- sim/silence: tells when a key has had no row for a while ---- */
 struct silence_cell {

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STEPS_MAX 60000u /* a job that has not ended by then hangs */
+#define STEPS_MAX 120000u /* a job that has not ended by then hangs */
 
 uint32_t draw(struct world *world, uint32_t below)
 {
