@@ -466,8 +466,106 @@ def feature_text():
             + compare("feature-text", "english-out.jsonl", text_rows(events, 10, STEMS, False)))
 
 
+def solve(matrix, right):
+    """Gauss with pivots."""
+    rows = [list(row) + [value] for row, value in zip(matrix, right)]
+    for i in range(len(rows)):
+        pivot = max(range(i, len(rows)), key=lambda k: abs(rows[k][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        rows[i] = [value / rows[i][i] for value in rows[i]]
+        for k, row in enumerate(rows):
+            if k != i:
+                rows[k] = [value - row[i] * own for value, own in zip(row, rows[i])]
+    return [row[-1] for row in rows]
+
+
+def half_step(vectors, met, confidence=8, fade=0.5, ridge=0.5):
+    """The user's vector from what he met, newest first, and the vectors of all items."""
+    size = range(4)
+    matrix = [[sum(v[i] * v[k] for v in vectors.values()) + (ridge if i == k else 0)
+               for k in size] for i in size]
+    right = [0.0] * 4
+    for b, item in enumerate(met):
+        weight, v = confidence * fade ** b, vectors.get(item)
+        if v:
+            matrix = [[matrix[i][k] + weight * v[i] * v[k] for k in size] for i in size]
+            right = [value + (1 + weight) * x for value, x in zip(right, v)]
+    return solve(matrix, right)
+
+
+def close(want, got):
+    return abs(want - got) < 1e-4  # vectors are written as floats of 32 bits
+
+
+def learn_mf():
+    """Lists and scores by the vectors that were told before."""
+    told = load("learn-mf", "items.jsonl")
+    lists = {(row["ts"], row["user"]): row["items"] for row in load("learn-mf", "out.jsonl")}
+    blended = {(row["event_time"], row["user"]): row for row in load("learn-mf", "blended.jsonl")}
+    past, problems = {}, []
+    for row in sorted(load("learn-mf", "in.jsonl"), key=by_time):
+        now, user = row["ts"] * 1000, row["user"]
+        mine, vectors, counts = past.setdefault(user, []), {}, {}
+        for item in sorted(told, key=lambda item: item["window_end"]):
+            if item["window_end"] <= now:
+                vectors[item["item"]], counts[item["item"]] = item["vector"], item["count"]
+        folded = half_step(vectors, mine[-1:-6:-1])
+        known = any(item in vectors for item in mine[-5:])
+        scores = {item: sum(a * b for a, b in zip(folded, v)) if known else 0.0
+                  for item, v in vectors.items()}
+        offered = {item: score for item, score in scores.items() if item not in mine[-9:]}
+        for item in blended[now, user]["items"] if (now, user) in blended else []:
+            if not close(scores.get(item["item"], 0.0), item["scores"]["mf"]):
+                problems.append(f"learn-mf: {row}: scores.mf of {item} is not {scores}")
+        if "item" in row:
+            got = [(item["item"], item["score"]) for item in lists[now, user]]
+            best = sorted(offered.values(), reverse=True)[:4]
+            if known and (len(best) != len(got) or not all(
+                    close(want, score) and close(offered[item], score)
+                    for want, (item, score) in zip(best, got))):
+                problems.append(f"learn-mf: {row}: want {offered}, got {got}")
+            if not known and [counts[item] for item, _ in got] != sorted(
+                    (counts[item] for item in offered), reverse=True)[:4]:
+                problems.append(f"learn-mf: {row}: {got} are not those met most, {counts}")
+            mine.append(row["item"])
+    return problems[:2]
+
+
+def blend(name, weights):
+    want = []
+    for row in load("score-blend", "in.jsonl"):
+        reasons = {**{"base": 0.0, "time": None}, **row["reasons"]}
+        given = {"score": row.get("score"), **{f"scores.{k}": v for k, v in row["scores"].items()}}
+        reasons["base"] = 0.0
+        for score, weight in weights.items():
+            reasons[score.replace("scores.", "").replace("score", "base")] = (
+                weight * (given.get(score) or 0.0))
+        want.append({"ts": row["ts"] * 1000, "item": row["item"],
+                     "score": sum(reason or 0.0 for reason in reasons.values()),
+                     "scores": {"near": row["scores"]["near"], "far": row["scores"].get("far")},
+                     "reasons": reasons})
+    return compare("score-blend", name, want)
+
+
+def score_blend():
+    problems = (blend("out.jsonl", {"scores.near": 2, "scores.far": -0.5})
+                + blend("own-out.jsonl", {"score": 0.25, "scores.far": 1}))
+    for row in load("learn-mf", "blended.jsonl"):  # spread: of mean 0 and spread 1, times weights
+        for reason, weight in (("base", 1), ("mf", 0.5)):
+            terms = [item["reasons"][reason] for item in row["items"]]
+            if len(terms) > 1 and any(terms) and not (
+                    abs(statistics.mean(terms)) < 1e-9
+                    and abs(statistics.pstdev(terms) - weight) < 1e-9):
+                problems.append(f"score-blend: {row} {reason}: {terms}")
+        scores = [item["score"] for item in row["items"]]
+        if scores != sorted(scores, reverse=True) or any(
+                not near(sum(item["reasons"].values()), item["score"]) for item in row["items"]):
+            problems.append(f"score-blend: {row}")
+    return problems[:2]
+
+
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
-          if name.startswith(("feature_", "clean_")) and callable(model)}
+          if name.startswith(("feature_", "clean_", "learn_", "score_")) and callable(model)}
 
 
 def main():
