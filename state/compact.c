@@ -1,4 +1,4 @@
-/* Memory back from cells that are dead (replaced by a newer copy) or expired. The victim's live
+/* Memory back from cells that are dead (replaced by a newer copy), removed or expired. The victim's live
  * cells are copied, some at a call, to where clean cells go, or dirty ones if it is not written
  * yet; then it is freed. At most about a half of the log is dead. */
 #include "state/evict.h"
@@ -10,10 +10,18 @@
 #define DEAD_SLACK (4u << 20) /* bytes that may always be dead */
 #define SHARE_MAX 75u         /* percent live, above which a segment is not worth the copy */
 
+/* Marks of removed cells are needed as long as the spill store may have an older cell. */
+static bool marks_go(const struct store *store)
+{
+    return !store->config.memory_bytes;
+}
+
 bool compact_wanted(const struct store *store)
 {
     uint64_t bytes = store->log.bytes, live = store->log.live, slack = DEAD_SLACK;
 
+    if (marks_go(store))
+        live -= store->log.marks;
     if (store->config.memory_bytes && slack > store->config.memory_bytes / 16)
         slack = store->config.memory_bytes / 16;
     return bytes > live * 2 + slack;
@@ -52,7 +60,10 @@ static struct segment *victim_find(struct store *store)
             continue;
         if (is_expired(segment, watermark_ms))
             return segment;
-        share = store->log.places[segment->id].live * UINT64_C(100) / segment->size;
+        share = store->log.places[segment->id].live;
+        if (marks_go(store) && segment->written == segment->used)
+            share -= segment->marks;
+        share = share * 100 / segment->size;
         if (wanted && share < best_share) {
             best = segment;
             best_share = share;
@@ -82,6 +93,10 @@ static void cell_keep(struct store *store, struct group *group, uint64_t *slot,
         dead->bits = cell_bits(cell_size(dead), cell_key_size(dead), CELL_DEAD);
     }
     segments_forget(&store->log, old, bytes);
+    if (cell_flags(cell) & CELL_DELETED) {
+        segments_unmark(&store->log, old, bytes);
+        segments_mark(&store->log, address, bytes);
+    }
     slot_set(slot, address);
     if (shape->stamp) {
         struct segment *segment = group->log.tails[kind];
@@ -121,6 +136,8 @@ static void move_cell(struct store *store, struct segment *victim, const struct 
     }
     index_remove(&group->index, hash, slot);
     segments_forget(&store->log, address, cell_bytes(cell, &group->state->shape));
+    if (cell_flags(cell) & CELL_DELETED)
+        segments_unmark(&store->log, address, cell_bytes(cell, &group->state->shape));
 }
 
 static void move_some(struct store *store, struct segment *victim, const struct cell *const *cells,

@@ -210,6 +210,7 @@ void segments_free(struct segments *log, struct segment *segment)
         log->bytes -= segment->size;
     }
     log->live -= place->live;
+    log->marks -= segment->marks;
     *place = (struct place){0};
     log->segments[segment->id] = NULL;
     log->unused[log->unused_count++] = segment->id;
@@ -222,6 +223,8 @@ void segments_orphan(struct segments *log, struct segment *segment)
 
     log->live -= place->live;
     place->live = 0;
+    log->marks -= segment->marks;
+    segment->marks = 0;
     if (segment->dirty_listed)
         dirty_remove(log, segment);
     segment->dirty_listed = false;

@@ -44,6 +44,7 @@ struct segment {
     uint32_t sealed;  /* what is before never changes */
     uint32_t written; /* what is before is in files */
     uint32_t busy;    /* queued or running jobs that read it */
+    uint32_t marks;   /* live bytes that go once they are in files: marks of removed cells */
     enum segment_kind kind;
     bool dirty_listed;           /* in segments.dirty */
     int64_t stamp_max;           /* latest use of an expiring cell */
@@ -66,6 +67,7 @@ struct segments {
     uint32_t pool_count;
     uint64_t bytes; /* allocated, with the pool */
     uint64_t live;  /* bytes of live cells */
+    uint64_t marks; /* of them, marks of removed cells */
 };
 
 void segments_init(struct segments *log, uint32_t segment_max);
@@ -109,6 +111,23 @@ static inline void segments_forget(struct segments *log, uint64_t address, uint3
 {
     log->places[address_segment(address)].live -= bytes;
     log->live -= bytes;
+}
+
+/* The live cell at `address` is a mark of a removed one from now on, or no longer. It only tells where
+ * compaction is worth while: marks of map entries are not counted. */
+static inline void segments_mark(struct segments *log, uint64_t address, uint32_t bytes)
+{
+    log->segments[address_segment(address)]->marks += bytes;
+    log->marks += bytes;
+}
+
+static inline void segments_unmark(struct segments *log, uint64_t address, uint32_t bytes)
+{
+    struct segment *segment = log->segments[address_segment(address)];
+
+    bytes = bytes < segment->marks ? bytes : segment->marks;
+    segment->marks -= bytes;
+    log->marks -= bytes;
 }
 
 /* Makes what the segment holds immutable. */

@@ -238,6 +238,10 @@ struct cell *group_copy(struct store *store, struct group *group, uint64_t *slot
     memcpy(to, segments_cell(&store->log, old), bytes);
     to->bits = cell_bits(cell_size(to), cell_key_size(to), cell_flags(to) & ~(uint32_t)CELL_BORN);
     segments_forget(&store->log, old, bytes);
+    if (cell_flags(to) & CELL_DELETED) {
+        segments_unmark(&store->log, old, bytes);
+        segments_mark(&store->log, address, bytes);
+    }
     slot_set(slot, address);
     return to;
 }
@@ -383,8 +387,10 @@ static uint64_t *lookup_slot(const struct store *store, const struct lookup *loo
 }
 
 /* A removed cell begins anew. It was made as small as a new one. */
-static void cell_revive(const struct state_info *state, struct cell *cell)
+static void cell_revive(struct store *store, const struct state_info *state, const uint64_t *slot,
+                        struct cell *cell)
 {
+    segments_unmark(&store->log, *slot & ADDRESS_MASK, cell_bytes(cell, &state->shape));
     cell->bits = cell_bits(state->cell_size, cell_key_size(cell), 0);
     memset(cell_value(cell, &state->shape), 0, state->cell_size);
 }
@@ -411,7 +417,7 @@ static inline bool row_resolve(struct store *store, struct state_info *state,
     if (slot) {
         cell = group_open(store, group, slot);
         if (cell_flags(cell) & CELL_DELETED)
-            cell_revive(state, cell);
+            cell_revive(store, state, slot, cell);
     } else if (state->spilled) {
         load_want(store, state, &lookup->probes[i]);
         return false;
@@ -537,20 +543,22 @@ void store_remove(struct store *store, uint32_t at, void *value)
     struct state_info *state = &store->states[at];
     struct group *group = state->group;
     struct cell *cell = cell_of(state, value);
+    bool born = cell_flags(cell) & CELL_BORN;
     uint64_t hash, *slot;
     struct probe probe;
 
     CHECK(state->shape.list);
-    if (!(cell_flags(cell) & CELL_BORN)) {
-        if (cell_class(cell_size(cell)) != cell_class(state->cell_size))
-            cell = cell_move(store, group, cell, state->cell_size);
-        cell->bits = cell_bits(state->cell_size, cell_key_size(cell), CELL_DELETED);
-        return;
-    }
+    if (!born && cell_class(cell_size(cell)) != cell_class(state->cell_size))
+        cell = cell_move(store, group, cell, state->cell_size);
     hash = cell_hash(cell, &state->shape);
     probe = (struct probe){.key = cell->bytes, .key_size = cell_key_size(cell), .hash = hash};
     slot = index_find(&group->index, &store->log, &state->shape, &probe);
     CHECK(slot && segments_cell(&store->log, *slot & ADDRESS_MASK) == cell);
+    if (!born) {
+        cell->bits = cell_bits(state->cell_size, cell_key_size(cell), CELL_DELETED);
+        segments_mark(&store->log, *slot & ADDRESS_MASK, cell_bytes(cell, &state->shape));
+        return;
+    }
     segments_forget(&store->log, *slot & ADDRESS_MASK, cell_bytes(cell, &state->shape));
     index_remove(&group->index, hash, slot);
     cell->bits = cell_bits(cell_size(cell), cell_key_size(cell), CELL_DEAD);

@@ -96,6 +96,8 @@ bool store_entry_remove(struct store *store, uint32_t state, const struct key *k
 /* ---- timers: one per (state, key); INT64_MAX removes ---- */
 bool store_timer_set(struct store *store, uint32_t state, const struct key *key, int64_t due_ms,
                      struct error *err);
+/* Ahead of that: the key's slot is on its way from memory. */
+void store_timer_fetch(const struct store *store, uint32_t state, uint64_t hash);
 /* No timer is due before this; it may be early by timers that were moved. INT64_MAX: none. */
 int64_t store_timer_next(const struct store *store, uint32_t state);
 /* Takes up to `max` timers due at or before `until_ms`, in order of (time, key hash). Key bytes

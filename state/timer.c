@@ -1,7 +1,10 @@
 /* Timers: a cell a key holds the due time, a heap orders them. A timer that moves to a later time,
  * which is what most do at every event, touches only its cell: the entry that comes up too early
- * is put back. An entry names its cell by the key's hash, since cells move. */
+ * is put back. An entry names its cell by the key's hash, since cells move. A timer that begins and
+ * ends between two barriers leaves nothing: no file knows of it. */
 #include "state/internal.h"
+
+#define BLOCK_ENTRIES 32u /* whose memory is fetched together */
 
 static bool entry_before(const struct timer_entry *a, const struct timer_entry *b)
 {
@@ -71,10 +74,23 @@ static struct cell *timer_open(struct store *store, struct state_info *state, ui
                                                : group_copy(store, state->group, slot);
 }
 
-static void timer_mark(const struct state_info *state, struct cell *cell)
+/* What no file knows of leaves at once (its bytes hold until the segment is freed); otherwise a mark
+ * stays until a file has it. */
+static void timer_end(struct store *store, struct state_info *state, uint64_t *slot,
+                      struct cell *cell, uint64_t hash)
 {
+    uint64_t address = *slot & ADDRESS_MASK;
+    uint32_t bytes = cell_bytes(cell, &state->shape), flags = cell_flags(cell);
+
     timer_of(state, cell)->due_ms = INT64_MAX;
-    cell->bits = cell_bits(sizeof(struct timer_cell), cell_key_size(cell), CELL_DELETED);
+    if (flags & CELL_BORN) {
+        segments_forget(&store->log, address, bytes);
+        index_remove(&state->group->index, hash, slot);
+    } else if (!(flags & CELL_DELETED)) {
+        segments_mark(&store->log, address, bytes);
+    }
+    cell->bits = cell_bits(sizeof(struct timer_cell), cell_key_size(cell),
+                           flags & CELL_BORN ? CELL_DEAD : CELL_DELETED);
 }
 
 bool store_timer_set(struct store *store, uint32_t at, const struct key *key, int64_t due_ms,
@@ -99,16 +115,34 @@ bool store_timer_set(struct store *store, uint32_t at, const struct key *key, in
         cell = timer_open(store, state, slot);
     } else {
         cell = group_add(store, state->group, &probe, state->cell_size);
+        cell->bits = cell_bits(state->cell_size, key->size, CELL_BORN);
         timer_of(state, cell)->queued_ms = INT64_MAX;
     }
     if (due_ms == INT64_MAX) {
-        timer_mark(state, cell);
+        timer_end(store, state, slot, cell, key->hash);
         return true;
     }
-    cell->bits = cell_bits(state->cell_size, key->size, 0);
+    if (slot && cell_flags(cell) & CELL_DELETED)
+        segments_unmark(&store->log, *slot & ADDRESS_MASK, cell_bytes(cell, &state->shape));
+    cell->bits = cell_bits(state->cell_size, key->size, cell_flags(cell) & CELL_BORN);
     timer_of(state, cell)->due_ms = due_ms;
     timer_queue(store, state, cell, key->hash);
     return true;
+}
+
+/* Starts the read of an entry's slot, and once that is there, of its cell: those of many entries
+ * overlap. */
+static void home_fetch(const struct state_info *state, uint64_t hash)
+{
+    const struct index *index = &state->group->index;
+
+    if (index->tables)
+        __builtin_prefetch(index_home(index_table(index, hash), hash));
+}
+
+void store_timer_fetch(const struct store *store, uint32_t at, uint64_t hash)
+{
+    home_fetch(&store->states[at], hash);
 }
 
 int64_t store_timer_next(const struct store *store, uint32_t at)
@@ -141,32 +175,77 @@ static uint64_t *entry_slot(struct store *store, struct state_info *state,
     return NULL;
 }
 
+static void cell_fetch(const struct store *store, const struct state_info *state, uint64_t hash)
+{
+    const struct index *index = &state->group->index;
+    uint64_t tag = hash_tag(hash), slot;
+    struct index_table *table;
+
+    if (!index->tables)
+        return;
+    table = index_table(index, hash);
+    slot = *index_probe(table, (uint32_t)tag & table->mask, tag);
+    if (slot)
+        __builtin_prefetch(segments_cell(&store->log, slot & ADDRESS_MASK), 1);
+}
+
+/* The first entries up to a time, taken off the heap. */
+static uint32_t block_pop(const struct store *store, struct state_info *state, int64_t until_ms,
+                          struct timer_entry *block, uint32_t max)
+{
+    uint32_t count = 0;
+
+    while (count < max && state->timer_count && state->timers[0].time_ms <= until_ms) {
+        block[count] = heap_pop(state);
+        home_fetch(state, block[count++].hash);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        cell_fetch(store, state, block[i].hash);
+    return count;
+}
+
+/* Tells whether the entry's timer is due; otherwise it was given up, or goes where it was moved to. */
+static bool entry_take(struct store *store, struct state_info *state,
+                       const struct timer_entry *entry, struct key *key)
+{
+    uint64_t *slot = entry_slot(store, state, entry);
+    struct timer_cell *timer;
+    struct cell *cell;
+
+    if (!slot)
+        return false;
+    cell = timer_open(store, state, slot);
+    timer = timer_of(state, cell);
+    timer->queued_ms = INT64_MAX;
+    if (timer->due_ms != entry->time_ms) {
+        if (timer->due_ms != INT64_MAX)
+            timer_queue(store, state, cell, entry->hash);
+        return false;
+    }
+    *key = (struct key){cell->bytes, cell_key_size(cell), entry->hash};
+    timer_end(store, state, slot, cell, entry->hash);
+    return true;
+}
+
 uint32_t store_timer_take(struct store *store, uint32_t at, int64_t until_ms, struct key *keys,
                           int64_t *times, uint32_t max)
 {
     struct state_info *state = &store->states[at];
+    struct timer_entry block[BLOCK_ENTRIES];
     uint32_t count = 0;
 
     CHECK(state->def->kind == STORE_TIMER);
-    while (count < max && state->timer_count && state->timers[0].time_ms <= until_ms) {
-        struct timer_entry entry = heap_pop(state);
-        uint64_t *slot = entry_slot(store, state, &entry);
-        struct timer_cell *timer;
-        struct cell *cell;
+    while (count < max && store_timer_next(store, at) <= until_ms && state->timer_count) {
+        uint32_t want = max - count < BLOCK_ENTRIES ? max - count : BLOCK_ENTRIES;
+        uint32_t have = block_pop(store, state, until_ms, block, want), i = 0;
 
-        if (!slot)
-            continue;
-        cell = timer_open(store, state, slot);
-        timer = timer_of(state, cell);
-        timer->queued_ms = INT64_MAX;
-        if (timer->due_ms != entry.time_ms) { /* it was moved, or removed */
-            if (timer->due_ms != INT64_MAX)
-                timer_queue(store, state, cell, entry.hash);
-            continue;
-        }
-        times[count] = timer->due_ms;
-        keys[count++] = (struct key){cell->bytes, cell_key_size(cell), entry.hash};
-        timer_mark(state, cell);
+        /* What was moved to a time before the rest of the block comes before it. */
+        for (; i < have && (!state->timer_count || !entry_before(&state->timers[0], &block[i]));
+             i++)
+            if (entry_take(store, state, &block[i], &keys[count]))
+                times[count++] = block[i].time_ms;
+        for (; i < have; i++)
+            heap_push(store, state, block[i]);
     }
     return count;
 }

@@ -546,8 +546,10 @@ static bool interval_on_timer(struct op *op, const struct due *due, struct error
         sort_records(scratch, cell, due_time(due)[row]);
         for (uint32_t i = 0; i < scratch->counts[LEFT]; i++)
             told[!tell_left(op, due_key(due, row), scratch->sorted[LEFT][i])]++;
-        scratch->due[row] = cell->due_ms = sweep(op, cell, due_time(due)[row]);
+        cell->due_ms = sweep(op, cell, due_time(due)[row]);
         cell->layout = scratch->layout;
+        /* An empty cell's timer is gone already. */
+        scratch->due[row] = cell->used ? cell->due_ms : INT64_MIN;
         cell_settle(op, row);
     }
     op_count(op, MATCHED, told[MATCHED]);

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define TIMERS_AHEAD 16u /* whose slots are fetched before they are set */
+
 /* ---- items ---- */
 static void items_grow(struct items *items)
 {
@@ -315,14 +317,23 @@ void *op_entry(struct op *op, uint32_t state, uint32_t row, const void *entry, u
 }
 
 /* ---- timers ---- */
+static void timer_fetch(const struct op *op, uint32_t row)
+{
+    store_timer_fetch(op->subtask->store, op->timer_state, call_key(op, row).hash);
+}
+
 bool op_set_timers(struct op *op, const int64_t *due_ms, struct error *err)
 {
     uint32_t rows = call_rows(op);
 
     CHECK(op->timer_state != FIELD_NONE);
+    for (uint32_t row = 0; row < rows && row < TIMERS_AHEAD; row++)
+        timer_fetch(op, row);
     for (uint32_t row = 0; row < rows; row++) {
         struct key key;
 
+        if (row + TIMERS_AHEAD < rows)
+            timer_fetch(op, row + TIMERS_AHEAD);
         if (due_ms[row] == INT64_MIN)
             continue;
         /* Rows are cut at multiples of the period only: none of the batch may be past a timer. */

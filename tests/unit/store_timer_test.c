@@ -142,6 +142,8 @@ static void test_memory(void **state)
     for (int64_t round = 0; round < 300; round++) {
         for (uint64_t i = 0; i < 1000; i++)
             set(&solo, (uint64_t)round * 1000 + i, round);
+        if (round % 2)
+            solo_barrier(&solo, INT64_MIN);
         assert_int_equal(store_timer_take(solo.store, 0, round, keys, times, 1000), 1000);
         solo_barrier(&solo, INT64_MIN);
         solo_maintain(&solo);
@@ -153,11 +155,58 @@ static void test_memory(void **state)
     solo_clear(&solo);
 }
 
+/* Those that begin and end between two barriers leave nothing, in memory or in files. */
+static void test_brief(void **state)
+{
+    struct solo solo;
+    struct store_figures figures;
+
+    (void)state;
+    solo_init(&solo, states, 1, 0);
+    set(&solo, 1, 10);
+    set(&solo, 2, 20);
+    set(&solo, 3, 30);
+    set(&solo, 3, INT64_MAX);
+    EXPECT(&solo, 20, {1, 10}, {2, 20});
+    store_figures(solo.store, &figures);
+    assert_int_equal(figures.cells, 0);
+    set(&solo, 2, 20); /* its entry of before is in the heap no more, that of 3 still is */
+    set(&solo, 3, 40);
+    EXPECT(&solo, 39, {2, 20});
+    solo_barrier(&solo, INT64_MIN);
+    set(&solo, 1, 5);
+    EXPECT(&solo, 10, {1, 5});
+    EXPECT(&solo, 40, {3, 40});
+    solo_barrier(&solo, INT64_MIN);
+    solo_restore(&solo);
+    expect(&solo, INT64_MAX - 1, NULL, 0);
+    solo_clear(&solo);
+}
+
+/* Timers that were moved to between those of one call are told in order. */
+static void test_moved_between(void **state)
+{
+    struct solo solo;
+
+    (void)state;
+    solo_init(&solo, states, 1, 0);
+    for (uint64_t i = 0; i < 8; i++)
+        set(&solo, i, (int64_t)i * 10);
+    set(&solo, 0, 55);
+    set(&solo, 2, 31);
+    set(&solo, 4, 200);
+    EXPECT(&solo, 60, {1, 10}, {3, 30}, {2, 31}, {5, 50}, {0, 55}, {6, 60});
+    EXPECT(&solo, 200, {7, 70}, {4, 200});
+    solo_clear(&solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),   cmocka_unit_test(test_moves),  cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_restore), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_ties),          cmocka_unit_test(test_restore),
+        cmocka_unit_test(test_memory),        cmocka_unit_test(test_brief),
+        cmocka_unit_test(test_moved_between),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
