@@ -16,8 +16,8 @@ static void fold(void *context, const char *term, size_t size)
     CHECK(size > 0 && size <= TERM_SIZE);
     for (size_t at = 0; at < size;) {
         int32_t point;
-        utf8proc_ssize_t more = utf8proc_iterate((const uint8_t *)term + at,
-                                                 (utf8proc_ssize_t)(size - at), &point);
+        utf8proc_ssize_t more =
+            utf8proc_iterate((const uint8_t *)term + at, (utf8proc_ssize_t)(size - at), &point);
         CHECK(more > 0);
         at += (size_t)more;
     }
