@@ -94,10 +94,10 @@ static const struct option mf_options[] = {
     {.name = "ridge",
      .type = OPT_F64,
      FIELD(struct mf_config, ridge),
-     .def.f64 = 2,
-     .min.f64 = 0.0001,
-     .max.f64 = 10000,
-     .help = "Draws vectors towards 0: more where there are few events."},
+     .def.f64 = 0.02,
+     .min.f64 = 0.000001,
+     .max.f64 = 1000,
+     .help = "Draws vectors towards 0, by so much for each pair of a user and an item."},
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct mf_config, window),
@@ -374,7 +374,8 @@ static void step(struct op *op, struct mf_cell *cell, uint32_t state, struct mf_
     double confidence = config->confidence;
     float *vector = vector_of(entry, room);
 
-    mf_begin(system, gram_of(config, cell, other), width, config->ridge);
+    mf_begin(system, gram_of(config, cell, other), width, config->ridge,
+             (double)(other == ITEMS ? cell->items : cell->users));
     for (int64_t b = 0; b < room && b < entry->count; b++) {
         uint64_t id = entry->others[(entry->count - 1 - b) % room];
         struct mf_entry *met = op_entry(op, other, 0, &id, sizeof(id), false);

@@ -16,19 +16,27 @@ void mf_gram(double *gram, const float *vector, uint32_t width, double sign)
     }
 }
 
-void mf_begin(struct mf_system *system, const double *gram, uint32_t width, double ridge)
+static void add_ridge(struct mf_system *system, double pairs)
+{
+    for (uint32_t i = 0; i < system->width; i++)
+        system->matrix[i * system->width + i] += system->ridge * pairs;
+}
+
+void mf_begin(struct mf_system *system, const double *gram, uint32_t width, double ridge,
+              double all)
 {
     CHECK(width > 0 && width <= MF_WIDTH_MAX);
     system->width = width;
     memcpy(system->matrix, gram, (size_t)width * width * sizeof(double));
     memset(system->right, 0, sizeof(system->right));
-    for (uint32_t i = 0; i < width; i++)
-        system->matrix[i * width + i] += ridge;
+    system->ridge = ridge;
+    add_ridge(system, all);
 }
 
 void mf_add(struct mf_system *system, const float *vector, double confidence)
 {
     mf_gram(system->matrix, vector, system->width, confidence);
+    add_ridge(system, confidence);
     for (uint32_t i = 0; i < system->width; i++)
         system->right[i] += (1 + confidence) * (double)vector[i];
 }

@@ -87,8 +87,9 @@ static const struct state mf_states[] = {
 };
 static const struct column_def item_columns[] = {
     {"item", TYPE_NONE}, {"count", TYPE_I64}, {"vector", TYPE_VECTOR}, {0}};
-static const struct column_def model_columns[] = {
-    {"confidence", TYPE_F64}, {"fade", TYPE_F64}, {"ridge", TYPE_F64}, {"gram", TYPE_VECTOR}, {0}};
+static const struct column_def model_columns[] = {{"confidence", TYPE_F64}, {"fade", TYPE_F64},
+                                                  {"ridge", TYPE_F64},      {"items", TYPE_I64},
+                                                  {"gram", TYPE_VECTOR},    {0}};
 static const struct table_use mf_tables[] = {
     {"items", "Items of learn/mf.", .columns = item_columns, .rank_by = "count",
      .rank_limit = CANDIDATES},
@@ -178,7 +179,7 @@ struct mf_scratch {
     bool lists;            /* are made here */
     uint32_t item, listed; /* columns */
     uint64_t model;        /* key of the model's row */
-    uint32_t vector, width, gram, confidence, fade, ridge;
+    uint32_t vector, width, gram, confidence, fade, ridge, items;
     struct mf_system system;
     double triangle[MF_WIDTH_MAX * MF_WIDTH_MAX];
     float user[MF_WIDTH_MAX];
@@ -211,6 +212,7 @@ static bool mf_open(struct op *op, struct error *err)
     scratch->confidence = op_table_column(op, MODEL, "confidence");
     scratch->fade = op_table_column(op, MODEL, "fade");
     scratch->ridge = op_table_column(op, MODEL, "ridge");
+    scratch->items = op_table_column(op, MODEL, "items");
     if (scratch->width > MF_WIDTH_MAX ||
         op_table_schema(op, MODEL)->fields[scratch->gram].width != scratch->width * scratch->width)
         return error_option(err, op, "tables", "items and model do not belong together",
@@ -260,7 +262,7 @@ static bool fold_in(struct op *op, const struct mf_cell *cell)
         scratch->triangle[i] = gram[i];
     confidence = table_row_f64(model, scratch->confidence);
     mf_begin(&scratch->system, scratch->triangle, scratch->width,
-             table_row_f64(model, scratch->ridge));
+             table_row_f64(model, scratch->ridge), (double)table_row_i64(model, scratch->items));
     for (uint32_t i = 0; i < count; i++) {
         const float *vector = vector_of(scratch, scratch->rows[i]);
         if (vector) {

@@ -479,10 +479,11 @@ def solve(matrix, right):
     return [row[-1] for row in rows]
 
 
-def half_step(vectors, met, confidence=8, fade=0.5, ridge=0.5):
+def half_step(vectors, met, confidence=8, fade=0.5, ridge=0.03):
     """The user's vector from what he met, newest first, and the vectors of all items."""
     size = range(4)
-    matrix = [[sum(v[i] * v[k] for v in vectors.values()) + (ridge if i == k else 0)
+    pairs = len(vectors) + sum(confidence * fade ** b for b, i in enumerate(met) if i in vectors)
+    matrix = [[sum(v[i] * v[k] for v in vectors.values()) + (ridge * pairs if i == k else 0)
                for k in size] for i in size]
     right = [0.0] * 4
     for b, item in enumerate(met):
@@ -509,8 +510,8 @@ def learn_mf():
         for item in sorted(told, key=lambda item: item["window_end"]):
             if item["window_end"] <= now:
                 vectors[item["item"]], counts[item["item"]] = item["vector"], item["count"]
-        folded = half_step(vectors, mine[-1:-6:-1])
         known = any(item in vectors for item in mine[-5:])
+        folded = half_step(vectors, mine[-1:-6:-1]) if known else []
         scores = {item: sum(a * b for a, b in zip(folded, v)) if known else 0.0
                   for item, v in vectors.items()}
         offered = {item: score for item, score in scores.items() if item not in mine[-9:]}

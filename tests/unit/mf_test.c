@@ -14,7 +14,7 @@
 #define USERS 30u
 #define ITEMS 20u
 #define WIDTH 6u
-#define RIDGE 0.7
+#define RIDGE 0.02
 #define CONFIDENCE 9.0
 
 static float users[USERS][WIDTH], items[ITEMS][WIDTH];
@@ -39,6 +39,16 @@ static double dot(const float *a, const float *b)
     return sum;
 }
 
+/* By all pairs of a user, or of an item. */
+static double ridge_of(uint32_t which, bool user)
+{
+    double pairs = 0;
+
+    for (uint32_t k = 0; k < (user ? ITEMS : USERS); k++)
+        pairs += (user ? met[which][k] : met[k][which]) ? 1 + CONFIDENCE : 1;
+    return RIDGE * pairs;
+}
+
 /* Of all pairs, those that did not meet too. */
 static double loss(void)
 {
@@ -50,9 +60,9 @@ static double loss(void)
             sum += (met[u][i] ? 1 + CONFIDENCE : 1) * error * error;
         }
     for (uint32_t u = 0; u < USERS; u++)
-        sum += RIDGE * dot(users[u], users[u]);
+        sum += ridge_of(u, true) * dot(users[u], users[u]);
     for (uint32_t i = 0; i < ITEMS; i++)
-        sum += RIDGE * dot(items[i], items[i]);
+        sum += ridge_of(i, false) * dot(items[i], items[i]);
     return sum;
 }
 
@@ -63,7 +73,7 @@ static void solve_user(uint32_t user)
 
     for (uint32_t i = 0; i < ITEMS; i++)
         mf_gram(gram, items[i], WIDTH, 1);
-    mf_begin(&system, gram, WIDTH, RIDGE);
+    mf_begin(&system, gram, WIDTH, RIDGE, ITEMS);
     for (uint32_t i = 0; i < ITEMS; i++)
         if (met[user][i])
             mf_add(&system, items[i], CONFIDENCE);
@@ -77,7 +87,7 @@ static void solve_item(uint32_t item)
 
     for (uint32_t u = 0; u < USERS; u++)
         mf_gram(gram, users[u], WIDTH, 1);
-    mf_begin(&system, gram, WIDTH, RIDGE);
+    mf_begin(&system, gram, WIDTH, RIDGE, USERS);
     for (uint32_t u = 0; u < USERS; u++)
         if (met[u][item])
             mf_add(&system, users[u], CONFIDENCE);
@@ -94,7 +104,7 @@ static void test_minimum(void **state)
     for (uint32_t u = 0; u < USERS; u++) {
         solve_user(u);
         for (uint32_t k = 0; k < WIDTH; k++) {
-            double slope = RIDGE * (double)users[u][k];
+            double slope = ridge_of(u, true) * (double)users[u][k];
             for (uint32_t i = 0; i < ITEMS; i++)
                 slope += (met[u][i] ? 1 + CONFIDENCE : 1) * (dot(users[u], items[i]) - met[u][i]) *
                          (double)items[i][k];
@@ -153,7 +163,7 @@ static void test_singular(void **state)
     struct mf_system system;
 
     (void)state;
-    mf_begin(&system, gram, 2, 0);
+    mf_begin(&system, gram, 2, 0, 1);
     mf_add(&system, zero, 1);
     assert_false(mf_solve(&system, vector));
     assert_true(vector[0] == 3 && vector[1] == 4);
