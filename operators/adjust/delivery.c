@@ -166,7 +166,7 @@ static bool delivery_process(struct op *op, uint32_t port, const struct batch *i
     (void)port;
     (void)err; /* cannot fail */
     for (uint32_t i = 0; i < ADDED; i++)
-        added[i] = list_column(items->rows, &values[i]);
+        added[i] = list_column_unset(items->rows, &values[i]);
     choose(op, in, native, values);
     block_release(&memory);
     list_emit(op, &scratch->layout, in, added, LIST_LEAVE);

@@ -95,15 +95,6 @@ static bool diversity_open(struct op *op, struct error *err)
     return true;
 }
 
-static double value_of(const struct list_layout *layout, const struct batch *items, uint32_t place)
-{
-    double value = ((const double *)batch_column(items, layout->score)->values)[place];
-
-    for (uint32_t i = 0; i < layout->rank_count; i++)
-        value += ((const double *)batch_column(items, layout->ranks[i])->values)[place];
-    return value;
-}
-
 static struct diversity strength_of(struct op *op, const struct batch *in, uint32_t row)
 {
     const struct diversity_config *config = op_config(op);
@@ -137,8 +128,7 @@ static bool diversity_process(struct op *op, uint32_t port, const struct batch *
         struct diversity diversity = strength_of(op, in, row);
         uint32_t begin, end;
         list_range(&scratch->layout, in, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++)
-            values[i] = value_of(&scratch->layout, items, i);
+        list_values(&scratch->layout, items, begin, end, values + begin);
         diversity_terms(&diversity, values + begin, kinds + begin, end - begin, terms + begin,
                         taken, order);
     }

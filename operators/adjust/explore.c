@@ -211,17 +211,6 @@ static bool draw_random(struct op *op, uint64_t rec)
     return (double)(hash_draw(op_seed(op), rec) >> 11) * 0x1p-53 < config->share;
 }
 
-static double value_of(const struct explore_scratch *scratch, const struct batch *items,
-                       uint32_t place)
-{
-    const struct list_layout *layout = &scratch->layout;
-    double value = ((const double *)batch_column(items, layout->score)->values)[place];
-
-    for (uint32_t i = 0; i < layout->rank_count; i++)
-        value += ((const double *)batch_column(items, layout->ranks[i])->values)[place];
-    return value;
-}
-
 static void put_shown(struct op *op, const struct batch *items, const struct request *request,
                       uint32_t place, uint32_t k, bool greedy, struct builder *list)
 {
@@ -245,13 +234,14 @@ static void put_items(struct op *op, const struct batch *items, const struct req
     const struct explore_config *config = op_config(op);
     const struct explore_scratch *scratch = op_scratch(op);
     uint32_t count = request->candidates, kept = config->all ? count : request->length;
-    struct block *memory = block_create((count + 1ul) * (2 * sizeof(struct list_place) + 8) + 64);
+    struct block *memory = block_create((count + 1ul) * (2 * sizeof(struct list_place) + 16) + 64);
     struct list_place *greedy = (struct list_place *)(void *)memory->data, *drawn = greedy + count;
-    uint64_t *ids = (uint64_t *)(void *)(drawn + count);
+    double *values = (double *)(void *)(drawn + count);
+    uint64_t *ids = (uint64_t *)(void *)(values + count);
 
+    list_values(&scratch->layout, items, request->begin, request->begin + count, values);
     for (uint32_t i = 0; i < count; i++)
-        greedy[i] =
-            (struct list_place){value_of(scratch, items, request->begin + i), request->begin + i};
+        greedy[i] = (struct list_place){values[i], request->begin + i};
     list_best(greedy, count, kept);
     if (request->random) {
         ids_part(batch_column(items, scratch->item), request->begin, count, ids);

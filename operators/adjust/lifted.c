@@ -4,14 +4,14 @@
 
 #include "operators/model/classes.h"
 #include "operators/model/lift.h"
+#include "operators/model/loops.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MEMO_SIZE 4096u             /* terms; a power of two */
-#define UNLEVELLED FACTOR_CELLS_MAX /* the place of items without a level */
-#define TERMS_MAX (FACTOR_CELLS_MAX + 1)
+#define MEMO_SIZE 4096u                  /* terms; a power of two */
+#define TERMS_MAX (FACTOR_CELLS_MAX + 1) /* of levels, and of none */
 
 static_assert(CLASSES_MAX <= TERMS_MAX, "there is a term for each class");
 
@@ -153,12 +153,9 @@ struct evidence { /* of a factor */
     int64_t version; /* that the next two are of */
     double prior;
     struct memo memo[MEMO_SIZE];
-    struct classes classes; /* of the items */
-    uint32_t request;       /* counted: whose `terms` are known */
-    struct {
-        double term;
-        uint32_t request;
-    } terms[TERMS_MAX]; /* of the present request, by class or by level */
+    struct classes *classes; /* of the items; factors with one class column share it */
+    double terms[TERMS_MAX]; /* of the present request, by class or by level */
+    uint8_t known[TERMS_MAX];
 };
 
 struct lifted {
@@ -183,6 +180,19 @@ static struct where find_column(const struct op *op, const struct list_layout *l
     return (struct where){schema_find(in, name), false};
 }
 
+/* Those of the class column: of a factor before, or new ones. NULL: it is not the items'. */
+static struct classes *find_classes(struct op *op, struct lifted *lifted, uint32_t at)
+{
+    struct where class = lifted->evidence[at].class;
+
+    if (!class.listed)
+        return NULL;
+    for (uint32_t i = 0; i < at; i++)
+        if (lifted->evidence[i].classes && lifted->evidence[i].class.column == class.column)
+            return lifted->evidence[i].classes;
+    return op_memory(op, sizeof(struct classes));
+}
+
 static void open_evidence(struct op *op, struct lifted *lifted, const struct factor *factor,
                           uint32_t table)
 {
@@ -200,6 +210,7 @@ static void open_evidence(struct op *op, struct lifted *lifted, const struct fac
     evidence->half_life = op_table_column(op, table, "half_life");
     evidence->first = op_table_column(op, table, "first");
     evidence->class = find_column(op, &lifted->layout, class);
+    evidence->classes = find_classes(op, lifted, table);
     evidence->at = find_column(op, &lifted->layout, factor->columns[0]);
     evidence->within = find_column(op, &lifted->layout, factor->columns[1]);
 }
@@ -397,52 +408,63 @@ struct request {
 static double find_term(struct op *op, const struct lifted *lifted, struct evidence *evidence,
                         const struct request *request, uint32_t place)
 {
-    double term = request->by_class
-                      ? recall(op, lifted, evidence, evidence->classes.ids[place], request->found)
-                      : recall(op, lifted, evidence, request->class,
-                               (place == UNLEVELLED ? FACTOR_NONE : place) | FACTOR_NONE << 16);
+    uint32_t level = place < factor_levels(evidence->factor) ? place : FACTOR_NONE;
 
-    evidence->terms[place].term = term;
-    evidence->terms[place].request = evidence->request;
-    return term;
+    if (request->by_class)
+        return recall(op, lifted, evidence, evidence->classes->ids[place], request->found);
+    return recall(op, lifted, evidence, request->class, level | FACTOR_NONE << 16);
 }
 
+/* A class or level is looked up once a request, all of them where they are fewer than the items. */
 static void fill_request(struct op *op, const struct lifted *lifted, struct evidence *evidence,
                          const struct request *request, const uint16_t *places, double *terms)
 {
-    if (++evidence->request == 0) { /* has come round */
-        memset(evidence->terms, 0, sizeof(evidence->terms));
-        evidence->request = 1;
+    uint32_t count = request->end - request->begin;
+    uint32_t all = request->by_class ? evidence->classes->count
+                                     : factor_levels(evidence->factor) + 1; /* and none */
+
+    places += request->begin;
+    if (all <= count) {
+        for (uint32_t place = 0; place < all; place++)
+            evidence->terms[place] = find_term(op, lifted, evidence, request, place);
+    } else {
+        memset(evidence->known, 0, all);
+        for (uint32_t i = 0; i < count; i++)
+            if (!evidence->known[places[i]]) {
+                evidence->known[places[i]] = 1;
+                evidence->terms[places[i]] = find_term(op, lifted, evidence, request, places[i]);
+            }
     }
-    for (uint32_t i = request->begin; i < request->end; i++)
-        terms[i] = evidence->terms[places[i]].request == evidence->request
-                       ? evidence->terms[places[i]].term
-                       : find_term(op, lifted, evidence, request, places[i]);
+    loops_gather(terms + request->begin, evidence->terms, places, count);
 }
 
-/* Levels without parents are places as they are. False: some have parents. */
-static bool place_levels(const uint32_t *levels, uint32_t rows, uint16_t *places)
-{
-    uint32_t parents = FACTOR_NONE;
-
-    for (uint32_t row = 0; row < rows; row++) {
-        uint32_t level = factor_level(levels[row]);
-        places[row] = (uint16_t)(level < UNLEVELLED ? level : UNLEVELLED);
-        parents &= factor_parent(levels[row]);
-    }
-    return parents == FACTOR_NONE;
-}
+/* Of one batch: the numbers of its items' classes, until a factor has another class column. */
+struct numbered {
+    struct block *memory;
+    uint16_t *places;
+    const struct classes *classes; /* that `places` are of; NULL: none */
+};
 
 /* The places of all items, where one half is the request's and the other can be an array's index. */
 static bool find_places(struct evidence *evidence, const struct batch *items,
-                        const uint32_t *levels, uint16_t *places)
+                        const uint32_t *levels, struct numbered *numbered)
 {
+    const struct column *classes;
+
     if (evidence->class.listed == evidence->at.listed)
         return false;
-    if (evidence->class.listed)
-        return classes_number(&evidence->classes, batch_column(items, evidence->class.column),
-                              items->rows, places);
-    return place_levels(levels, items->rows, places);
+    if (!evidence->class.listed) {
+        numbered->classes = NULL;
+        return loops_places(levels, items->rows, factor_levels(evidence->factor),
+                            numbered->places) == FACTOR_NONE;
+    }
+    if (numbered->classes == evidence->classes)
+        return true;
+    classes = batch_column(items, evidence->class.column);
+    numbered->classes = classes_number(evidence->classes, classes, items->rows, numbered->places)
+                            ? evidence->classes
+                            : NULL;
+    return numbered->classes != NULL;
 }
 
 /* One by one: rows that are items, class and level both of the items, or too many classes. */
@@ -482,34 +504,37 @@ static void fill_by_places(struct op *op, struct lifted *lifted, struct evidence
 }
 
 static void fill_terms(struct op *op, struct lifted *lifted, struct evidence *evidence,
-                       const struct batch *in, double *terms)
+                       const struct batch *in, struct numbered *numbered, double *terms)
 {
     const struct batch *items = list_items(&lifted->layout, in);
-    struct block *memory, *place_memory = block_create((items->rows + 1ul) * sizeof(uint16_t));
+    struct block *memory;
     const uint32_t *levels = levels_of(evidence, in, items, &memory);
-    uint16_t *places = (uint16_t *)(void *)place_memory->data;
 
-    if (find_places(evidence, items, levels, places))
-        fill_by_places(op, lifted, evidence, in, levels, places, terms);
+    if (find_places(evidence, items, levels, numbered))
+        fill_by_places(op, lifted, evidence, in, levels, numbered->places, terms);
     else
         fill_singly(op, lifted, evidence, in, levels, terms);
     block_release(&memory);
-    block_release(&place_memory);
 }
 
+/* Items of no request (of a list that is null) get no term. */
 void lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in)
 {
+    uint32_t rows = list_items(&lifted->layout, in)->rows;
+    struct numbered numbered = {block_create((rows + 1ul) * sizeof(uint16_t)), NULL, NULL};
     struct column *added[LIST_TERMS_MAX];
 
+    numbered.places = (uint16_t *)(void *)numbered.memory->data;
     for (uint32_t i = 0; i < lifted->count; i++) {
         struct evidence *evidence = &lifted->evidence[i];
         double *terms;
-        added[i] = list_column(list_items(&lifted->layout, in)->rows, &terms);
+        added[i] = list_column(rows, &terms);
         if (!evidence->given)
             continue;
         follow_version(op, lifted, evidence);
-        fill_terms(op, lifted, evidence, in, terms);
+        fill_terms(op, lifted, evidence, in, &numbered, terms);
     }
+    block_release(&numbered.memory);
     list_emit(op, &lifted->layout, in, added, (uint32_t)lifted->config->top);
 }
 

@@ -22,24 +22,35 @@ static uint16_t add_class(struct classes *classes, const struct column *column, 
 }
 
 /* Texts of up to 7 bytes are tagged by themselves, others by their identity. */
+static uint64_t short_tag(const char *text, uint32_t size)
+{
+    uint64_t tag;
+
+    memcpy(&tag, text, sizeof(tag)); /* a column has 16 readable bytes behind its texts */
+    return (tag & ~(UINT64_MAX << 8 * size)) | (uint64_t)(size + 1) << 56;
+}
+
+static uint32_t place_of(uint64_t tag)
+{
+    return (uint32_t)(tag * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (CLASSES_PLACES - 1);
+}
+
 static uint64_t text_tag(const struct column *column, uint32_t row)
 {
-    uint64_t ids[1 + IDS_SPARE], tag;
+    uint64_t ids[1 + IDS_SPARE];
     uint32_t size;
-    const char *text = column_text(column, row, &size); /* has 16 readable bytes behind */
+    const char *text = column_text(column, row, &size);
 
-    if (size > SHORT_MAX) {
-        ids_part(column, row, 1, ids);
-        return ids[0];
-    }
-    memcpy(&tag, text, sizeof(tag));
-    return (tag & ~(UINT64_MAX << 8 * size)) | (uint64_t)(size + 1) << 56;
+    if (size <= SHORT_MAX)
+        return short_tag(text, size);
+    ids_part(column, row, 1, ids);
+    return ids[0];
 }
 
 static uint16_t find_tag(struct classes *classes, const struct column *column, uint32_t row,
                          uint64_t tag)
 {
-    uint32_t at = (uint32_t)(tag * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (CLASSES_PLACES - 1);
+    uint32_t at = place_of(tag);
 
     while (classes->places[at] && classes->tags[at] != tag)
         at = (at + 1) & (CLASSES_PLACES - 1);
@@ -114,11 +125,34 @@ static uint32_t number_small(const struct classes *classes, const struct column 
     return row;
 }
 
+/* The same for texts; those of more than SHORT_MAX bytes end it. */
+static uint32_t number_short(const struct classes *classes, const struct column *column,
+                             uint32_t row, uint32_t rows, uint16_t *numbers)
+{
+    if (column->type != TYPE_UTF8 || column->validity)
+        return row;
+    for (; row < rows; row++) {
+        uint32_t size = (uint32_t)(column->offsets[row + 1] - column->offsets[row]), at;
+        uint64_t tag;
+        if (size > SHORT_MAX)
+            break;
+        tag = short_tag((const char *)column->values + column->offsets[row], size);
+        at = place_of(tag);
+        while (classes->places[at] && classes->tags[at] != tag)
+            at = (at + 1) & (CLASSES_PLACES - 1);
+        if (!classes->places[at])
+            break;
+        numbers[row] = (uint16_t)(classes->places[at] - 1);
+    }
+    return row;
+}
+
 bool classes_number(struct classes *classes, const struct column *column, uint32_t rows,
                     uint16_t *numbers)
 {
     for (uint32_t row = 0; row < rows && !classes->full; row++) {
         row = number_small(classes, column, row, rows, numbers);
+        row = number_short(classes, column, row, rows, numbers);
         if (row < rows)
             numbers[row] = (uint16_t)(find(classes, column, row) - 1);
     }

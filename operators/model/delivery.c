@@ -83,51 +83,71 @@ uint32_t delivery_rung(const double *weights, const struct link *link, const str
 
 /* What the items of one link have in common: logit = level - slope log(rate). */
 struct plan {
-    double level, slope, enough, gate; /* enough: as a logit */
+    double level, slope, gate;
     const struct ladder *ladder;
-    double logs[RUNGS_MAX]; /* of the shares */
-    bool budget_low, known;
+    double logs[RUNGS_MAX];   /* of the shares */
+    double limits[RUNGS_MAX]; /* largest log of a native rate that starts on a rung */
+    double low_mbit;
+    bool known;
 };
+
+/* Where level - slope log(rate) reaches `enough`; a dead link's rates are all as the lowest. */
+static double log_limit(const struct plan *plan, double enough)
+{
+    double logit = enough <= 0 ? -INFINITY : enough >= 1 ? INFINITY : log(enough / (1 - enough));
+    double limit = (plan->level - logit) / plan->slope;
+
+    if (!plan->known)
+        return INFINITY;
+    if (!(plan->slope > 0)) /* a model that has not been learnt: rates make no difference */
+        return plan->level - plan->slope * FLOOR_LOG >= logit ? INFINITY : -INFINITY;
+    return limit >= FLOOR_LOG ? limit : -INFINITY;
+}
 
 static struct plan make_plan(const double *weights, const struct link *link,
                              const struct ladder *ladder, double enough)
 {
     struct plan plan = {.ladder = ladder, .known = known(link, 1)};
-    double features[DELIVERY_WEIGHTS];
+    double features[DELIVERY_WEIGHTS], limit;
 
     CHECK(ladder->count > 0 && ladder->count <= RUNGS_MAX);
-    for (uint32_t i = 0; i < ladder->count; i++)
-        plan.logs[i] = log(ladder->shares[i]);
     plan.slope = weights[1] + weights[2];
-    plan.enough = enough <= 0 ? -INFINITY : enough >= 1 ? INFINITY : log(enough / (1 - enough));
-    if (!plan.known)
-        return plan;
     features_of(link, 1, features);
-    for (uint32_t i = 0; i < DELIVERY_WEIGHTS; i++)
+    for (uint32_t i = 0; i < DELIVERY_WEIGHTS && plan.known; i++)
         plan.level += weights[i] * features[i];
+    limit = log_limit(&plan, enough);
+    for (uint32_t i = 0; i < ladder->count; i++) {
+        plan.logs[i] = log(ladder->shares[i]);
+        plan.limits[i] = limit - plan.logs[i];
+    }
     return plan;
 }
 
 static double rung_logit(const struct plan *plan, double log_native, uint32_t rung)
 {
-    return plan->level - plan->slope * fmax(log_native + plan->logs[rung], FLOOR_LOG);
+    double log_rate = log_native + plan->logs[rung];
+
+    return plan->level - plan->slope * (log_rate > FLOOR_LOG ? log_rate : FLOOR_LOG);
 }
 
+/* Shares descend, so a rung that is refused has none before it that is not: they are counted, without
+ * a branch that cannot be foreseen. */
 static uint32_t choose_rung(const struct plan *plan, double native, double log_native)
 {
     const struct ladder *ladder = plan->ladder;
+    uint32_t rung = 0;
 
-    for (uint32_t i = 0; i + 1 < ladder->count; i++) {
-        bool dear = plan->budget_low && native * ladder->shares[i] > ladder->low_mbit;
-        if (!dear && (!plan->known || !(rung_logit(plan, log_native, i) < plan->enough)))
-            return i;
-    }
-    return ladder->count - 1;
+    for (uint32_t i = 0; i + 1 < ladder->count; i++)
+        rung += (log_native > plan->limits[i]) | (native * ladder->shares[i] > plan->low_mbit);
+    return rung;
 }
 
 static float held(double logit)
 {
-    return fminf(fmaxf((float)logit, -LOGIT_MAX), LOGIT_MAX);
+    float near = (float)logit;
+
+    near = near > -LOGIT_MAX ? near : -LOGIT_MAX;
+    return near < LOGIT_MAX ? near : LOGIT_MAX;
 }
 
 /* `logits` negated; what is not known of a rate or of the link is settled behind. */
@@ -170,7 +190,7 @@ void delivery_choose(const double *weights, const struct link *link, const struc
 {
     struct plan plan = make_plan(weights, link, ladder, enough);
 
-    plan.budget_low = budget_low;
+    plan.low_mbit = budget_low ? ladder->low_mbit : INFINITY;
     plan.gate = gate;
     for (uint32_t at = 0; at < count; at += CHUNK)
         choose_chunk(&plan, native_mbit + at, count - at < CHUNK ? count - at : CHUNK,

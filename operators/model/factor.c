@@ -1,6 +1,8 @@
 /* factor: see factor.h. */
 #include "operators/model/factor.h"
 
+#include "operators/model/loops.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -235,18 +237,6 @@ static uint32_t row_level(const struct factor *factor, const struct column *firs
     return 0;
 }
 
-/* Numbers without nulls against cuts, in a loop without branches. */
-static void find_cuts(const struct factor *factor, const double *values, uint32_t count,
-                      uint32_t *levels)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t level = 0;
-        for (uint32_t k = 0; k + 1 < factor->levels; k++)
-            level += values[i] >= factor->cuts[k]; /* ascending */
-        levels[i] = pack(isnan(values[i]) ? FACTOR_NONE : level, FACTOR_NONE);
-    }
-}
-
 static void find_numbers(uint32_t limit, const int32_t *values, uint32_t count, uint32_t *levels)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -259,7 +249,11 @@ void factor_find_levels(const struct factor *factor, const struct column *first,
                         uint32_t *levels)
 {
     if (factor->kind == LEVEL_CUTS && first->type == TYPE_F64 && !first->validity) {
-        find_cuts(factor, (const double *)first->values + begin, count, levels);
+        CHECK(factor->levels > 0);
+        loops_cuts((const double *)first->values + begin, count, factor->cuts, factor->levels - 1,
+                   FACTOR_NONE, levels);
+        for (uint32_t i = 0; i < count; i++)
+            levels[i] |= FACTOR_NONE << 16;
         return;
     }
     if (factor->kind == LEVEL_NUMBER && first->type == TYPE_I32 && !first->validity) {

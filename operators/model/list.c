@@ -1,6 +1,8 @@
 /* list: see list.h. */
 #include "operators/model/list.h"
 
+#include "operators/model/loops.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,15 +122,34 @@ void list_range(const struct list_layout *layout, const struct batch *in, uint32
     *end = column_valid(list, row) ? (uint32_t)list->offsets[row + 1] : *begin;
 }
 
-struct column *list_column(uint32_t rows, double **values)
+struct column *list_column_unset(uint32_t rows, double **values)
 {
     struct column *column = column_create(TYPE_F64, rows);
 
     column->blocks[0] = block_create((size_t)rows * sizeof(double));
-    memset(column->blocks[0]->data, 0, (size_t)rows * sizeof(double));
     column->values = column->blocks[0]->data;
     *values = (double *)(void *)column->blocks[0]->data;
     return column;
+}
+
+struct column *list_column(uint32_t rows, double **values)
+{
+    struct column *column = list_column_unset(rows, values);
+
+    memset(*values, 0, (size_t)rows * sizeof(double));
+    return column;
+}
+
+void list_values(const struct list_layout *layout, const struct batch *items, uint32_t begin,
+                 uint32_t end, double *values)
+{
+    const double *scores = batch_column(items, layout->score)->values;
+
+    memcpy(values, scores + begin, (end - begin) * sizeof(*values));
+    for (uint32_t i = 0; i < layout->rank_count; i++) {
+        const double *ranks = batch_column(items, layout->ranks[i])->values;
+        loops_add(values, values, ranks + begin, end - begin);
+    }
 }
 
 static int by_value(const void *left, const void *right)
@@ -195,13 +216,12 @@ static struct column *add_up(const struct list_layout *layout, const struct colu
     double *scores;
     struct column *fresh;
 
-    fresh = list_column(rows, &scores);
+    fresh = list_column_unset(rows, &scores);
     for (uint32_t i = 0; i < layout->count; i++) {
         const double *terms = added[i]->values;
         if (!begins(layout->names[i], "reasons."))
             continue;
-        for (uint32_t row = 0; row < rows; row++)
-            scores[row] = from[row] + terms[row];
+        loops_add(scores, from, terms, rows);
         from = scores;
     }
     return fresh;

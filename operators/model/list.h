@@ -38,8 +38,9 @@ const struct batch *list_items(const struct list_layout *layout, const struct ba
 void list_range(const struct list_layout *layout, const struct batch *in, uint32_t row,
                 uint32_t *begin, uint32_t *end);
 
-/* A new f64 column of zeros; *values to fill it. */
+/* A new f64 column of zeros, or of what is to be written to all of it; *values to fill it. */
 struct column *list_column(uint32_t rows, double **values);
+struct column *list_column_unset(uint32_t rows, double **values);
 
 /* Emits `in` with the added columns (ownership moves in) and scores to match. Lists are ordered, largest
  * first, and cut at `top`; ties keep their former order. LIST_LEAVE: they stay as they came, which costs
@@ -51,6 +52,10 @@ void list_emit(struct op *op, const struct list_layout *layout, const struct bat
 /* `in` with its items in their places, but wider (moves in). */
 struct batch *list_widened(const struct list_layout *layout, const struct batch *in,
                            struct batch *wide);
+
+/* What items [begin, end) are ordered by: score and terms of the order. */
+void list_values(const struct list_layout *layout, const struct batch *items, uint32_t begin,
+                 uint32_t end, double *values);
 
 /* Orders [begin, end) by value, largest first, ties by place: places into `order`. */
 struct list_place {

@@ -73,6 +73,10 @@ const struct schema *describe_table(const struct describe *describe, uint32_t ta
 {
     return describe->op->tables[table].schema;
 }
+bool describe_table_known(const struct describe *describe, uint32_t table)
+{
+    return describe->op->tables[table].schema != NULL;
+}
 const struct text_list *describe_key(const struct describe *describe, uint32_t port)
 {
     static const char *names[] = {"category"};
