@@ -314,8 +314,8 @@ DAY = 86400000
 def arm_sums(window, half_life):
     """By window's end: what each arm has earned up to it, with [1, low, length] as context."""
     sums, ends, told = {}, {}, {}
-    for row in read("adjust-bandit/shown.jsonl"):
-        if row["explore"] or row["arm"] is None or row["position"] is None:
+    for row in read("adjust-bandit/in.jsonl"):
+        if row["kind"] != "shown" or row["explore"] or row["arm"] is None or row["position"] is None:
             continue
         end = (row["ts"] * 1000 // window + 1) * window
         told.setdefault(end, {})
