@@ -104,9 +104,13 @@ static bool keep_row(struct op *op, uint32_t row, int64_t version, struct error 
     if (used > size)
         cell = op_cell_resize(op, 0, row, (uint32_t)used);
     if (!cell)
-        return error_set(err, ERROR_LIMIT, op->id, "publish fewer or smaller columns",
-                         "the rows of one key have %" PRIu64 " bytes, more than %u", used,
-                         CELL_SIZE_MAX);
+        return error_set(
+            err, ERROR_LIMIT, op->id,
+            publisher->table->delay_ms
+                ? "publish fewer or smaller columns, or at longer periods, or read the "
+                  "table with a shorter delay"
+                : "publish fewer or smaller columns",
+            "the rows of one key have %" PRIu64 " bytes, more than %u", used, CELL_SIZE_MAX);
     memcpy(cell, &used, sizeof(used));
     memcpy(cell + ROWS_BEGIN + kept, publisher->packed.data, packed);
     return true;

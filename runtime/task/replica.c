@@ -590,7 +590,7 @@ static bool any_aligned(const struct replica *replica)
     uint32_t count = atomic_load(&replica->reader_count);
 
     for (uint32_t i = 0; i < count; i++)
-        if (!replica->readers[i].looped)
+        if (atomic_load(&replica->readers[i].attached) && !replica->readers[i].looped)
             return true;
     return false;
 }

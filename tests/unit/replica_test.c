@@ -248,6 +248,10 @@ static void version_of_a_time(void **state)
     assert_int_equal(replica_version_at(&table, 10, 0), 10);
     assert_int_equal(replica_version_at(&table, -1, 0), -10);
     assert_int_equal(replica_version_at(&table, -10, 0), -10);
+    assert_int_equal(replica_version_at(&table, 25, 5), 20);
+    assert_int_equal(replica_version_at(&table, 25, 6), 10);
+    assert_int_equal(replica_version_at(&table, 25, 26), -10);
+    assert_int_equal(replica_version_at(&table, INT64_MIN + 20, 11), INT64_MIN);
 }
 
 /* What no reader can ask for is unlinked although its list has room, also of keys that stay as they
@@ -439,6 +443,46 @@ static void a_barrier_is_one_cut(void **state)
     bench_close(&bench);
 }
 
+/* Its publishers' barriers follow its own, so neither waits for the other. */
+static void a_looped_reader_holds_nobody(void **state)
+{
+    struct replica_reader *looped;
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    replica_detach(bench.reader);
+    bench.reader = replica_attach(bench.replica, &waker, true);
+    send_barrier(&bench, 0, 1);
+    send_watermark(&bench, 0, 19);
+    send_watermark(&bench, 1, 9);
+    while (replica_step(bench.replica))
+        continue;
+    assert_int_equal(replica_progress(bench.replica), 10);
+    send_barrier(&bench, 1, 1);
+    send_watermark(&bench, 1, 29);
+    while (replica_step(bench.replica))
+        continue;
+    assert_int_equal(replica_progress(bench.replica), 20);
+    bench_close(&bench);
+    /* beside one that is not looped, that one counts alone */
+    bench_open(&bench, 10, false);
+    looped = replica_attach(bench.replica, &waker, true);
+    send_barrier(&bench, 0, 1);
+    send_barrier(&bench, 1, 1);
+    send_watermark(&bench, 0, 9);
+    send_watermark(&bench, 1, 9);
+    while (replica_step(bench.replica))
+        continue;
+    assert_int_equal(replica_progress(bench.replica), INT64_MIN);
+    replica_reader_passed(bench.reader, 1);
+    while (replica_step(bench.replica))
+        continue;
+    assert_int_equal(replica_progress(bench.replica), 10);
+    replica_detach(looped);
+    bench_close(&bench);
+}
+
 static void a_newer_barrier_supersedes(void **state)
 {
     struct bench bench;
@@ -531,6 +575,7 @@ int main(void)
         cmocka_unit_test(rankings_like_a_model),
         cmocka_unit_test(many_keys),
         cmocka_unit_test(a_barrier_is_one_cut),
+        cmocka_unit_test(a_looped_reader_holds_nobody),
         cmocka_unit_test(a_newer_barrier_supersedes),
         cmocka_unit_test(readers_on_threads),
     };
