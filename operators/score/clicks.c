@@ -18,6 +18,7 @@
 struct clicks_config {
     const char *user, *item, *category, *form, *age;
     double unknown;
+    bool personal;
 };
 
 #define COLUMN(option, field, value, about)                                                        \
@@ -40,6 +41,11 @@ static const struct option clicks_options[] = {
      .min.f64 = -20,
      .max.f64 = 20,
      .help = "Score of all items before anything is learnt."},
+    {.name = "personal",
+     .type = OPT_BOOL,
+     FIELD(struct clicks_config, personal),
+     .def.flag = true,
+     .help = "false: what is best liked by all, whoever asks: a baseline to compare with."},
     {0},
 };
 static const struct port clicks_in[] = {
@@ -253,9 +259,10 @@ struct items {                          /* columns of the batch's items, by item
     const struct table_row *const *rows;
 };
 
-static void meet(const struct clicks_scratch *scratch, uint32_t row, struct person *person)
+/* `user` NULL: unknown. */
+static void meet(const struct clicks_scratch *scratch, const struct table_row *user,
+                 struct person *person)
 {
-    const struct table_row *user = scratch->users[row];
     uint32_t width;
 
     memset(person->asked, 0, sizeof(person->asked));
@@ -312,7 +319,7 @@ static void score_rows(struct op *op, const struct batch *in, const struct items
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         uint32_t begin, end;
         list_range(&scratch->layout, in, row, &begin, &end);
-        meet(scratch, row, &person);
+        meet(scratch, config->personal ? scratch->users[row] : NULL, &person);
         for (uint32_t i = begin; i < end; i++)
             scores[i] =
                 scratch->model.known ? score_item(scratch, items, &person, i) : config->unknown;
