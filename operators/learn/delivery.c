@@ -87,16 +87,31 @@ static bool delivery_describe(struct describe *describe, struct error *err)
     return true;
 }
 
+struct delivery_scratch {
+    uint32_t columns[INPUTS];
+};
+
+static bool delivery_open(struct op *op, struct error *err)
+{
+    struct delivery_scratch *scratch = op_memory(op, sizeof(*scratch));
+
+    (void)err; /* cannot fail */
+    for (uint32_t i = 0; i < INPUTS; i++)
+        scratch->columns[i] = schema_find(op_input_schema(op, 0), inputs[i]);
+    op_set_scratch(op, scratch);
+    return true;
+}
+
 static void learn(struct op *op, struct delivery_cell *cell, const struct batch *in, uint32_t row,
                   int64_t due_ms)
 {
     const struct delivery_config *config = op_config(op);
+    const struct delivery_scratch *scratch = op_scratch(op);
     double value[INPUTS];
     struct link link;
 
     for (uint32_t i = 0; i < INPUTS; i++)
-        value[i] =
-            column_number(batch_column(in, schema_find(op_input_schema(op, 0), inputs[i])), row);
+        value[i] = column_number(batch_column(in, scratch->columns[i]), row);
     if (value[STARTED] != value[STARTED]) /* null */
         return;
     if (cell->plays == 0)
@@ -159,6 +174,7 @@ const struct operator_def learn_delivery = {
     .order = ORDER_EVENT_TIME,
     .deterministic = true,
     .describe = delivery_describe,
+    .open = delivery_open,
     .process = delivery_process,
     .on_timer = delivery_on_timer,
 };

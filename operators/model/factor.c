@@ -101,9 +101,13 @@ static double named(const struct factor *factor, const struct column *column, ui
     uint32_t size;
     const char *text = column_text(column, row, &size);
 
-    for (uint32_t i = 0; factor->names && factor->names[i]; i++)
-        if (strlen(factor->names[i]) == size && memcmp(factor->names[i], text, size) == 0)
+    for (uint32_t i = 0; factor->names && factor->names[i]; i++) {
+        const char *name = factor->names[i];
+        if (size > 0 && *name != *text)
+            continue; /* most are told apart by this */
+        if (strlen(name) == size && memcmp(name, text, size) == 0)
             return i;
+    }
     return NAN;
 }
 

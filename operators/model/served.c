@@ -2,6 +2,7 @@
 #include "operators/model/served.h"
 
 #include "operators/model/lift.h"
+#include "operators/model/loops.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -59,26 +60,34 @@ void served_open(struct served *served, const struct schema *in, const char *fac
 
 /* ---- rows ---- */
 
-static void add_column(const struct batch *in, uint32_t number, double sign, double *sums)
+static void add_column(const struct batch *in, uint32_t number, double *sums)
 {
     const struct column *column = batch_column(in, number);
     const double *values = column->values;
 
     if (!column->validity) {
-        for (uint32_t row = 0; row < in->rows; row++)
-            sums[row] += sign * values[row];
+        loops_add(sums, sums, values, in->rows);
         return;
     }
     for (uint32_t row = 0; row < in->rows; row++)
         if (column_valid(column, row))
-            sums[row] += sign * values[row];
+            sums[row] += values[row];
+}
+
+static void take_column(const struct batch *in, uint32_t number, double *sums)
+{
+    const struct column *column = batch_column(in, number);
+
+    for (uint32_t row = 0; row < in->rows; row++)
+        if (column_valid(column, row))
+            sums[row] -= ((const double *)column->values)[row];
 }
 
 static void add_columns(const struct batch *in, const uint32_t *columns, uint32_t count,
                         double *sums)
 {
     for (uint32_t i = 0; i < count; i++)
-        add_column(in, columns[i], 1, sums);
+        add_column(in, columns[i], sums);
 }
 
 void served_logits(const struct served *served, const struct batch *in, double *predicted,
@@ -92,7 +101,7 @@ void served_logits(const struct served *served, const struct batch *in, double *
         return;
     memset(predicted, 0, in->rows * sizeof(*predicted));
     if (served->base != FIELD_NONE)
-        add_column(in, served->base, 1, predicted);
+        add_column(in, served->base, predicted);
     add_columns(in, served->reasons, served->reason_count, predicted);
 }
 
@@ -102,7 +111,7 @@ void served_others(const struct served *served, const struct batch *in, const do
     memcpy(others, predicted, in->rows * sizeof(*others));
     add_columns(in, served->shadow, served->shadow_count, others);
     if (served->own != FIELD_NONE)
-        add_column(in, served->own, -1, others);
+        take_column(in, served->own, others);
 }
 
 static void fill_numbers(const struct column *column, uint32_t rows, double *numbers)
@@ -142,13 +151,15 @@ void served_examinations(const struct served *served, const struct batch *in,
                          const double *predicted, double *examinations)
 {
     const struct column *p_served;
+    bool plain;
 
     from_positions(served, in, examinations);
     if (served->p_served == FIELD_NONE)
         return;
     p_served = batch_column(in, served->p_served);
+    plain = p_served->type == TYPE_F64 && !p_served->validity;
     for (uint32_t row = 0; row < in->rows; row++) {
-        double p = column_number(p_served, row);
+        double p = plain ? ((const double *)p_served->values)[row] : column_number(p_served, row);
         if (p > 0)
             examinations[row] = p / lift_sigmoid(predicted[row]);
     }
