@@ -1,0 +1,745 @@
+/* learn/search: how strongly each factor's term should count, by search on the offline value of the ranking
+ * itself: what learn/strengths cannot see, since likely is not the same as well ranked.
+ * In: requests with all candidates, their terms and places (adjust/explore, all: true), of lists drawn at
+ * random (`when`); and their clicks. All meet in one subtask, in order of event time. Out, when the input
+ * ends: a row a method and term: method, factor, strength, requests; and of the method train, held_out (the
+ * offline click rate of the found strengths, in the earlier and the later part of the requests), plain (the
+ * later part's with all strengths 1), uplift over it with its interval over users, accepted. Where the
+ * interval does not lie above 0 the strengths are not accepted: they are 1, and found holds what was found.
+ *
+ * Method: a sample of `sample` requests (Vitter 1985, algorithm R, by hash). score = base + sum of strength
+ * x term; value: position-based SNIPS, as evaluate/offline. search.h finds the best strengths on the
+ * earlier share `train` of the sample; the rest judges it. Sums go by place in the sample. */
+#include "operators/model/search.h"
+#include "operators/learn/sample.h"
+#include "operators/model/ids.h"
+#include "operators/model/interval.h"
+#include "operators/model/list.h"
+#include "runtime/base/hash.h"
+#include "runtime/batch/expr.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUESTS_MAX 50000
+#define SLOTS_A_CALL 200u /* about half a millisecond */
+
+struct search_config {
+    const char *when, *user, *item, *rec;
+    struct text_list factors, methods;
+    int64_t sample, candidates, k, generations;
+    double train, low, high, examination;
+};
+
+struct search_total {
+    int64_t requests; /* seen */
+};
+
+static const struct option search_options[] = {
+    {.name = "when",
+     .type = OPT_EXPRESSION,
+     FIELD(struct search_config, when),
+     .def.text = "explore",
+     .help = "Which requests count: those whose list was drawn at random."},
+    {.name = "factors",
+     .type = OPT_TEXTS,
+     FIELD(struct search_config, factors),
+     .help = "Names of the terms, such as [time, place]; without it all of reasons but base."},
+    {.name = "methods",
+     .type = OPT_TEXTS,
+     FIELD(struct search_config, methods),
+     .help = "Some of cross-entropy, swarm, genetic; without it all."},
+    {.name = "sample",
+     .type = OPT_I64,
+     FIELD(struct search_config, sample),
+     .def.i64 = 3000,
+     .min.i64 = 20,
+     .max.i64 = REQUESTS_MAX,
+     .help = "Requests that are kept."},
+    {.name = "candidates",
+     .type = OPT_I64,
+     FIELD(struct search_config, candidates),
+     .def.i64 = 80,
+     .min.i64 = 2,
+     .max.i64 = SAMPLE_CANDIDATES_MAX,
+     .help = "Candidates of a request; requests with more are skipped."},
+    {.name = "train",
+     .type = OPT_RATIO,
+     FIELD(struct search_config, train),
+     .def.f64 = 0.6,
+     .min.f64 = 0.1,
+     .max.f64 = 0.9,
+     .help = "Earlier share of the sample, which is searched on; the rest judges."},
+    {.name = "generations",
+     .type = OPT_I64,
+     FIELD(struct search_config, generations),
+     .def.i64 = 20,
+     .min.i64 = 1,
+     .max.i64 = 1000,
+     .help = "Generations of 40 points, for each method."},
+    {.name = "low",
+     .type = OPT_F64,
+     FIELD(struct search_config, low),
+     .def.f64 = 0,
+     .min.f64 = -10,
+     .max.f64 = 1,
+     .help = "The least strength."},
+    {.name = "high",
+     .type = OPT_F64,
+     FIELD(struct search_config, high),
+     .def.f64 = 3,
+     .min.f64 = 1.1,
+     .max.f64 = 100,
+     .help = "The largest strength."},
+    {.name = "k",
+     .type = OPT_I64,
+     FIELD(struct search_config, k),
+     .def.i64 = 10,
+     .min.i64 = 1,
+     .max.i64 = SAMPLE_CANDIDATES_MAX,
+     .help = "Ranks that would have been shown."},
+    {.name = "examination",
+     .type = OPT_F64,
+     FIELD(struct search_config, examination),
+     .def.f64 = 0.5,
+     .max.f64 = 4,
+     .help = "Position k is looked at with probability k^-examination."},
+    {.name = "user",
+     .type = OPT_TEXT,
+     FIELD(struct search_config, user),
+     .def.text = "user_id",
+     .help = "Column of the requests with the user: intervals are over users."},
+    {.name = "item",
+     .type = OPT_TEXT,
+     FIELD(struct search_config, item),
+     .def.text = "item_id",
+     .help = "Column of the candidates and of the clicks that names the item."},
+    {.name = "rec",
+     .type = OPT_TEXT,
+     FIELD(struct search_config, rec),
+     .def.text = "rec_id",
+     .help = "Column of both inputs that names the request."},
+    {0},
+};
+static const struct state_field total_fields[] = {
+    {"requests", TYPE_I64, FIELD(struct search_total, requests)},
+    {0},
+};
+static const struct state_field place_fields[] = {{"slot", TYPE_I64, 0, sizeof(int64_t)}, {0}};
+static const struct state search_states[] = {
+    {"total", STATE_VALUE, total_fields, sizeof(struct search_total)},
+    {"sample", STATE_MAP, NULL, 0},
+    {"places", STATE_MAP, place_fields, sizeof(int64_t)}, /* 1 + slot of a request */
+    {0},
+};
+static const struct port search_in[] = {
+    {"in", .global = true, .help = "Requests with all candidates."},
+    {"clicks", .global = true, .help = "Clicks on what was shown of them."},
+    {0},
+};
+static const struct column_def search_row[] = {
+    {"method", TYPE_UTF8},
+    {"factor", TYPE_UTF8},
+    {"strength", TYPE_F64},
+    {"found", TYPE_F64},
+    {"requests", TYPE_I64},
+    {"train", TYPE_F64},
+    {"held_out", TYPE_F64},
+    {"plain", TYPE_F64},
+    {"uplift", TYPE_F64},
+    {"uplift_low", TYPE_F64},
+    {"uplift_high", TYPE_F64},
+    {"accepted", TYPE_BOOL},
+    {0},
+};
+static const struct port search_out[] = {
+    {"out", search_row, .help = "A row a method and term, when the input ends."},
+    {0},
+};
+static const char *const search_counters[] = {"skipped", NULL};
+static const char *const method_names[] = {"cross-entropy", "swarm", "genetic"};
+enum { METHODS = 3 };
+enum { TOTAL, SAMPLE, PLACES }; /* states */
+enum {
+    METHOD,
+    FACTOR,
+    STRENGTH,
+    FOUND,
+    REQUESTS,
+    TRAIN,
+    HELD_OUT,
+    PLAIN,
+    UPLIFT,
+    UPLIFT_LOW,
+    UPLIFT_HIGH,
+    ACCEPTED
+};
+
+/* ---- layout ---- */
+
+struct terms {
+    uint32_t count;
+    const char *names[SEARCH_WIDTH_MAX];
+    uint32_t columns[SEARCH_WIDTH_MAX];
+};
+
+static bool wanted(const struct text_list *factors, const char *name)
+{
+    for (uint32_t i = 0; i < factors->count; i++)
+        if (strcmp(factors->items[i], name) == 0)
+            return true;
+    return factors->count == 0;
+}
+
+/* False: too many. */
+static bool find_terms(const struct search_config *config, const struct schema *items,
+                       struct terms *terms)
+{
+    terms->count = 0;
+    for (uint32_t i = 0; i < items->count; i++) {
+        const struct field *field = &items->fields[i];
+        if (field->type != TYPE_F64 || strncmp(field->name, "reasons.", 8) != 0 ||
+            strcmp(field->name, "reasons.base") == 0 || !wanted(&config->factors, field->name + 8))
+            continue;
+        if (terms->count == SEARCH_WIDTH_MAX)
+            return false;
+        terms->names[terms->count] = field->name + 8;
+        terms->columns[terms->count++] = i;
+    }
+    return true;
+}
+
+static struct sample_layout layout_of(const struct search_config *config, const struct terms *terms)
+{
+    return (struct sample_layout){(uint32_t)config->candidates, terms->count};
+}
+
+/* ---- planning ---- */
+
+static bool check_key(struct describe *describe, const struct schema *schema, const char *option,
+                      const char *name, struct error *err)
+{
+    uint32_t column = schema_find(schema, name);
+
+    if (column != FIELD_NONE && key_type(schema->fields[column].type))
+        return true;
+    return describe_error(describe, err, option, "name a text or integer column that both have",
+                          "there is no such column \"%s\"", name);
+}
+
+static bool check_columns(struct describe *describe, struct error *err)
+{
+    const struct search_config *config = describe_config(describe);
+    const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
+    uint32_t position = schema_find(items, "position"), base = schema_find(items, "reasons.base");
+
+    if (items == in || position == FIELD_NONE || items->fields[position].type != TYPE_I32)
+        return describe_error(describe, err, "from", "read adjust/explore with all: true",
+                              "the input has no list \"items\" with positions");
+    if (base == FIELD_NONE || items->fields[base].type != TYPE_F64)
+        return describe_error(describe, err, "from", "read lists with reasons",
+                              "the items have no column \"reasons.base\"");
+    return check_key(describe, in, "user", config->user, err) &&
+           check_key(describe, in, "rec", config->rec, err) &&
+           check_key(describe, items, "item", config->item, err) &&
+           check_key(describe, describe_input(describe, 1), "rec", config->rec, err) &&
+           check_key(describe, describe_input(describe, 1), "item", config->item, err);
+}
+
+static bool check_terms(struct describe *describe, struct terms *terms, struct error *err)
+{
+    const struct search_config *config = describe_config(describe);
+
+    if (!find_terms(config, list_schema(describe_input(describe, 0)), terms))
+        return describe_error(describe, err, "factors", "name those that count",
+                              "there are more than %u terms", SEARCH_WIDTH_MAX);
+    for (uint32_t i = 0; i < config->factors.count; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < terms->count; k++)
+            found = found || strcmp(terms->names[k], config->factors.items[i]) == 0;
+        if (!found)
+            return describe_error(describe, err, "factors", "name columns of reasons",
+                                  "there is no term \"%s\"", config->factors.items[i]);
+    }
+    return terms->count > 0 ||
+           describe_error(describe, err, "from", "put adjust operators before it",
+                          "the items have no terms beside their base");
+}
+
+static bool check_methods(struct describe *describe, struct error *err)
+{
+    const struct search_config *config = describe_config(describe);
+
+    for (uint32_t i = 0; i < config->methods.count; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < METHODS; k++)
+            known = known || strcmp(method_names[k], config->methods.items[i]) == 0;
+        if (!known)
+            return describe_error(describe, err, "methods", "write cross-entropy, swarm, genetic",
+                                  "\"%s\" is no method", config->methods.items[i]);
+    }
+    return true;
+}
+
+static bool check_when(struct describe *describe, struct error *err)
+{
+    const struct search_config *config = describe_config(describe);
+    struct expr *when = expr_compile(config->when, describe_input(describe, 0), err);
+    enum type type;
+
+    if (!when)
+        return false;
+    type = expr_type(when);
+    expr_close(when);
+    return type == TYPE_BOOL || describe_error(describe, err, "when", "compare something",
+                                               "it gives %s, not a bool", type_name(type));
+}
+
+static bool search_describe(struct describe *describe, struct error *err)
+{
+    const struct search_config *config = describe_config(describe);
+    struct arena *arena = describe_arena(describe);
+    struct state_field *fields = arena_new(arena, 5 * sizeof(*fields));
+    struct terms *terms = arena_new(arena, sizeof(*terms));
+    struct sample_layout layout;
+    size_t size;
+
+    if (!check_columns(describe, err) || !check_terms(describe, terms, err) ||
+        !check_methods(describe, err) || !check_when(describe, err))
+        return false;
+    layout = layout_of(config, terms);
+    size = slot_size(&layout);
+    fields[0] = (struct state_field){"rec", TYPE_I64, FIELD(struct slot, rec)};
+    fields[1] = (struct state_field){"user", TYPE_I64, FIELD(struct slot, user)};
+    fields[2] = (struct state_field){"time", TYPE_TIMESTAMP, FIELD(struct slot, time_ms)};
+    fields[3] = (struct state_field){"list", TYPE_UTF8, offsetof(struct slot, candidates),
+                                     size - offsetof(struct slot, candidates)};
+    describe_state(describe, SAMPLE, size, fields);
+    return true;
+}
+
+/* ---- an instance ---- */
+
+enum stage { STAGE_NONE, STAGE_SEARCH, STAGE_JUDGE, STAGE_DONE };
+
+struct judged { /* a held-out request: its sums under the found strengths and under 1 */
+    uint64_t user;
+    double over[2], under[2];
+};
+
+struct search_scratch {
+    struct list_layout layout;
+    struct terms terms;
+    struct expr *when;
+    uint32_t rec, user, item, base, position; /* of requests and their items */
+    uint32_t click_rec, click_item;           /* of clicks */
+    uint32_t rows[BATCH_ROWS_MAX];
+    uint64_t recs[BATCH_ROWS_MAX], users[BATCH_ROWS_MAX];
+    uint64_t ids[SAMPLE_CANDIDATES_MAX + IDS_SPARE];
+    struct sample_layout sample;
+    struct sample_exam exam;
+    /* over the calls of the last watermark */
+    enum stage stage;
+    int64_t slots, split_ms; /* earlier requests are searched on */
+    uint32_t method, point;
+    int64_t at;
+    double over, under;
+    struct search search;
+    int64_t judged_count;
+    struct judged *judged;
+};
+
+static bool search_open(struct op *op, struct error *err)
+{
+    const struct search_config *config = op_config(op);
+    const struct schema *in = op_input_schema(op, 0), *items = list_schema(in);
+    const struct schema *clicks = op_input_schema(op, 1);
+    struct search_scratch *scratch = op_memory(op, sizeof(*scratch));
+
+    op_set_scratch(op, scratch);
+    list_open(op, &scratch->layout, NULL, 0);
+    CHECK(find_terms(config, items, &scratch->terms));
+    scratch->rec = schema_find(in, config->rec);
+    scratch->user = schema_find(in, config->user);
+    scratch->item = schema_find(items, config->item);
+    scratch->base = schema_find(items, "reasons.base");
+    scratch->position = schema_find(items, "position");
+    scratch->click_rec = schema_find(clicks, config->rec);
+    scratch->click_item = schema_find(clicks, config->item);
+    scratch->judged = op_memory(op, (size_t)config->sample * sizeof(*scratch->judged));
+    scratch->sample = layout_of(config, &scratch->terms);
+    sample_exam_init(&scratch->exam, (uint32_t)config->k, config->examination);
+    scratch->when = expr_compile(config->when, in, err);
+    return scratch->when != NULL;
+}
+
+static void search_close(struct op *op)
+{
+    struct search_scratch *scratch = op_scratch(op);
+
+    if (scratch)
+        expr_close(scratch->when);
+}
+
+/* ---- the sample ---- */
+
+static struct slot *slot_at(struct op *op, uint32_t row, int64_t number, bool make)
+{
+    return op_entry(op, SAMPLE, row, &number, sizeof(number), make);
+}
+
+static void fill_slot(struct op *op, struct slot *slot, const struct batch *in, uint32_t row)
+{
+    struct search_scratch *scratch = op_scratch(op);
+    const struct batch *items = list_items(&scratch->layout, in);
+    uint8_t *positions = slot_positions(&scratch->sample, slot);
+    uint32_t begin, end;
+
+    list_range(&scratch->layout, in, row, &begin, &end);
+    memset(slot, 0, slot_size(&scratch->sample));
+    slot->rec = scratch->recs[row];
+    slot->user = scratch->users[row];
+    slot->time_ms = batch_time(in)[row];
+    slot->candidates = end - begin;
+    ids_part(batch_column(items, scratch->item), begin, end - begin, scratch->ids);
+    memcpy(slot_ids(slot), scratch->ids, slot->candidates * sizeof(uint64_t));
+    for (uint32_t term = 0; term <= scratch->terms.count; term++) {
+        const struct column *column =
+            batch_column(items, term ? scratch->terms.columns[term - 1] : scratch->base);
+        for (uint32_t i = begin; i < end; i++) {
+            double value = column_valid(column, i) ? ((const double *)column->values)[i] : 0;
+            slot_terms(&scratch->sample, slot, term)[i - begin] =
+                isfinite(value) ? (float)value : 0;
+        }
+    }
+    for (uint32_t i = begin; i < end; i++) {
+        double position = column_number(batch_column(items, scratch->position), i);
+        if (!(position >= 1 && position <= SAMPLE_CANDIDATES_MAX))
+            continue;
+        positions[i - begin] = (uint8_t)position;
+        slot->length++;
+    }
+}
+
+/* False: it is none of those that are kept. */
+static bool keep(struct op *op, const struct batch *in, uint32_t row)
+{
+    const struct search_config *config = op_config(op);
+    const struct search_scratch *scratch = op_scratch(op);
+    struct search_total *total = op_cells(op, TOTAL)[row];
+    int64_t number = total->requests++, *place;
+    struct slot *slot;
+
+    if (number >= config->sample)
+        number = (int64_t)(hash_draw(op_seed(op), (uint64_t)number) % (uint64_t)(number + 1));
+    if (number >= config->sample)
+        return true;
+    slot = slot_at(op, row, number, true);
+    place = op_entry(op, PLACES, row, &scratch->recs[row], sizeof(uint64_t), true);
+    if (!slot || !place)
+        return false;
+    *place = number + 1;
+    fill_slot(op, slot, in, row);
+    return true;
+}
+
+static void take_requests(struct op *op, const struct batch *in)
+{
+    const struct search_config *config = op_config(op);
+    struct search_scratch *scratch = op_scratch(op);
+    uint32_t count = expr_filter(scratch->when, in, scratch->rows), skipped = 0;
+
+    key_ids(batch_column(in, scratch->rec), batch_rows(in), scratch->recs);
+    key_ids(batch_column(in, scratch->user), batch_rows(in), scratch->users);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t begin, end;
+        list_range(&scratch->layout, in, scratch->rows[i], &begin, &end);
+        if (end == begin || end - begin > config->candidates)
+            skipped++;
+        else if (!keep(op, in, scratch->rows[i]))
+            return; /* the engine's error */
+    }
+    op_count(op, 0, skipped);
+}
+
+static void take_clicks(struct op *op, const struct batch *in)
+{
+    struct search_scratch *scratch = op_scratch(op);
+
+    key_ids(batch_column(in, scratch->click_rec), batch_rows(in), scratch->recs);
+    key_ids(batch_column(in, scratch->click_item), batch_rows(in), scratch->users);
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        const int64_t *place =
+            op_entry(op, PLACES, row, &scratch->recs[row], sizeof(uint64_t), false);
+        struct slot *slot = place ? slot_at(op, row, *place - 1, false) : NULL;
+        if (!slot || slot->rec != scratch->recs[row])
+            continue;
+        for (uint32_t i = 0; i < slot->candidates; i++)
+            if (slot_ids(slot)[i] == scratch->users[row])
+                slot_clicked(&scratch->sample, slot)[i] = 1;
+    }
+}
+
+static bool search_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    (void)err; /* what could not be read is the engine's error */
+    CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
+    if (port == 0)
+        take_requests(op, in);
+    else
+        take_clicks(op, in);
+    return true;
+}
+
+/* ---- the search ---- */
+
+static int by_time(const void *left, const void *right)
+{
+    const int64_t *a = left, *b = right;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* False: there is nothing to search on, or it could not be read. */
+static bool search_begin(struct op *op)
+{
+    const struct search_config *config = op_config(op);
+    const struct search_total *total = op_cells(op, TOTAL)[0];
+    struct search_scratch *scratch = op_scratch(op);
+    struct block *memory;
+    int64_t *times;
+    bool good = true;
+
+    scratch->slots = total->requests < config->sample ? total->requests : config->sample;
+    if (scratch->slots < 2)
+        return false;
+    memory = block_create((size_t)scratch->slots * sizeof(*times));
+    times = (int64_t *)(void *)memory->data;
+    for (int64_t i = 0; good && i < scratch->slots; i++) {
+        const struct slot *slot = slot_at(op, 0, i, false);
+        good = slot != NULL;
+        times[i] = good ? slot->time_ms : 0;
+    }
+    qsort(times, (size_t)scratch->slots, sizeof(*times), by_time);
+    scratch->split_ms = times[(int64_t)(config->train * (double)scratch->slots)];
+    block_release(&memory);
+    return good;
+}
+
+static bool method_wanted(const struct search_config *config, uint32_t method)
+{
+    for (uint32_t i = 0; i < config->methods.count; i++)
+        if (strcmp(config->methods.items[i], method_names[method]) == 0)
+            return true;
+    return config->methods.count == 0;
+}
+
+/* Goes to the next method that is wanted, from `method` on. */
+static void method_begin(struct op *op, uint32_t method)
+{
+    const struct search_config *config = op_config(op);
+    struct search_scratch *scratch = op_scratch(op);
+    double ones[SEARCH_WIDTH_MAX];
+
+    while (method < METHODS && !method_wanted(config, method))
+        method++;
+    scratch->method = method;
+    scratch->stage = method < METHODS ? STAGE_SEARCH : STAGE_DONE;
+    if (method == METHODS)
+        return;
+    for (uint32_t i = 0; i < SEARCH_WIDTH_MAX; i++)
+        ones[i] = 1;
+    search_init(&scratch->search, (enum search_method)method, scratch->terms.count, config->low,
+                config->high, ones, op_seed(op) + method);
+    scratch->point = 0;
+    scratch->at = 0;
+    scratch->over = scratch->under = 0;
+}
+
+/* Some more requests for the point at hand. False where one could not be read. */
+static bool search_step(struct op *op)
+{
+    const struct search_config *config = op_config(op);
+    struct search_scratch *scratch = op_scratch(op);
+    struct search *search = &scratch->search;
+    int64_t end = scratch->at + SLOTS_A_CALL;
+
+    for (; scratch->at < scratch->slots && scratch->at < end; scratch->at++) {
+        struct slot *slot = slot_at(op, 0, scratch->at, false);
+        if (!slot)
+            return false;
+        if (slot->time_ms < scratch->split_ms)
+            slot_value(&scratch->sample, &scratch->exam, slot, search->points[scratch->point],
+                       &scratch->over, &scratch->under);
+    }
+    if (scratch->at < scratch->slots)
+        return true;
+    search->values[scratch->point] = sample_rate(&scratch->exam, scratch->over, scratch->under);
+    scratch->at = 0;
+    scratch->over = scratch->under = 0;
+    if (++scratch->point < SEARCH_POINTS)
+        return true;
+    scratch->point = 0;
+    search_next(search);
+    if (search->generation == config->generations) {
+        scratch->stage = STAGE_JUDGE;
+        scratch->judged_count = 0;
+    }
+    return true;
+}
+
+/* ---- the judgement ---- */
+
+static bool judge_step(struct op *op)
+{
+    struct search_scratch *scratch = op_scratch(op);
+    int64_t end = scratch->at + SLOTS_A_CALL / 2;
+
+    for (; scratch->at < scratch->slots && scratch->at < end; scratch->at++) {
+        struct slot *slot = slot_at(op, 0, scratch->at, false);
+        struct judged *judged = &scratch->judged[scratch->judged_count];
+        if (!slot)
+            return false;
+        if (slot->time_ms < scratch->split_ms)
+            continue;
+        *judged = (struct judged){.user = slot->user};
+        slot_value(&scratch->sample, &scratch->exam, slot, scratch->search.best, &judged->over[0],
+                   &judged->under[0]);
+        slot_value(&scratch->sample, &scratch->exam, slot, NULL, &judged->over[1],
+                   &judged->under[1]);
+        scratch->judged_count++;
+    }
+    return true;
+}
+
+static int by_user(const void *left, const void *right)
+{
+    const struct judged *a = left, *b = right;
+
+    return a->user < b->user ? -1 : a->user > b->user;
+}
+
+struct verdict {
+    double held_out, plain, uplift, error; /* of the logarithm; NaN: not known */
+};
+
+/* Users with all their requests, paired. */
+static struct verdict judge(struct op *op)
+{
+    struct search_scratch *scratch = op_scratch(op);
+    struct judged *judged = scratch->judged;
+    struct influence influence = {0};
+    double over[2] = {0}, under[2] = {0};
+    int64_t count = scratch->judged_count, users = 0, at;
+    struct verdict verdict;
+
+    qsort(judged, (size_t)count, sizeof(*judged), by_user);
+    for (int64_t i = 0; i < count; i++) {
+        users += i == 0 || judged[i].user != judged[i - 1].user;
+        for (int side = 0; side < 2; side++) {
+            over[side] += judged[i].over[side];
+            under[side] += judged[i].under[side];
+        }
+    }
+    verdict = (struct verdict){sample_rate(&scratch->exam, over[0], under[0]),
+                               sample_rate(&scratch->exam, over[1], under[1]), NAN, NAN};
+    if (!(over[0] > 0 && over[1] > 0))
+        return verdict;
+    for (int64_t i = 0; i < count; i = at) {
+        double value = 0;
+        for (at = i; at < count && judged[at].user == judged[i].user; at++)
+            value +=
+                influence_of(judged[at].over[0], judged[at].under[0], over[0], under[0], users) -
+                influence_of(judged[at].over[1], judged[at].under[1], over[1], under[1], users);
+        influence_add(&influence, value);
+    }
+    verdict.uplift = verdict.held_out / verdict.plain;
+    verdict.error = influence_error(&influence, users);
+    return verdict;
+}
+
+static void put_rows(struct op *op, const struct verdict *verdict)
+{
+    const struct search_scratch *scratch = op_scratch(op);
+    const struct search *search = &scratch->search;
+    const char *method = method_names[scratch->method];
+    double half = verdict->uplift * verdict->error * INTERVAL_95;
+    bool accepted = verdict->uplift - half > 1; /* false where it is not known */
+    struct builder *out = op_reserve(op, 0, scratch->terms.count);
+
+    for (uint32_t i = 0; i < scratch->terms.count; i++) {
+        builder_row(out, op_watermark(op), 0, i);
+        builder_text(out, METHOD, method, strlen(method));
+        builder_text(out, FACTOR, scratch->terms.names[i], strlen(scratch->terms.names[i]));
+        builder_f64(out, STRENGTH, accepted ? search->best[i] : 1);
+        builder_f64(out, FOUND, search->best[i]);
+        builder_i64(out, REQUESTS, scratch->slots);
+        builder_f64(out, TRAIN, search->best_value);
+        builder_f64(out, HELD_OUT, verdict->held_out);
+        builder_f64(out, PLAIN, verdict->plain);
+        builder_bool(out, ACCEPTED, accepted);
+        if (isnan(verdict->uplift))
+            continue;
+        builder_f64(out, UPLIFT, verdict->uplift - 1);
+        if (isnan(half))
+            continue;
+        builder_f64(out, UPLIFT_LOW, verdict->uplift - half - 1);
+        builder_f64(out, UPLIFT_HIGH, verdict->uplift + half - 1);
+    }
+}
+
+static bool search_on_watermark(struct op *op, int64_t time_ms, struct error *err)
+{
+    struct search_scratch *scratch = op_scratch(op);
+    bool good = true;
+
+    (void)err; /* what could not be read is the engine's error */
+    if (time_ms != INT64_MAX)
+        return true;
+    switch (scratch->stage) {
+    case STAGE_NONE:
+        if (!search_begin(op))
+            return true;
+        method_begin(op, 0);
+        break;
+    case STAGE_SEARCH:
+        good = search_step(op);
+        break;
+    case STAGE_JUDGE:
+        good = judge_step(op);
+        if (good && scratch->at == scratch->slots) {
+            struct verdict verdict = judge(op);
+            put_rows(op, &verdict);
+            method_begin(op, scratch->method + 1);
+        }
+        break;
+    case STAGE_DONE:
+        break;
+    }
+    if (good && scratch->stage != STAGE_DONE)
+        op_again(op);
+    return true;
+}
+
+const struct operator_def learn_search = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "learn/search",
+    .help =
+        "Searches the strengths of factors that rank best on a log, and judges them on its rest.",
+    .config_size = sizeof(struct search_config),
+    .options = search_options,
+    .inputs = search_in,
+    .outputs = search_out,
+    .states = search_states,
+    .counters = search_counters,
+    .order = ORDER_EVENT_TIME,
+    .deterministic = true,
+    .describe = search_describe,
+    .open = search_open,
+    .process = search_process,
+    .on_watermark = search_on_watermark,
+    .close = search_close,
+};
+OPERATOR_REGISTER(learn_search);
