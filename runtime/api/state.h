@@ -28,7 +28,8 @@ struct state {
     const char *name;
     enum state_kind kind;
     const struct state_field *fields; /* of the struct or list header; may be set by describe */
-    size_t size;                      /* bytes of the struct or list header; 0: set by describe */
+    size_t size;                      /* bytes of the struct or list header; 0: set by describe, or
+                                         this configuration has no use for the state */
     /* STATE_PANE: adds `from` to `into`; both have the state's size. Order-free, associative. */
     void (*merge)(const void *config, void *into, const void *from);
     bool expires; /* STATE_VALUE, STATE_LIST: describe gives a time to live in event time */

@@ -29,8 +29,9 @@ enum option_type {
     OPT_FIELDS,     /* struct text_list: names of columns of the input port, same check */
     OPT_TEXTS,      /* struct text_list: any texts */
     OPT_MAP,        /* struct option_map: name -> text or nested map, such as a schema */
-    OPT_WINDOW,     /* struct window: {tumbling: 1h} or {sliding: 1h, every: 5m} */
-    OPT_GROUP,      /* a nested struct, described by `group` */
+    OPT_WINDOW, /* struct window: {tumbling: 1h} or {sliding: 1h, every: 5m}; where the row says so
+                       also {session: 30m} */
+    OPT_GROUP,  /* a nested struct, described by `group` */
 };
 
 struct text_list {
@@ -51,6 +52,7 @@ struct option_map { /* in the file's order */
 
 struct window { /* ms; tumbling when size == every; 0, 0 when absent */
     int64_t size_ms, every_ms;
+    int64_t gap_ms; /* of sessions; then the others are 0 */
 };
 
 union option_value {
@@ -68,6 +70,7 @@ struct option {
     const char *const *choices;       /* OPT_ENUM; ends with NULL */
     const struct option *group;       /* OPT_GROUP */
     bool required;
+    bool sessions;    /* OPT_WINDOW: {session: 30m} is a window too */
     const char *help; /* one sentence or two; always present */
 };
 

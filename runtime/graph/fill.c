@@ -5,12 +5,19 @@
 #include <string.h>
 
 struct window_fields {
-    int64_t tumbling_ms, sliding_ms, every_ms;
+    int64_t tumbling_ms, sliding_ms, every_ms, session_ms;
 };
 
 #define WINDOW_MAX_MS (3660 * DAY_MS)
 
+/* The first row only where sessions are taken. */
 static const struct option window_options[] = {
+    {.name = "session",
+     .type = OPT_DURATION,
+     FIELD(struct window_fields, session_ms),
+     .min.i64 = 1,
+     .max.i64 = WINDOW_MAX_MS,
+     .help = "Silence that ends a session."},
     {.name = "tumbling",
      .type = OPT_DURATION,
      FIELD(struct window_fields, tumbling_ms),
@@ -33,6 +40,7 @@ static const struct option window_options[] = {
 };
 
 #define WINDOW_HOW "write {tumbling: 1h} or {sliding: 1h, every: 5m}"
+#define SESSION_HOW "write {tumbling: 1h}, {sliding: 1h, every: 5m} or {session: 30m}"
 
 static void fill_value(const struct fill *fill, const struct yaml_node *node,
                        const struct option *option, void *config);
@@ -196,16 +204,21 @@ static bool lists_apart(const struct fill *fill, const struct yaml_node *node)
     return good;
 }
 
-static void fill_window(const struct fill *fill, const struct yaml_node *node,
+static void fill_window(const struct fill *fill, const struct yaml_node *node, bool sessions,
                         struct window *window)
 {
     struct window_fields fields = {0};
     uint32_t before = mistakes_total(fill->mistakes);
 
-    fill_options(fill, node, window_options, NULL, &fields);
+    fill_options(fill, node, window_options + !sessions, NULL, &fields);
     if (mistakes_total(fill->mistakes) > before)
         return;
-    if (!fields.tumbling_ms == !fields.sliding_ms)
+    if (fields.session_ms && !fields.tumbling_ms && !fields.sliding_ms && !fields.every_ms)
+        window->gap_ms = fields.session_ms;
+    else if (fields.session_ms || (sessions && !fields.tumbling_ms == !fields.sliding_ms))
+        mistake_value(fill->mistakes, node, SESSION_HOW,
+                      "a window is one of tumbling, sliding and session");
+    else if (!fields.tumbling_ms == !fields.sliding_ms)
         mistake_value(fill->mistakes, node, WINDOW_HOW, "a window is either tumbling or sliding");
     else if (fields.tumbling_ms && fields.every_ms)
         mistake_key(fill->mistakes, yaml_get(node, "every"), WINDOW_HOW,
@@ -262,9 +275,9 @@ static void fill_value(const struct fill *fill, const struct yaml_node *node,
     case OPT_WINDOW:
         CHECK(option->size == sizeof(struct window));
         if (node->kind != YAML_MAPPING)
-            refuse_value(fill, node, WINDOW_HOW);
+            refuse_value(fill, node, option->sessions ? SESSION_HOW : WINDOW_HOW);
         else
-            fill_window(fill, node, field);
+            fill_window(fill, node, option->sessions, field);
         return;
     case OPT_GROUP:
         if (node->kind != YAML_MAPPING)

@@ -214,6 +214,8 @@ static void put_op(const struct plan *plan, const struct plan_op *op, struct byt
     for (uint32_t i = 0; i < op->output_count; i++)
         put_output(plan, op, i, out);
     for (uint32_t i = 0; i < op->state_count; i++) {
+        if (op->states[i].size == 0 && op->def->states[i].kind != STATE_MAP)
+            continue;
         bytes_format(out, "    state %s: %u bytes a cell", op->states[i].name, op->states[i].size);
         if (op->states[i].ttl_ms) {
             bytes_text(out, ", kept ");
