@@ -78,7 +78,7 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
     }
     ranker->embeddings[0].decay = 0.85f;
     ranker->embeddings[0].distance = 20;
-    ranker->embeddings[1].decay = 0.97f;
+    ranker->embeddings[1].decay = 0.99f;
     ranker->embeddings[1].distance = 60;
     ranker->near_decay[0] = ranker->far_decay[0] = ranker->sequence_decay[0] = 1;
     for (uint32_t b = 1; b < RANKER_HISTORY_MAX; b++) {
@@ -90,14 +90,15 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
 
 /* ---- candidates ---- */
 
-void ranker_begin(struct ranker *ranker, const uint32_t *own, uint32_t own_count)
+void ranker_begin(struct ranker *ranker, const struct ranker_request *request)
 {
+    ranker->asked = *request;
     ranker->count = 0;
     ranker->request++;
     ranker->after_share = 1 / DAMP;
-    for (uint32_t i = 0; i < own_count; i++) {
-        ranker->requests[own[i]] = ranker->request;
-        ranker->places[own[i]] = -1;
+    for (uint32_t i = 0; i < request->own_count; i++) {
+        ranker->requests[request->own[i]] = ranker->request;
+        ranker->places[request->own[i]] = -1;
     }
 }
 
@@ -144,6 +145,16 @@ static void add_near(struct ranker *ranker, const struct ranker_line *line, floa
     }
 }
 
+static void add_visit(struct ranker *ranker, const struct ranker_line *line, float shrink)
+{
+    for (uint32_t i = 0; i < line->entries; i++) {
+        int32_t place = ranker_place(ranker, line->items[i]);
+
+        if (place >= 0)
+            ranker->sums[SUM_VISIT][place] += shrink * line->together[i];
+    }
+}
+
 static void add_sequence(struct ranker *ranker, const struct ranker_line *line, uint32_t distance)
 {
     float forward = ranker->sequence_decay[distance] / (line->forward_sum + DAMP);
@@ -172,6 +183,8 @@ void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t 
         add_near(ranker, line, far, near, distance < BEST_DISTANCE ? near : 0);
     else
         add_far(ranker, line, far);
+    if (distance < ranker->asked.visit_count)
+        add_visit(ranker, line, shrink);
     if (distance < SEQUENCE_DISTANCE)
         add_sequence(ranker, line, distance);
     if (distance == 0)
@@ -211,6 +224,7 @@ static void finish_sums(struct ranker *ranker)
         ranker->sums[SUM_NEAR][j] *= shrink;
         ranker->sums[SUM_FAR][j] *= shrink;
         ranker->sums[SUM_BEST][j] *= shrink;
+        ranker->sums[SUM_VISIT][j] *= shrink;
     }
 }
 
@@ -230,6 +244,8 @@ static void generator_features(struct ranker *ranker)
     tail(ranker, ranker->sums[SUM_BACKWARD], most[SUM_BACKWARD], FEATURE_BACKWARD_TAIL);
     head(ranker, ranker->sums[SUM_BEST], most[SUM_BEST], FEATURE_BEST_HEAD);
     tail(ranker, ranker->sums[SUM_BEST], most[SUM_BEST], FEATURE_BEST_TAIL);
+    head(ranker, ranker->sums[SUM_VISIT], most[SUM_VISIT], FEATURE_VISIT_HEAD);
+    tail(ranker, ranker->sums[SUM_VISIT], most[SUM_VISIT], FEATURE_VISIT_TAIL);
 }
 
 /* One log feature of what is kept of items. */
@@ -362,8 +378,9 @@ static void open_gates(struct ranker *ranker, const struct ranker_request *reque
                                                       : 3;
 }
 
-void ranker_rate(struct ranker *ranker, const struct ranker_request *request)
+void ranker_rate(struct ranker *ranker)
 {
+    const struct ranker_request *request = &ranker->asked;
     const struct ranker_items *items = &ranker->items;
     struct fusion_rows rows = {ranker->values, ranker->stride, ranker->count};
 

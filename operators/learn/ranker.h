@@ -29,6 +29,8 @@ enum ranker_feature {
     FEATURE_BACKWARD_TAIL,
     FEATURE_BEST_HEAD, /* the strongest single item */
     FEATURE_BEST_TAIL,
+    FEATURE_VISIT_HEAD, /* item-to-item, the present visit */
+    FEATURE_VISIT_TAIL,
     FEATURE_AFTER, /* sequence rule of the newest item, smoothed to popularity */
     FEATURE_COUNT,
     FEATURE_FAST, /* decayed counts */
@@ -62,13 +64,23 @@ struct ranker_line {
 };
 
 /* Of a candidate, while lines are added up. */
-enum ranker_sum { SUM_NEAR, SUM_FAR, SUM_SEQUENCE, SUM_BACKWARD, SUM_BEST, SUM_AFTER, RANKER_SUMS };
+enum ranker_sum {
+    SUM_NEAR,
+    SUM_FAR,
+    SUM_SEQUENCE,
+    SUM_BACKWARD,
+    SUM_BEST,
+    SUM_VISIT,
+    SUM_AFTER,
+    RANKER_SUMS
+};
 
 struct ranker_request {
-    const uint32_t *history; /* newest first */
-    uint32_t history_count;
-    uint32_t now;   /* event number */
-    int64_t gap_ms; /* since the user's last event; below 0: none */
+    const uint32_t *own, *history; /* never offered; latest items, newest first */
+    uint32_t own_count, history_count;
+    uint32_t visit_count; /* of the history: items of the present visit */
+    uint32_t now;         /* event number */
+    int64_t gap_ms;       /* since the user's last event; below 0: none */
 };
 
 struct ranker_ranked {
@@ -83,6 +95,7 @@ struct ranker {
     struct embedding embeddings[RANKER_EMBEDDINGS];
     struct fusion fusion;
     /* of the request */
+    struct ranker_request asked;
     uint32_t count, request; /* candidates; number */
     uint32_t *candidates;    /* item numbers */
     uint32_t *requests;      /* by item: the request that met it last */
@@ -100,14 +113,14 @@ struct ranker {
 size_t ranker_size(uint32_t items_max, uint32_t candidates_max);
 void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, void *memory);
 
-/* A new request; `own` are never offered. */
-void ranker_begin(struct ranker *ranker, const uint32_t *own, uint32_t own_count);
+/* A new request, whose arrays hold until the next one. */
+void ranker_begin(struct ranker *ranker, const struct ranker_request *request);
 /* Offers an item, if there is room. */
 void ranker_meet(struct ranker *ranker, uint32_t item);
 /* Adds what the line of the user's item at this distance says; offers its entries. */
 void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t distance);
 /* Features and scores of the candidates. */
-void ranker_rate(struct ranker *ranker, const struct ranker_request *request);
+void ranker_rate(struct ranker *ranker);
 
 /* The best `top`, in order. Returns how many. */
 uint32_t ranker_best(const struct ranker *ranker, uint32_t top, struct ranker_ranked *best);

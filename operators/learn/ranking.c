@@ -35,7 +35,7 @@ struct ranking_config {
     const char *user, *item;
     struct text_list carry;
     struct request_config request;
-    int64_t recent, candidates, top, items, remember, trending, replays, samples;
+    int64_t recent, visit_ms, candidates, top, items, remember, trending, replays, samples;
     bool repeats;
 };
 
@@ -84,6 +84,12 @@ static const struct option ranking_options[] = {
      .max.i64 = RANKER_HISTORY_MAX,
      .help = "Latest items of the user that speak; the profile carries no more than its own "
              "`recent`."},
+    {.name = "visit",
+     .type = OPT_DURATION,
+     FIELD(struct ranking_config, visit_ms),
+     .def.i64 = 10 * MINUTE_MS,
+     .max.i64 = DAY_MS,
+     .help = "What the user met so short a time ago belongs to the present visit."},
     {.name = "candidates",
      .type = OPT_I64,
      FIELD(struct ranking_config, candidates),
@@ -280,7 +286,7 @@ struct ranking_scratch {
     uint32_t *marks; /* by item: the case that may not draw it */
     uint32_t mark;
     /* of the present event */
-    uint32_t recent[RANKER_HISTORY_MAX], recent_count;
+    uint32_t recent[RANKER_HISTORY_MAX], recent_count, visit_count;
     int64_t gap_ms;
 };
 
@@ -339,16 +345,19 @@ static void read_history(struct op *op, const struct batch *in, uint32_t row)
     uint32_t begin = (uint32_t)history->offsets[row], end = (uint32_t)history->offsets[row + 1];
 
     scratch->gap_ms = begin < end ? batch_time(in)[row] - times[begin] : -1;
-    scratch->recent_count = 0;
+    scratch->recent_count = scratch->visit_count = 0;
     for (uint32_t i = begin; i < end && scratch->recent_count < (uint32_t)config->recent; i++) {
         uint32_t item = memory_find(&scratch->memory, (uint64_t)items[i]);
 
-        if (item != MEMORY_NONE)
-            scratch->recent[scratch->recent_count++] = item;
+        if (item == MEMORY_NONE)
+            continue;
+        scratch->recent[scratch->recent_count++] = item;
+        if (batch_time(in)[row] - times[i] <= config->visit_ms)
+            scratch->visit_count = scratch->recent_count;
     }
 }
 
-static void gather(struct op *op)
+static void gather(struct op *op, const struct ranker_request *request)
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
@@ -357,7 +366,7 @@ static void gather(struct op *op)
     uint32_t items = ranker->items.count, pasts = memory_pasts(memory);
     struct ranker_line line;
 
-    ranker_begin(ranker, memory->own, config->repeats ? 0 : memory->own_count);
+    ranker_begin(ranker, request);
     for (uint32_t item = 0; item < items && items <= ranker->candidates_max; item++)
         ranker_meet(ranker, item);
     for (uint32_t i = 1; i <= pasts && i <= (uint32_t)config->trending; i++)
@@ -369,14 +378,18 @@ static void gather(struct op *op)
 
 static void rate(struct op *op)
 {
+    const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
-    struct ranker_request request = {.history = scratch->recent,
+    struct ranker_request request = {.own = scratch->memory.own,
+                                     .own_count = config->repeats ? 0 : scratch->memory.own_count,
+                                     .history = scratch->recent,
                                      .history_count = scratch->recent_count,
+                                     .visit_count = scratch->visit_count,
                                      .now = (uint32_t)scratch->memory.events,
                                      .gap_ms = scratch->gap_ms};
 
-    gather(op);
-    ranker_rate(&scratch->ranker, &request);
+    gather(op, &request);
+    ranker_rate(&scratch->ranker);
 }
 
 static bool put_items(struct op *op, struct builder *out, uint32_t column)
