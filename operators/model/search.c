@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#define ELITE (SEARCH_POINTS / 8)
+#define ELITE 5u        /* an eighth */
 #define SMOOTHING 0.7   /* of the new mean and spread */
 #define SPREAD_MIN 0.01 /* of the box */
 #define INERTIA 0.73
@@ -93,10 +93,10 @@ static void next_normal(struct search *search, const uint32_t *order)
     for (uint32_t i = 0; i < search->width; i++) {
         double mean = 0, squares = 0, spread, least = SPREAD_MIN * (search->high - search->low);
         for (uint32_t k = 0; k < ELITE; k++)
-            mean += search->points[order[k]][i] / (double)ELITE;
+            mean += search->points[order[k]][i] / ELITE;
         for (uint32_t k = 0; k < ELITE; k++)
             squares += (search->points[order[k]][i] - mean) * (search->points[order[k]][i] - mean);
-        spread = sqrt(squares / (double)ELITE);
+        spread = sqrt(squares / ELITE);
         search->mean[i] += SMOOTHING * (mean - search->mean[i]);
         search->spread[i] += SMOOTHING * (spread - search->spread[i]);
         search->spread[i] = search->spread[i] > least ? search->spread[i] : least;
