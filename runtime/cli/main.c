@@ -3,6 +3,7 @@
 #include "runtime/cli/run.h"
 
 #include "runtime/base/option.h"
+#include "runtime/task/plugin_host.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
         (void)printf("millrace %s\n", MILLRACE_VERSION);
         return 0;
     }
+    plugins_enable(&plugin_host_table);
     for (size_t i = 0; i < VERB_COUNT; i++)
         if (strcmp(verbs[i].name, argv[1]) == 0)
             return verbs[i].run(argc - 1, argv + 1);

@@ -2,6 +2,7 @@
  * configuration, then the references between them, so that they may point forward. */
 #include "runtime/graph/job.h"
 
+#include "runtime/api/plugin.h"
 #include "runtime/graph/reference.h"
 
 #include <ctype.h>
@@ -81,12 +82,38 @@ static void tell_unknown_section(const struct job *job, const struct yaml_node *
     uint32_t count = 0;
 
     for (; settings_sections[count].name; count++) {
-        CHECK(count + 1 < sizeof(names) / sizeof(names[0]));
+        CHECK(count + 2 < sizeof(names) / sizeof(names[0]));
         names[count] = settings_sections[count].name;
     }
+    names[count++] = "plugins";
     names[count++] = "operators";
     mistake_key(job->mistakes, node, mistake_known(job->arena, names, count, node->key),
                 "there is no section \"%s\"", node->key);
+}
+
+static bool load_plugin(struct mistakes *mistakes, const struct yaml_node *node)
+{
+    struct error err = {0};
+
+    if (node->kind != YAML_SCALAR || yaml_is_null(node) || !node->text[0])
+        return mistake_value(mistakes, node, "write plugins: [PATH, PATH]",
+                             "a plug-in is the path of a shared object");
+    return plugin_load(node->text, &err) ||
+           mistake_value(mistakes, node, err.how[0] ? err.how : NULL, "%s", err.what);
+}
+
+bool job_plugins(struct mistakes *mistakes, const struct yaml_node *root)
+{
+    const struct yaml_node *node = yaml_get(root, "plugins");
+    bool good = true;
+
+    if (!node)
+        return true;
+    if (node->kind != YAML_SEQUENCE)
+        return load_plugin(mistakes, node);
+    for (uint32_t i = 0; i < node->count; i++)
+        good &= load_plugin(mistakes, node->items[i]);
+    return good;
 }
 
 static bool name_good(const char *name)
@@ -135,7 +162,8 @@ static void read_settings(struct job *job)
     }
     for (uint32_t i = 0; i < job->root->count; i++) {
         const struct yaml_node *node = job->root->items[i];
-        if (!find_section(node->key) && strcmp(node->key, "operators") != 0)
+        if (!find_section(node->key) && strcmp(node->key, "operators") != 0 &&
+            strcmp(node->key, "plugins") != 0)
             tell_unknown_section(job, node);
     }
     check_settings(job);

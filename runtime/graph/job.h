@@ -54,6 +54,9 @@ struct job {
  * parallelism. */
 extern const struct option job_operator_fields[];
 
+/* Loads what `plugins:` names: before anything that looks an operator up. False with mistakes told. */
+bool job_plugins(struct mistakes *mistakes, const struct yaml_node *root);
+
 /* Fills `settings` and `ops` from `root`, told mistakes included. */
 void job_read(struct job *job);
 

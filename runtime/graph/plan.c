@@ -116,9 +116,12 @@ static bool validate(struct planner *planner)
 
     if (!root)
         return false;
-    if (root->kind == YAML_MAPPING)
+    if (root->kind == YAML_MAPPING) {
+        if (!job_plugins(&planner->mistakes, root))
+            return false; /* kinds would be unknown */
         overrides_apply(planner->arena, root, request->overrides, request->override_count,
                         &planner->mistakes);
+    }
     planner->job = (struct job){.arena = planner->arena,
                                 .mistakes = &planner->mistakes,
                                 .root = root,
