@@ -8,7 +8,8 @@
  * Method: strengths.h; a window's rows are expanded at the strengths known at its beginning. A strength of
  * 1 serves the term as it is. Before a row is learnt from, it is predicted: gain is how much more likely
  * (log, a thousand impressions) the learnt strengths make what was seen than strengths of 1 do, over all
- * windows but the first. So it is held out: strengths are worth taking where it is above two gain_se. */
+ * windows but the first. So it is held out: strengths are worth taking where it is above two gain_se. All
+ * sums fade with `half-life`, since a base that goes on learning needs other strengths than a young one. */
 #include "operators/model/strengths.h"
 #include "operators/model/served.h"
 #include "operators/model/windows.h"
@@ -22,6 +23,7 @@ struct strengths_config {
     const char *when;
     struct text_list factors;
     double spread;
+    int64_t half_life_ms;
     struct window window;
 };
 
@@ -29,8 +31,8 @@ enum { LEVEL, BASE, TERMS }; /* unknowns */
 
 struct strengths_cell {
     struct strengths strengths;
-    int64_t impressions, judged, windows, due_ms;
-    double gain, gain_squares;
+    int64_t impressions, windows, due_ms;
+    double judged, gain, gain_squares;
     bool pending; /* rows since the last solution */
 };
 
@@ -51,6 +53,12 @@ static const struct option strengths_options[] = {
      .min.f64 = 0.001,
      .max.f64 = 1000,
      .help = "Prior standard error of a strength around 1: what is not seen stays there."},
+    {.name = "half-life",
+     .type = OPT_DURATION,
+     FIELD(struct strengths_config, half_life_ms),
+     .def.i64 = 30 * DAY_MS,
+     .max.i64 = 3660 * DAY_MS,
+     .help = "What was seen so long ago counts half; 0: it stays."},
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct strengths_config, window),
@@ -61,9 +69,9 @@ static const struct option strengths_options[] = {
 static const struct state_field strengths_fields[] = {
     {"strengths", TYPE_UTF8, FIELD(struct strengths_cell, strengths)},
     {"impressions", TYPE_I64, FIELD(struct strengths_cell, impressions)},
-    {"judged", TYPE_I64, FIELD(struct strengths_cell, judged)},
     {"windows", TYPE_I64, FIELD(struct strengths_cell, windows)},
     {"due", TYPE_TIMESTAMP, FIELD(struct strengths_cell, due_ms)},
+    {"judged", TYPE_F64, FIELD(struct strengths_cell, judged)},
     {"gain", TYPE_F64, FIELD(struct strengths_cell, gain)},
     {"gain_squares", TYPE_F64, FIELD(struct strengths_cell, gain_squares)},
     {"pending", TYPE_BOOL, FIELD(struct strengths_cell, pending)},
@@ -217,17 +225,36 @@ static void strengths_close(struct op *op)
         expr_close(scratch->when);
 }
 
-static void begin(struct op *op, struct strengths_cell *cell)
+/* What is believed before anything is seen. */
+static void priors_of(struct op *op, double *means, double *errors)
 {
     const struct strengths_config *config = op_config(op);
     const struct strengths_scratch *scratch = op_scratch(op);
-    double means[STRENGTHS_MAX], errors[STRENGTHS_MAX];
 
     for (uint32_t i = 0; i < scratch->terms.count; i++) {
         means[i] = i == LEVEL ? 0 : 1;
         errors[i] = config->spread;
     }
-    strengths_init(&cell->strengths, scratch->terms.count, means, errors);
+}
+
+/* The first row of a window. */
+static void begin_window(struct op *op, struct strengths_cell *cell, int64_t due_ms)
+{
+    const struct strengths_config *config = op_config(op);
+    const struct strengths_scratch *scratch = op_scratch(op);
+    double means[STRENGTHS_MAX], errors[STRENGTHS_MAX], keep;
+
+    priors_of(op, means, errors);
+    if (cell->impressions == 0)
+        strengths_init(&cell->strengths, scratch->terms.count, means, errors);
+    else if (config->half_life_ms) {
+        keep = exp2(-(double)(due_ms - cell->due_ms) / (double)config->half_life_ms);
+        strengths_fade(&cell->strengths, scratch->terms.count, means, errors, keep);
+        cell->judged *= keep;
+        cell->gain *= keep;
+        cell->gain_squares *= keep;
+    }
+    cell->due_ms = due_ms;
 }
 
 static void read_terms(const struct terms *terms, const struct batch *in, uint32_t row,
@@ -241,7 +268,8 @@ static void read_terms(const struct terms *terms, const struct batch *in, uint32
 }
 
 /* False: the row says nothing. */
-static bool learn(struct op *op, struct strengths_cell *cell, const struct batch *in, uint32_t row)
+static bool learn(struct op *op, struct strengths_cell *cell, const struct batch *in, uint32_t row,
+                  int64_t due_ms)
 {
     const struct strengths_scratch *scratch = op_scratch(op);
     const struct column *clicked = batch_column(in, scratch->clicked);
@@ -256,13 +284,14 @@ static bool learn(struct op *op, struct strengths_cell *cell, const struct batch
     if (!(examination > 0) || !isfinite(plain))
         return false;
     examination = examination < 1 ? examination : 1;
-    if (cell->impressions++ == 0)
-        begin(op, cell);
+    if (cell->impressions == 0 || cell->due_ms != due_ms)
+        begin_window(op, cell, due_ms);
+    cell->impressions++;
     logit = strengths_logit(&cell->strengths, count, terms);
     if (cell->windows) {
         double gain = strengths_likelihood(logit, examination, click) -
                       strengths_likelihood(plain, examination, click);
-        cell->judged++;
+        cell->judged += 1;
         cell->gain += gain;
         cell->gain_squares += gain * gain;
     }
@@ -286,12 +315,13 @@ static bool strengths_process(struct op *op, uint32_t port, const struct batch *
     served_examinations(&scratch->served, in, scratch->predicted, scratch->examinations);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = scratch->rows[i];
-        if (!learn(op, cell, in, row)) {
+        int64_t due_ms = windows_last_ms(config->window.size_ms, batch_time(in)[row]);
+        if (!learn(op, cell, in, row, due_ms)) {
             skipped++;
             continue;
         }
         cell->pending = true;
-        cell->due_ms = due[row] = windows_last_ms(config->window.size_ms, batch_time(in)[row]);
+        due[row] = due_ms;
     }
     op_count(op, 0, skipped);
     return op_set_timers(op, due, err);
@@ -303,7 +333,7 @@ static void put_rows(struct op *op, const struct strengths_cell *cell)
 {
     const struct terms *terms = &((const struct strengths_scratch *)op_scratch(op))->terms;
     struct builder *out = op_reserve(op, 0, terms->count);
-    double judged = (double)cell->judged, mean = cell->gain / judged;
+    double judged = cell->judged, mean = cell->gain / judged;
 
     for (uint32_t i = 0; i < terms->count; i++) {
         double strength = cell->strengths.values[i], se = cell->strengths.errors[i];

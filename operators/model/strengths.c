@@ -60,6 +60,18 @@ void strengths_add(struct strengths *strengths, uint32_t count, const double *te
     }
 }
 
+void strengths_fade(struct strengths *strengths, uint32_t count, const double *means,
+                    const double *errors, double keep)
+{
+    for (uint32_t i = 0; i < STRENGTHS_CELLS; i++)
+        strengths->precision[i] *= keep;
+    for (uint32_t i = 0; i < count; i++) {
+        double precision = (1 - keep) / (errors[i] * errors[i]);
+        *cell(strengths->precision, i, i) += precision;
+        strengths->right[i] = keep * strengths->right[i] + precision * means[i];
+    }
+}
+
 /* In place: lower L with L L' = the matrix, which the priors make positive definite. */
 static void factorise(double *triangle, uint32_t count)
 {

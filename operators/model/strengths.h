@@ -34,6 +34,9 @@ double strengths_logit(const struct strengths *strengths, uint32_t count, const 
 /* A row; `examination` in (0, 1]. `logit` is strengths_logit of it. */
 void strengths_add(struct strengths *strengths, uint32_t count, const double *terms, double logit,
                    double examination, bool click);
+/* Forgets: what was added counts `keep` times, the prior as before. */
+void strengths_fade(struct strengths *strengths, uint32_t count, const double *means,
+                    const double *errors, double keep);
 /* New values and errors of all that was added. */
 void strengths_solve(struct strengths *strengths, uint32_t count);
 

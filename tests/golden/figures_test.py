@@ -13,7 +13,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 Z = 1.959963984540054
-UNIT = 2.0 ** -20  # what sums are rounded to
+DAY = 86400000
 
 
 def read(name):
@@ -269,11 +269,11 @@ def newton(rows, means, spread):
     for _ in range(15):
         matrix = [[(i == j) / spread ** 2 for j in range(n)] for i in range(n)]
         right = [mean / spread ** 2 for mean in means]
-        for terms, exam, click in rows:
+        for terms, exam, click, weight in rows:
             logit = sum(w * x for w, x in zip(values, terms))
             s = 1 / (1 + math.exp(-logit))
-            slope = (1 - s) * (click - exam * s) / (1 - exam * s)
-            info = exam * s * (1 - s) ** 2 / (1 - exam * s)
+            slope = weight * (1 - s) * (click - exam * s) / (1 - exam * s)
+            info = weight * exam * s * (1 - s) ** 2 / (1 - exam * s)
             for i in range(n):
                 right[i] += (info * logit + slope) * terms[i]
                 for j in range(n):
@@ -283,18 +283,21 @@ def newton(rows, means, spread):
 
 
 def check_strengths():
-    for name, when, spread, names in (
-            ("out", lambda row: row["explore"], 1, ("time", "place", "battery")),
-            ("out-few", lambda row: (row["position"] or 9) <= 4, 0.2, ("time", "battery"))):
+    for name, when, spread, names, window, half_life in (
+            ("out", lambda row: row["explore"], 1, ("time", "place", "battery"), DAY, 0),
+            ("out-few", lambda row: (row["position"] or 9) <= 4, 0.2, ("time", "battery"),
+             3 * DAY, 6 * DAY)):
+        last = max(row["window_end"] for row in read(f"learn-strengths/{name}.jsonl"))
         rows = []
         for row in read("learn-strengths/in.jsonl"):
             of = {**row["reasons"], **row["shadow"]}
+            end = (row["ts"] * 1000 // window + 1) * window
+            weight = 0.5 ** ((last - end) / half_life) if half_life else 1
             if when(row) and row["position"]:
                 rows.append(([1, row["base"]] + [of[term] or 0 for term in names],
-                             row["position"] ** -0.5, float(bool(row["clicked"]))))
+                             row["position"] ** -0.5, float(bool(row["clicked"])), weight))
         values, errors = newton(rows, [0] + [1] * (1 + len(names)), spread)
         got = read(f"learn-strengths/{name}.jsonl")
-        last = max(row["window_end"] for row in got)
         got = {row["factor"]: row for row in got if row["window_end"] == last}
         if list(got) and set(got) != {"level", "base", *names}:
             yield f"learn-strengths {name}: factors {list(got)}"
@@ -363,9 +366,6 @@ def check_search():
 
 
 # ---- bandits ----
-
-DAY = 86400000
-
 
 def arm_sums(window, half_life):
     """By window's end: what each arm has earned up to it, with [1, low, length] as context."""

@@ -129,6 +129,27 @@ static void test_prior(void **state)
     assert_true(strengths.errors[0] < 0.95);
 }
 
+/* Half of what was seen, and the whole prior. */
+static void test_fade(void **state)
+{
+    struct strengths one;
+    const double mean = 1, error = 0.5, term = 2;
+    double precision, right;
+
+    (void)state;
+    strengths_init(&one, 1, &mean, &error);
+    strengths_add(&one, 1, &term, 0, 0.8, true);
+    precision = one.precision[0] - 4;
+    right = one.right[0] - 4;
+    strengths_fade(&one, 1, &mean, &error, 0.5);
+    assert_true(fabs(one.precision[0] - (4 + precision / 2)) < 1e-12);
+    assert_true(fabs(one.right[0] - (4 + right / 2)) < 1e-12);
+    strengths_fade(&one, 1, &mean, &error, 0);
+    strengths_solve(&one, 1);
+    assert_true(fabs(one.values[0] - 1) < 1e-12);
+    assert_true(fabs(one.errors[0] - 0.5) < 1e-12);
+}
+
 static void test_slope(void **state)
 {
     static const double logits[] = {-6, -2, 0, 1.5, 4}, looks[] = {0.1, 0.5, 1};
@@ -157,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_truth),
         cmocka_unit_test(test_prior),
+        cmocka_unit_test(test_fade),
         cmocka_unit_test(test_slope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
