@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""How good the learning ranking is: jobs/video.yaml on real logs, test-then-learn, against the bars.
+
+usage: quality.py MILLRACE [--only NAME,...] [--data DIR] [--part BEGIN-END] [-D OPERATOR.FIELD=VALUE ...]
+
+ ml-100k     five-star ratings: recall@10 over 30 to 100 % of the events; popularity beside it
+ leak        the same with the items permuted over the events: nothing is left to learn but popularity
+ latest-4.5  ml-latest-small, ratings of 4.5 and more: recall@10 over 30 to 100 %
+ latest-all  ml-latest-small, all ratings
+ yoochoose   clicks of sessions, repeats allowed: train_tr is learned, train_valid is tested and learned; a click
+             with a click before it in its session is a target: HR@20, MRR@20
+ ml-1m-seq   each user's last item of the train file: NDCG@10. There are no times, so users' items are spread
+             evenly over one span (all last items come at its end)
+
+An item that was never seen before is a miss. Ratings of one second stand in the order of the file in ml-100k
+and in an order by hash in ml-latest-small, whose file is sorted by item. Figures are computed here, from the
+lists that the job wrote; the interval is a bootstrap over users. `--part 10-50` looks at that part of the
+events only: options are chosen there. CPU: of all workers, all operators, by event.
+"""
+import argparse
+import collections
+import hashlib
+import json
+import math
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+HOUR = 3600
+
+
+def digest(*values):
+    return hashlib.sha256(repr(values).encode()).digest()
+
+
+def ml100k(data):
+    rows = []
+    for number, line in enumerate(open(data / "ml-100k" / "u.data")):
+        user, item, rating, at = line.split()
+        if float(rating) == 5:
+            rows.append((float(at), number, user, item))
+    return [(at, user, item) for at, _, user, item in sorted(rows)]
+
+
+def leak(data):
+    rows = ml100k(data)
+    items = [item for _, _, item in rows]
+    random.Random(1).shuffle(items)
+    return [(at, user, item) for (at, user, _), item in zip(rows, items)]
+
+
+def latest(data, least):
+    rows = []
+    for line in list(open(data / "ml-latest-small" / "ratings.csv"))[1:]:
+        user, item, rating, at = line.strip().split(",")
+        if float(rating) >= least:
+            rows.append((float(at), digest(user, item), user, item))
+    return [(at, user, item) for at, _, user, item in sorted(rows)]
+
+
+def clicks(data):
+    rows = []
+    for part in ("tr", "valid"):
+        path = data / "yoochoose-100k" / f"yoochoose-clicks-100k_train_{part}.txt"
+        for number, line in enumerate(list(open(path))[1:]):
+            session, item, at = line.split()
+            rows.append((part == "valid", float(at), number, session, item))
+    rows.sort()
+    return [(at, session, item) for _, at, _, session, item in rows], sum(not row[0] for row in rows)
+
+
+def ml1m(data):
+    rows = []
+    for user, line in enumerate(open(data / "ml-1m-seq" / "train" / "input.txt")):
+        items = line.split()
+        for place, item in enumerate(items):
+            part = (place + 1) / len(items)
+            rows.append((round(part * 1e6), place, str(user + 1), item))
+    rows.sort()
+    lasts = sum(row[0] == 1000000 for row in rows)
+    return [(at, user, item) for at, _, user, item in rows], len(rows) - lasts
+
+
+def run(millrace, rows, folder, flags):
+    """The job's lists, in order of events, and the CPU seconds of its workers."""
+    log, out = folder / "log.tsv", folder / "out"
+    with open(log, "w") as file:
+        file.write(HEADER)
+        for at, user, item in rows:
+            file.write(f"{user}\t{item}\t5\t{at}\n")
+    command = [millrace, "run", str(SOURCE / "jobs" / "video.yaml"), "--quiet", "-p", "2",
+               "-D", f"events.path={log}", "-D", f"out.path={out}", "-D", f"bad.path={folder / 'bad'}",
+               "-D", f"metrics.path={folder / 'metrics'}", "-D", f"checkpoint.dir={folder / 'checkpoints'}",
+               "--summary", str(folder / "summary.json"), *flags]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    made = collections.defaultdict(list)
+    for part in out.glob("part-*"):
+        for line in open(part):
+            row = json.loads(line)
+            key = (str(row["user"]), int(row["event_time"]), str(row["item"]))
+            made[key].append([str(entry["item"]) for entry in row["items"]])
+    summary = json.loads((folder / "summary.json").read_text())
+    cpu = sum(process["cpu_s"] for process in summary["processes"] if "worker" in process["role"])
+    return made, cpu
+
+
+def ranks(rows, made, begin, end, wanted):
+    """(user, rank from 1, or 0) of the events that count."""
+    seen, met, found = set(), collections.Counter(), []
+    for place, (at, user, item) in enumerate(rows):
+        lists = made.get((user, round(at * 1000), item), [])
+        top = lists.pop(0) if lists else []
+        if begin <= place < end and wanted(met[user]):
+            found.append((user, top.index(item) + 1 if item in seen and item in top else 0))
+        seen.add(item)
+        met[user] += 1
+    return found
+
+
+def figure(found, gain):
+    """Mean gain and its 95 % interval over users."""
+    users = collections.defaultdict(lambda: [0.0, 0])
+    for user, rank in found:
+        users[user][0] += gain(rank)
+        users[user][1] += 1
+    sums, draw, means = list(users.values()), random.Random(1), []
+    for _ in range(200):
+        some = draw.choices(sums, k=len(sums))
+        means.append(sum(one[0] for one in some) / sum(one[1] for one in some))
+    means.sort()
+    return sum(one[0] for one in sums) / sum(one[1] for one in sums), means[4], means[195]
+
+
+def hit(k):
+    return lambda rank: 1.0 if 0 < rank <= k else 0.0
+
+
+def ndcg(k):
+    return lambda rank: 1 / math.log2(rank + 1) if 0 < rank <= k else 0.0
+
+
+def mrr(k):
+    return lambda rank: 1 / rank if 0 < rank <= k else 0.0
+
+
+SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profile.recent=20"]
+WIDE = ["-D", "score.items=65536"]
+# name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim)
+RUNS = {
+    "ml-100k": (ml100k, [], [("recall@10", hit(10), 0.205, 0.215), ("ndcg@10", ndcg(10), None, None)]),
+    "leak": (leak, [], [("recall@10", hit(10), None, None)]),
+    "latest-4.5": (lambda data: latest(data, 4.5), WIDE, [("recall@10", hit(10), 0.125, 0.14)]),
+    "latest-all": (lambda data: latest(data, 0), WIDE, [("recall@10", hit(10), 0.121, 0.14)]),
+    "yoochoose": (clicks, SEEN_BEFORE + WIDE, [("hr@20", hit(20), 0.705, None), ("mrr@20", mrr(20), 0.38, None)]),
+    "ml-1m-seq": (ml1m, WIDE, [("ndcg@10", ndcg(10), 0.19, None)]),
+}
+
+
+def popularity(folder):
+    for path in folder.glob("metrics/part-*"):
+        return json.loads(path.read_text().splitlines()[-1])["popularity_recall@10"]
+    return None
+
+
+def tell(name, options):
+    make, flags, figures = RUNS[name]
+    rows = make(options.data)
+    rows, begin = rows if isinstance(rows, tuple) else (rows, int(len(rows) * 0.3))
+    end = len(rows)
+    if options.part:
+        first, last = (int(value) / 100 for value in options.part.split("-"))
+        rows = rows[:int(len(rows) * last)]
+        begin, end = int(end * first), len(rows)
+    with tempfile.TemporaryDirectory() as work:
+        folder = pathlib.Path(work)
+        made, cpu = run(options.millrace, rows, folder, flags + [word for value in options.define for word in ("-D", value)])
+        found = ranks(rows, made, begin, end, lambda met: name != "yoochoose" or met > 0)
+        for title, gain, bar, aim in figures:
+            mean, low, high = figure(found, gain)
+            bars = "".join(f", {word} {value}" for word, value in (("bar", bar), ("aim", aim)) if value)
+            print(f"{name:<11} {title:<9} {mean:.4f} [{low:.4f}, {high:.4f}]{bars}")
+        if figures[0][0] == "recall@10" and not options.part:
+            print(f"{name:<11} popularity {popularity(folder):.4f}")
+        print(f"{name:<11} {len(rows)} events, {len(found)} counted, {cpu / len(rows) * 1e6:.0f} CPU us an event", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("millrace")
+    parser.add_argument("--only", default=",".join(RUNS))
+    parser.add_argument("--data", type=pathlib.Path, default=SOURCE.parent / "shared" / "data")
+    parser.add_argument("--part")
+    parser.add_argument("-D", dest="define", action="append", default=[])
+    options = parser.parse_args()
+    options.millrace = str(pathlib.Path(options.millrace).resolve())
+    for name in options.only.split(","):
+        try:
+            tell(name, options)
+        except FileNotFoundError as err:
+            print(f"{name}: skipped, no {err.filename}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
