@@ -34,7 +34,8 @@ struct plan_input {
     const struct schema *schema;
     const struct text_list *key; /* by name */
     bool gated; /* rows are held and released sorted by (event time, port, order): the order is
-                   needed and more than one stream meets, or tables are read */
+                   needed and more than one stream meets, or tables are read. By the gate of the
+                   chain's head, of a reader of tables in its chain */
 };
 
 struct plan_output {
@@ -73,7 +74,7 @@ struct plan_op {
 };
 
 /* Operators that run in one subtask, joined by calls: a tree in depth-first order. A reader of
- * tables and a gated operator always head a chain. */
+ * tables and a gated operator head a chain, but for readers whose rows the head's gate holds. */
 struct plan_chain {
     uint32_t index;
     uint32_t parallelism;

@@ -128,7 +128,10 @@ static void put_input(const struct plan *plan, const struct plan_op *op, uint32_
         put_texts(out, input->key);
         bytes_text(out, ")");
     }
-    bytes_text(out, input->gated ? ", gated\n" : "\n");
+    bytes_text(out, input->gated ? ", gated" : "");
+    if (input->gated && plan_head(plan, op->chain) != op)
+        bytes_format(out, " by %s", plan_head(plan, op->chain)->id);
+    bytes_text(out, "\n");
     for (uint32_t i = 0; i < plan->edge_count; i++) {
         const struct plan_edge *edge = &plan->edges[i];
         if (edge->to != op->index || edge->to_port != port)

@@ -27,8 +27,8 @@ struct held {        /* a batch and its rows sorted by (time, order) */
 
 struct gate {
     const struct plan_op *op;
-    struct gate_table tables[TABLES_MAX];
     uint32_t table_count;
+    struct gate_table *tables;
     struct held *heap; /* the earliest first */
     uint32_t count, capacity;
     uint64_t sequence, rows;
@@ -45,9 +45,9 @@ struct gate *gate_create(const struct plan_op *op, const struct gate_table *tabl
 {
     struct gate *gate = memory_new(sizeof(*gate));
 
-    CHECK(table_count <= TABLES_MAX);
     gate->op = op;
     gate->table_count = table_count;
+    gate->tables = memory_array(table_count + 1ul, sizeof(*gate->tables));
     for (uint32_t i = 0; i < table_count; i++)
         gate->tables[i] = tables[i];
     return gate;
@@ -65,6 +65,7 @@ void gate_close(struct gate *gate)
         return;
     for (uint32_t i = 0; i < gate->count; i++)
         held_close(&gate->heap[i]);
+    memory_free(gate->tables);
     memory_free(gate->heap);
     memory_free(gate->out);
     memory_free(gate->batches);

@@ -21,8 +21,8 @@ struct gate_table {
     int64_t delay_ms;
 };
 
-/* `tables` of a reader, whose released batches are cut so that all their rows see one version of
- * each; count 0: none. */
+/* `tables` of the readers in the chain: released batches are cut so that all their rows see one
+ * version of each; count 0: none. */
 struct gate *gate_create(const struct plan_op *op, const struct gate_table *tables,
                          uint32_t table_count);
 void gate_close(struct gate *gate); /* NULL is fine */

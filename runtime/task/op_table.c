@@ -80,6 +80,8 @@ void op_tables_pin(struct op *op, int64_t time_ms)
         if (!own->reader)
             continue;
         own->version = version_for(op, own, time_ms);
+        /* The gate of the chain has waited for it. */
+        CHECK(op->plan->lookup_latest || own->version <= replica_progress(own->replica));
         replica_pin(own->reader, own->version);
     }
 }

@@ -5,6 +5,8 @@
 #include "runtime/task/subtask.h"
 
 #define WHOLE_ROWS_MIN (BATCH_ROWS_MAX / 4) /* smaller batches are gathered into larger ones */
+#define WHOLE_BYTES_MIN (16u << 10)         /* but for those of so many bytes: copies cost more */
+#define HEAVY_ROWS_MAX (BATCH_ROWS_MAX / 8) /* that are not cut for a channel's bound */
 #define TARGET_BATCHES 4                    /* that a channel's bound has room for, at least */
 #define TARGET_ROWS_MIN 16                  /* of a batch that is cut for this */
 
@@ -95,15 +97,26 @@ static void target_append(struct edge_out *edge, struct target *target, const st
     }
 }
 
-/* A batch all of whose rows go to one target (or to all: broadcast). */
+/* Few rows of many bytes, such as requests with their lists: to cut or to gather them would copy more
+ * than it is worth, as within a process a batch is a reference. */
+static bool is_heavy(const struct edge_out *edge, const struct batch *batch)
+{
+    return batch->selected <= HEAVY_ROWS_MAX && batch->selected <= subtask_cut(edge->subtask) &&
+           batch_bytes(batch) / batch->rows * batch->selected >= WHOLE_BYTES_MIN;
+}
+
+/* A batch all of whose rows go to one target (or to all: broadcast). A heavy one counts as full, like
+ * one that is cut. */
 static void target_whole(struct edge_out *edge, struct target *target, struct batch *batch)
 {
     uint32_t rows[BATCH_ROWS_MAX];
+    bool heavy = edge->partition != PARTITION_BROADCAST && is_heavy(edge, batch);
 
-    if (batch->selected >= WHOLE_ROWS_MIN && batch->selected <= target_rows(edge, target, batch) &&
-        edge->partition != PARTITION_BROADCAST) {
+    if (heavy || (edge->partition != PARTITION_BROADCAST && batch->selected >= WHOLE_ROWS_MIN &&
+                  batch->selected <= target_rows(edge, target, batch))) {
         target_flush(edge, target);
         target_batch(edge, target, batch_dense(batch));
+        edge->rows += heavy ? BATCH_ROWS_MAX - batch->selected : 0;
         return;
     }
     for (uint32_t at = 0, some; at < batch->selected; at += some) {

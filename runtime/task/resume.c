@@ -123,6 +123,14 @@ static struct gate *gate_for(struct resume *resume, const struct op *op)
     return *gate;
 }
 
+static bool reads_tables(const struct op *op)
+{
+    for (uint32_t i = 0; i < TABLES_MAX; i++)
+        if (op->tables[i].reader)
+            return true;
+    return false;
+}
+
 static bool restore_batch(struct resume *resume, const struct subtask_former *former,
                           const struct op *op, const struct meta_held *held, struct error *err)
 {
@@ -133,6 +141,11 @@ static bool restore_batch(struct resume *resume, const struct subtask_former *fo
     if (held->port >= op->input_count || !op->inputs[held->port].connected)
         return error_set(err, ERROR_STATE, op->id, NULL,
                          "rows were held for an input that is not connected any more");
+    if (op != subtask_head(subtask) && reads_tables(op))
+        return error_set(err, ERROR_STATE, op->id, "go on with the operators as they were",
+                         "rows were held until its tables are there, and it follows %s now, which "
+                         "waits for them in its place",
+                         subtask_head(subtask)->id);
     keyed = op->inputs[held->port].keyed;
     if (!keyed && !owns_former(subtask, former->subtask))
         return true;

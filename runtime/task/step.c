@@ -32,16 +32,6 @@ void subtask_take_batch(struct subtask *subtask, uint32_t port, uint32_t lane, s
 }
 
 /* ---- tables and the gate ---- */
-static bool reads_tables(const struct subtask *subtask)
-{
-    const struct op *head = subtask_head(subtask);
-
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].reader)
-            return true;
-    return false;
-}
-
 /* The last time whose version of a table is complete. */
 static int64_t table_limit(const struct op_table *table)
 {
@@ -59,14 +49,15 @@ static int64_t table_limit(const struct op_table *table)
  * reader asks for must not go down. */
 static int64_t release_limit(const struct subtask *subtask)
 {
-    const struct op *head = subtask_head(subtask);
     int64_t limit_ms = input_watermark(subtask->input);
 
-    if (head->plan->lookup_latest)
+    if (subtask_head(subtask)->plan->lookup_latest)
         return limit_ms;
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].reader && table_limit(&head->tables[i]) < limit_ms)
-            limit_ms = table_limit(&head->tables[i]);
+    for (uint32_t i = 0; i < subtask->table_count; i++) {
+        int64_t table_ms = table_limit(subtask->tables[i]);
+
+        limit_ms = table_ms < limit_ms ? table_ms : limit_ms;
+    }
     return limit_ms;
 }
 
@@ -95,10 +86,8 @@ static enum progress gate_work(struct subtask *subtask)
 /* Whether it looks up a table that is made from what it sends. */
 static bool looped(const struct subtask *subtask)
 {
-    const struct op *head = subtask_head(subtask);
-
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].looped)
+    for (uint32_t i = 0; i < subtask->table_count; i++)
+        if (subtask->tables[i]->looped)
             return true;
     return false;
 }
@@ -122,7 +111,7 @@ static void tables_rest(struct subtask *subtask)
 {
     int64_t time_ms;
 
-    if (!subtask->input || !reads_tables(subtask) || !chain_quiet(subtask))
+    if (!subtask->input || subtask->table_count == 0 || !chain_quiet(subtask))
         return;
     time_ms = input_watermark(subtask->input);
     if (time_ms == INT64_MIN)
@@ -131,23 +120,20 @@ static void tables_rest(struct subtask *subtask)
         time_ms++;
     if (subtask->gate && gate_first(subtask->gate) < time_ms)
         time_ms = gate_first(subtask->gate);
-    op_tables_rest(subtask_head(subtask), time_ms);
+    for (uint32_t i = 0; i < subtask->chain->op_count; i++)
+        op_tables_rest(&subtask->ops[i], time_ms);
 }
 
 static void tables_passed(struct subtask *subtask, uint64_t checkpoint)
 {
-    struct op *head = subtask_head(subtask);
-
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].reader && !head->tables[i].looped)
-            replica_reader_passed(head->tables[i].reader, checkpoint);
+    for (uint32_t i = 0; i < subtask->table_count; i++)
+        if (!subtask->tables[i]->looped)
+            replica_reader_passed(subtask->tables[i]->reader, checkpoint);
 }
 
 /* ---- barriers ---- */
 static bool barrier_aligned(const struct subtask *subtask)
 {
-    const struct op *head = subtask_head(subtask);
-
 #ifdef MILLRACE_SIM_BUG
     if (subtask->host->sim_bug & 1)
         return true;
@@ -156,9 +142,9 @@ static bool barrier_aligned(const struct subtask *subtask)
         return true;
     if (!input_aligned(subtask->input))
         return false;
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].reader && !head->tables[i].looped &&
-            replica_barrier(head->tables[i].replica) < subtask->barrier.checkpoint)
+    for (uint32_t i = 0; i < subtask->table_count; i++)
+        if (!subtask->tables[i]->looped &&
+            replica_barrier(subtask->tables[i]->replica) < subtask->barrier.checkpoint)
             return false;
     return true;
 }

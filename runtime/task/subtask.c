@@ -204,20 +204,39 @@ static void op_tables(struct op *op, struct subtask *subtask)
         own->delay_ms = op->plan->delays_ms[i];
         own->looped = op->plan->looped[i];
         own->reader = replica_attach(own->replica, subtask->waker, own->looped);
+        subtask->tables[subtask->table_count++] = own;
     }
 }
 
-static struct gate *make_gate(const struct op *head)
+/* The same table may be read at several delays, and by several operators. */
+static uint32_t gate_tables(const struct subtask *subtask, struct gate_table *tables)
 {
-    struct gate_table tables[TABLES_MAX];
-    uint32_t count = 0;
+    uint32_t count = 0, at;
 
-    if (!any_input(head->plan, is_gated))
+    for (uint32_t i = 0; i < subtask->table_count; i++) {
+        const struct op_table *own = subtask->tables[i];
+
+        for (at = 0; at < count; at++)
+            if (tables[at].table == own->table && tables[at].delay_ms == own->delay_ms)
+                break;
+        tables[at] = (struct gate_table){own->table, own->delay_ms};
+        count += at == count;
+    }
+    return count;
+}
+
+static struct gate *make_gate(const struct subtask *subtask)
+{
+    const struct plan_op *head = subtask_head(subtask)->plan;
+    struct gate_table *tables;
+    struct gate *gate;
+
+    if (!any_input(head, is_gated))
         return NULL;
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (head->tables[i].table && !head->plan->lookup_latest)
-            tables[count++] = (struct gate_table){head->tables[i].table, head->tables[i].delay_ms};
-    return gate_create(head->plan, tables, count);
+    tables = memory_array(subtask->table_count + 1ul, sizeof(*tables));
+    gate = gate_create(head, tables, head->lookup_latest ? 0 : gate_tables(subtask, tables));
+    memory_free(tables);
+    return gate;
 }
 
 /* ---- state ---- */
@@ -288,6 +307,8 @@ static struct subtask *subtask_new(struct task_host *host, uint32_t chain, uint3
     count_parts(subtask, &states);
     subtask->ops = arena_new(subtask->arena, subtask->op_capacity * sizeof(*subtask->ops));
     subtask->states = arena_new(subtask->arena, (states + 1) * sizeof(*subtask->states));
+    subtask->tables = arena_new(subtask->arena,
+                                subtask->chain->op_count * TABLES_MAX * sizeof(struct op_table *));
     subtask->op_count = subtask->chain->op_count;
     return subtask;
 }
@@ -331,8 +352,9 @@ static bool subtask_open(struct subtask *subtask, const struct subtask_restore *
         op_init(&subtask->ops[i], subtask, subtask->chain->ops[i]);
     for (uint32_t i = 0; i < subtask->chain->op_count; i++)
         op_outputs(&subtask->ops[i], subtask);
-    op_tables(head, subtask);
-    subtask->gate = make_gate(head);
+    for (uint32_t i = 0; i < subtask->chain->op_count; i++)
+        op_tables(&subtask->ops[i], subtask);
+    subtask->gate = make_gate(subtask);
     if (head->def->splits)
         subtask->source = source_open(subtask);
     else

@@ -49,6 +49,8 @@ struct subtask {
     struct store *store; /* NULL: no state */
     struct store_state *states;
     uint32_t state_count;
+    uint32_t table_count; /* that operators of the chain look up; the gate waits for all */
+    struct op_table **tables;
     struct input *input;   /* NULL: a source */
     struct source *source; /* NULL: has input */
     struct gate *gate;     /* NULL: rows go on as they come */

@@ -25,10 +25,11 @@ static const char job_text[] =
     "  - {id: silent, kind: sim/sink, from: silence}\n"
     "  - {id: fed, kind: sim/fed, from: events, key: key, tables: {back: {from: back, delay: "
     "30ms}, "
-    "tally: {from: tally, delay: 120ms}, far: {from: far, delay: 250ms}}}\n"
-    "  - {id: echo, kind: sim/sink, from: fed}\n"
-    "  - {id: back, kind: sim/window, from: fed}\n"
-    "  - {id: tally, kind: sim/count, from: fed}\n"
+    "tally: {from: tally, delay: 120ms}}}\n"
+    "  - {id: refed, kind: sim/fed, from: fed, tables: {far: {from: far, delay: 250ms}}}\n"
+    "  - {id: echo, kind: sim/sink, from: refed}\n"
+    "  - {id: back, kind: sim/window, from: refed}\n"
+    "  - {id: tally, kind: sim/count, from: refed}\n"
     "  - {id: join, kind: sim/lookup, from: tally, tables: {sums: back}}\n"
     "  - {id: joined, kind: sim/sink, from: join}\n"
     "  - {id: far, kind: sim/window, from: join, key: key}\n";
@@ -309,9 +310,9 @@ static uint32_t draw_parallelism(struct world *world)
 
 static void add_plan(struct world *world)
 {
-    static const char *const ops[] = {"events", "late",    "count",  "window", "lookup",
-                                      "out",    "silence", "silent", "fed",    "echo",
-                                      "back",   "tally",   "join",   "joined", "far"};
+    static const char *const ops[] = {"events",  "late",   "count",  "window", "lookup", "out",
+                                      "silence", "silent", "fed",    "refed",  "echo",   "back",
+                                      "tally",   "join",   "joined", "far"};
     struct overrides overrides = {0};
     bool spills = chance(world, 5), chaos = chance(world, 2);
     uint32_t parallelism = draw_parallelism(world);

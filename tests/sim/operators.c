@@ -306,9 +306,12 @@ OPERATOR_REGISTER(sim_lookup);
 static const struct port fed_in[] = {{.name = "in", .columns = event_row, .keyed = true}, {0}};
 static const struct port fed_out[] = {{.name = "out", .columns = event_row, .keyed = true}, {0}};
 static const struct table_use fed_tables[] = {
-    {.name = "back", .help = "Window sums.", .columns = sum_columns},
-    {.name = "tally", .help = "Sums so far.", .columns = sum_columns},
-    {.name = "far", .help = "Window sums, from far away.", .columns = sum_columns},
+    {.name = "back", .help = "Window sums.", .optional = true, .columns = sum_columns},
+    {.name = "tally", .help = "Sums so far.", .optional = true, .columns = sum_columns},
+    {.name = "far",
+     .help = "Window sums, from far away.",
+     .optional = true,
+     .columns = sum_columns},
     {0}};
 
 static bool fed_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)

@@ -258,6 +258,22 @@ static const struct operator_def ops_map = {
 };
 OPERATOR_REGISTER(ops_map);
 
+/* ---- test/told: may send at a watermark ---- */
+
+static const struct operator_def ops_told = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "test/told",
+    .help = "Passes rows on, later.",
+    .inputs = ops_plain_in,
+    .outputs = ops_kept_out,
+    .deterministic = true,
+    .describe = ops_same_describe,
+    .process = ops_process,
+    .on_watermark = ops_on_watermark,
+};
+OPERATOR_REGISTER(ops_told);
+
 /* ---- test/count: rows of a key in a window ---- */
 
 struct ops_count {

@@ -143,6 +143,12 @@ static void everything_is_there(void **state)
 
 /* ---- partitions, gates, chains: one row a case ---- */
 
+#define COUNT(id, from)                                                                            \
+    "  - {id: " id ", kind: test/count, from: " from ", key: item, window: {tumbling: 1h}}\n"
+#define SCORE(id, from, tables)                                                                    \
+    "  - {id: " id ", kind: test/score, from: " from ", key: user, tables: {" tables "}}\n"
+#define LOOPED(id, from, more) SCORE(id, from, "popular: {from: c, delay: 1h}" more)
+
 static const struct shape {
     const char *name, *text;
     uint32_t parallelism;
@@ -268,6 +274,23 @@ static const struct shape {
                 "  - {id: x, kind: test/score, from: s, key: user, tables: {popular: c}}\n"
                 "  - {id: l, kind: test/last, from: x}\n",
      4, "l", PARTITION_FORWARD, true, false, "s; c; x l"},
+    {"readers in a loop wait together",
+     JOB SOURCE LOOPED("x", "s", "") "  - {id: m, kind: test/map, from: x}\n" LOOPED("y", "m", "")
+         LOOPED("z", "y", ", extra: {from: l, delay: 2h}")
+             COUNT("c", "z") "  - {id: l, kind: test/last, from: z}\n",
+     4, "z", PARTITION_FORWARD, true, true, "s; x m y z l; c"},
+    {"but not where one waits for a table without a loop",
+     JOB SOURCE LOOPED("x", "s", "") LOOPED("y", "x", ", extra: l")
+         COUNT("c", "y") "  - {id: l, kind: test/last, from: s, key: item}\n",
+     4, "y", PARTITION_FORWARD, false, true, "s; x; y; c; l"},
+    {"nor behind one that does",
+     JOB SOURCE LOOPED("x", "s", ", extra: l") LOOPED("y", "x", "")
+         COUNT("c", "y") "  - {id: l, kind: test/last, from: s, key: item}\n",
+     4, "y", PARTITION_FORWARD, false, true, "s; x; y; c; l"},
+    {"nor behind what is not in order",
+     JOB SOURCE LOOPED("x", "s", "") "  - {id: m, kind: test/told, from: x}\n" LOOPED("y", "m", "")
+         COUNT("c", "y"),
+     4, "y", PARTITION_FORWARD, false, true, "s; x m; y; c"},
     {"a tree",
      JOB SOURCE "  - {id: a, kind: test/map, from: s}\n"
                 "  - {id: b, kind: test/map, from: s}\n"
@@ -449,11 +472,6 @@ static void determinism(void **state)
 }
 
 /* ---- loops ---- */
-
-#define COUNT(id, from)                                                                            \
-    "  - {id: " id ", kind: test/count, from: " from ", key: item, window: {tumbling: 1h}}\n"
-#define SCORE(id, from, tables)                                                                    \
-    "  - {id: " id ", kind: test/score, from: " from ", key: user, tables: {" tables "}}\n"
 
 static const struct loop_case {
     const char *name, *text;
@@ -699,6 +717,9 @@ static void described(void **state)
         strstr(text, "  table 0: c.out, key (key), a version every 5m, which replaces the one "
                      "before, the 100 largest by rows, read by x (as popular), y (as popular)\n"));
     assert_non_null(strstr(text, "\ndeterministic: yes\n"));
+    bytes_clear(&out);
+    describe_to(JOB SOURCE LOOPED("x", "s", "") LOOPED("y", "x", "") COUNT("c", "y"), &out);
+    assert_non_null(strstr((const char *)out.data, "    input in, key (user), gated by x\n"));
     bytes_clear(&out);
 }
 
