@@ -142,7 +142,7 @@ static uint32_t parent_of(const struct search *search, uint32_t child, uint32_t 
 
 static void next_genetic(struct search *search, const uint32_t *order)
 {
-    double next[SEARCH_POINTS][SEARCH_WIDTH_MAX];
+    double next[SEARCH_POINTS][SEARCH_WIDTH_MAX] = {{0}};
 
     for (uint32_t k = 0; k < SEARCH_POINTS; k++) {
         const double *mother = search->points[k < SURVIVORS ? order[k] : parent_of(search, k, 0)];
