@@ -157,6 +157,8 @@ struct explore_scratch {
     struct list_layout layout;
     uint32_t item, rec, length, site, low; /* FIELD_NONE: absent */
     uint32_t levels;                       /* of the table */
+    struct schema rows;                    /* of the columns that a request gets */
+    struct field fields[ROW_ADDED];
 };
 
 static bool explore_open(struct op *op, struct error *err)
@@ -174,6 +176,9 @@ static bool explore_open(struct op *op, struct error *err)
     scratch->site = schema_find(in, "site");
     scratch->low = schema_find(in, "budget_low");
     scratch->levels = op_table_given(op, 0) ? op_table_column(op, 0, "levels") : FIELD_NONE;
+    scratch->rows = (struct schema){ROW_ADDED, scratch->fields};
+    for (uint32_t i = 0; i < ROW_ADDED; i++)
+        scratch->fields[i] = op_output_schema(op, 0)->fields[in->count + i];
     return true;
 }
 
@@ -211,28 +216,60 @@ static bool draw_random(struct op *op, uint64_t rec)
     return (double)(hash_draw(op_seed(op), rec) >> 11) * 0x1p-53 < config->share;
 }
 
-static void put_shown(struct op *op, const struct batch *items, const struct request *request,
-                      uint32_t place, uint32_t k, bool greedy, struct builder *list)
-{
-    const struct explore_config *config = op_config(op);
-    const struct explore_scratch *scratch = op_scratch(op);
-    double score = ((const double *)batch_column(items, scratch->layout.score)->values)[place];
-    double uniform = 1. / request->candidates;
-    uint32_t first = items->column_count;
+/* The columns that items get, null for those that are not shown; items are where they came. */
+struct shown {
+    struct column *columns[ITEM_ADDED];
+    uint8_t *valid;
+    int32_t *positions;
+    double *propensities, *uniforms, *p_served;
+};
 
-    builder_i32(list, first + POSITION, (int32_t)k + 1);
-    builder_f64(list, first + PROPENSITY,
-                config->share * uniform + (greedy ? 1 - config->share : 0));
-    builder_f64(list, first + PROPENSITY_EXPLORE, uniform);
-    builder_f64(list, first + P_SERVED,
-                examination(scratch, request->row, k) * lift_sigmoid(score));
+static void *make_column(enum type type, uint32_t rows, struct block *validity,
+                         struct column **column)
+{
+    size_t size = (size_t)rows * type_size(type);
+
+    *column = column_create(type, rows);
+    (*column)->blocks[0] = block_create(size);
+    (*column)->values = memset((*column)->blocks[0]->data, 0, size);
+    block_ref(validity);
+    (*column)->blocks[2] = validity;
+    (*column)->validity = validity->data;
+    return (*column)->blocks[0]->data;
 }
 
-static void put_items(struct op *op, const struct batch *items, const struct request *request,
-                      struct builder *list)
+static void make_shown(uint32_t rows, struct shown *shown)
+{
+    struct block *validity = block_create((rows + 7) / 8);
+
+    shown->valid = memset(validity->data, 0, (rows + 7) / 8);
+    shown->positions = make_column(TYPE_I32, rows, validity, &shown->columns[POSITION]);
+    shown->propensities = make_column(TYPE_F64, rows, validity, &shown->columns[PROPENSITY]);
+    shown->uniforms = make_column(TYPE_F64, rows, validity, &shown->columns[PROPENSITY_EXPLORE]);
+    shown->p_served = make_column(TYPE_F64, rows, validity, &shown->columns[P_SERVED]);
+    block_release(&validity);
+}
+
+static void show(struct op *op, const struct request *request, double score, uint32_t place,
+                 uint32_t k, bool greedy, const struct shown *shown)
+{
+    const struct explore_config *config = op_config(op);
+    double uniform = 1. / request->candidates;
+
+    shown->valid[place >> 3] |= (uint8_t)(1u << (place & 7));
+    shown->positions[place] = (int32_t)k + 1;
+    shown->propensities[place] = config->share * uniform + (greedy ? 1 - config->share : 0);
+    shown->uniforms[place] = uniform;
+    shown->p_served[place] = examination(op_scratch(op), request->row, k) * lift_sigmoid(score);
+}
+
+/* Writes the places of the items that are kept, in order; returns their number. */
+static uint32_t choose(struct op *op, const struct batch *items, const struct request *request,
+                       const struct shown *shown, uint32_t *places)
 {
     const struct explore_config *config = op_config(op);
     const struct explore_scratch *scratch = op_scratch(op);
+    const double *scores = batch_column(items, scratch->layout.score)->values;
     uint32_t count = request->candidates, kept = config->all ? count : request->length;
     struct block *memory = block_create((count + 1ul) * (2 * sizeof(struct list_place) + 16) + 64);
     struct list_place *greedy = (struct list_place *)(void *)memory->data, *drawn = greedy + count;
@@ -251,14 +288,12 @@ static void put_items(struct op *op, const struct batch *items, const struct req
         list_best(drawn, count, kept);
     }
     for (uint32_t k = 0; k < kept; k++) {
-        uint32_t place = request->random ? drawn[k].place : greedy[k].place;
-        builder_child_row(list);
-        for (uint32_t i = 0; i < items->column_count; i++)
-            builder_copy(list, i, batch_column(items, i), place);
+        places[k] = request->random ? drawn[k].place : greedy[k].place;
         if (k < request->length)
-            put_shown(op, items, request, place, k, place == greedy[k].place, list);
+            show(op, request, scores[places[k]], places[k], k, places[k] == greedy[k].place, shown);
     }
     block_release(&memory);
+    return kept;
 }
 
 static uint32_t length_of(struct op *op, const struct batch *in, uint32_t row, uint32_t candidates)
@@ -274,37 +309,28 @@ static uint32_t length_of(struct op *op, const struct batch *in, uint32_t row, u
     return length < candidates ? (uint32_t)fmax(length, 0) : candidates;
 }
 
-static void put_row(struct op *op, const struct batch *in, uint32_t row,
-                    const struct request *request, struct builder *out)
+static void put_row(struct op *op, const struct request *request, struct builder *rows)
 {
     const struct explore_config *config = op_config(op);
-    const struct explore_scratch *scratch = op_scratch(op);
     const char *policy = request->random ? "uniform" : config->policy;
-    uint32_t list = scratch->layout.list, first = in->column_count;
 
-    builder_row_from(out, in, row);
-    for (uint32_t i = 0; i < in->column_count; i++)
-        if (i != list)
-            builder_copy(out, i, batch_column(in, i), row);
-    builder_text(out, first + POLICY, policy, strlen(policy));
-    builder_bool(out, first + EXPLORE, request->random);
-    builder_i32(out, first + CANDIDATES, (int32_t)request->candidates);
-    builder_i32(out, first + LIST_LEN, (int32_t)request->length);
-    put_items(op, list_items(&scratch->layout, in), request, builder_list(out, list));
-    builder_list_end(out, list);
+    builder_row(rows, 0, 0, 0);
+    builder_text(rows, POLICY, policy, strlen(policy));
+    builder_bool(rows, EXPLORE, request->random);
+    builder_i32(rows, CANDIDATES, (int32_t)request->candidates);
+    builder_i32(rows, LIST_LEN, (int32_t)request->length);
 }
 
-static bool explore_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+static void choose_rows(struct op *op, const struct batch *in, const struct shown *shown,
+                        struct builder *rows, uint32_t *places, uint32_t *counts)
 {
     const struct explore_scratch *scratch = op_scratch(op);
-    struct builder *out = op_reserve(op, 0, batch_rows(in));
+    const struct batch *items = list_items(&scratch->layout, in);
+    bool by_site = scratch->levels != FIELD_NONE && scratch->site != FIELD_NONE;
     uint64_t recs[BATCH_ROWS_MAX], sites[BATCH_ROWS_MAX];
 
-    (void)port;
-    (void)err; /* cannot fail */
-    CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
     key_ids(batch_column(in, scratch->rec), batch_rows(in), recs);
-    if (scratch->levels != FIELD_NONE && scratch->site != FIELD_NONE)
+    if (by_site)
         key_ids(batch_column(in, scratch->site), batch_rows(in), sites);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         struct request request = {.rec = recs[row], .random = draw_random(op, recs[row])};
@@ -312,10 +338,53 @@ static bool explore_process(struct op *op, uint32_t port, const struct batch *in
         list_range(&scratch->layout, in, row, &request.begin, &end);
         request.candidates = end - request.begin;
         request.length = length_of(op, in, row, request.candidates);
-        if (scratch->levels != FIELD_NONE && scratch->site != FIELD_NONE)
+        if (by_site)
             request.row = op_table_find(op, 0, sites[row]);
-        put_row(op, in, row, &request, out);
+        counts[row] = choose(op, items, &request, shown, places);
+        places += counts[row];
+        put_row(op, &request, rows);
     }
+}
+
+/* `batch` (moves in) with columns appended (they move in). */
+static struct batch *with_columns(struct batch *batch, struct column **columns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct batch *wide = batch_with(batch, &columns[i]);
+        batch_release(&batch);
+        batch = wide;
+    }
+    return batch;
+}
+
+static bool explore_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
+{
+    struct explore_scratch *scratch = op_scratch(op);
+    struct batch *items = (struct batch *)list_items(&scratch->layout, in), *added, *out;
+    struct block *memory = block_create((items->rows + 1ul) * sizeof(uint32_t));
+    uint32_t *places = (uint32_t *)(void *)memory->data, counts[BATCH_ROWS_MAX];
+    struct builder *rows = builder_create(&scratch->rows, false);
+    struct column *columns[ROW_ADDED];
+    struct shown shown;
+
+    (void)port;
+    (void)err; /* cannot fail */
+    CHECK(batch_rows(in) > 0 && batch_rows(in) <= BATCH_ROWS_MAX);
+    make_shown(items->rows, &shown);
+    choose_rows(op, in, &shown, rows, places, counts);
+    batch_ref(items);
+    items = with_columns(items, shown.columns, ITEM_ADDED);
+    out = list_with(&scratch->layout, in, &items, places, counts);
+    added = builder_finish(rows);
+    for (uint32_t i = 0; i < ROW_ADDED; i++) {
+        columns[i] = added->columns[HIDDEN_COUNT + i];
+        column_ref(columns[i]);
+    }
+    out = with_columns(out, columns, ROW_ADDED);
+    batch_release(&added);
+    builder_close(rows);
+    block_release(&memory);
+    op_emit(op, 0, &out);
     return true;
 }
 
