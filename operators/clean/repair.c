@@ -193,6 +193,7 @@ static bool fill(struct repair *repair, const struct repaired *to, const void *m
 
     if (to->missing.fill == MISSING_CONSTANT)
         return put_constant(to);
+    CHECK(memory); /* all others remember */
     if (to->type == TYPE_UTF8)
         return put_text(to, memory, since_ms) || put_constant(to);
     history_see(memory, to->room, since_ms, &repair->view);
@@ -228,16 +229,16 @@ static bool judge(struct repair *repair, const struct repaired *to, void *memory
     double value = to->type == TYPE_UTF8 ? 0 : column_number(column, row);
     struct outliers_verdict verdict = {.remembered = value};
 
-    if (to->outliers.method != OUTLIERS_NONE && isfinite(value)) {
+    if (memory && to->outliers.method != OUTLIERS_NONE && isfinite(value)) {
         history_see(memory, to->room, time_ms - repair->history->within_ms, &repair->view);
         verdict =
             outliers_judge(&to->outliers, &repair->view, (uint32_t)repair->history->after, value);
         reject->centre = verdict.centre;
         reject->score = verdict.score;
     }
-    if (to->remembers && to->type == TYPE_UTF8)
+    if (memory && to->type == TYPE_UTF8)
         remember_text(memory, column, row, time_ms);
-    else if (to->remembers && isfinite(value))
+    else if (memory && isfinite(value))
         history_add(memory, to->room, verdict.remembered,
                     verdict.out ? ((const struct history *)memory)->bits : bits_of(column, row),
                     time_ms);
@@ -253,6 +254,7 @@ static enum fate repair_row(struct repair *repair, const struct repaired *to, vo
     int64_t time_ms = batch_time(work)[row];
     bool there = column_valid(column, row);
 
+    CHECK(memory || !to->remembers);
     if (there && judge(repair, to, memory, column, row, time_ms, reject)) {
         builder_copy(to->builder, 0, column, row);
         return KEPT;

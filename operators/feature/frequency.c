@@ -76,6 +76,7 @@ static struct schema *added_schema(struct arena *arena, const struct frequency_c
     struct schema *schema = schema_create(arena);
     uint32_t halves = config->half_lives.count;
 
+    CHECK(halves > 0);
     CHECK(schema_add_column(schema, arena, "events", TYPE_I64));
     CHECK(schema_add_column(schema, arena, "recency_ms", TYPE_I64));
     CHECK(schema_add_column(schema, arena, "gap_mean_ms", TYPE_F64));

@@ -2,7 +2,8 @@
  * In: events, keyed by user, session, item. Out: `out`, each event with the list `recent` of what came
  * before it, newest first: its time and the columns; `table`, with `window`, a row of each key that
  * changed: key, count (ever), last (time) and the list `recent` with `id`, the identity (key_ids) of the
- * first column: a versioned table for feature/social and feature/similar-users.
+ * first column: a versioned table for feature/social and feature/similar-users. Lists of tables hold
+ * numbers, so texts are in `out` alone.
  *
  * A key's events beyond `keep` are forgotten, the oldest first. With `distinct` an event whose first
  * column was met before takes its place over. Texts are cut at 63 bytes. */
@@ -118,19 +119,24 @@ static uint32_t room_most(const struct recent_config *config)
     return (uint32_t)(config->keep + config->keep / 4 + 1);
 }
 
+/* `table`: with ids, without texts. */
 static const struct schema *list_of(struct arena *arena, const struct schema *in,
-                                    const struct recent_config *config, bool ids)
+                                    const struct recent_config *config, bool table)
 {
     struct schema *child = schema_create(arena), *schema = schema_create(arena);
     struct field list = {.type = TYPE_LIST, .child = child};
 
     memcpy(list.name, config->as, strnlen(config->as, NAME_SIZE_MAX - 1));
     CHECK(schema_add_column(child, arena, "time", TYPE_TIMESTAMP));
-    if (ids)
+    if (table)
         CHECK(schema_add_column(child, arena, "id", TYPE_I64));
-    for (uint32_t i = 0; i < config->columns.count; i++)
-        if (!schema_add(child, arena, &in->fields[schema_find(in, config->columns.items[i])]))
+    for (uint32_t i = 0; i < config->columns.count; i++) {
+        const struct field *field = &in->fields[schema_find(in, config->columns.items[i])];
+        if (table && field->type == TYPE_UTF8)
+            continue;
+        if (!schema_add(child, arena, field))
             return NULL; /* named twice, or as time and id */
+    }
     CHECK(schema_add(schema, arena, &list));
     return schema;
 }
@@ -154,7 +160,8 @@ static bool check_columns(struct describe *describe, struct error *err)
                                   "column \"%s\" is %s, which cannot name things", field->name,
                                   type_name(field->type));
     }
-    if (!list_of(describe_arena(describe), in, config, true))
+    if (!list_of(describe_arena(describe), in, config, true) ||
+        !list_of(describe_arena(describe), in, config, false))
         return describe_error(describe, err, "columns", "name others, each once",
                               "a name is there twice, or is time or id");
     if (sizeof(struct recent_cell) + room_most(config) * entry_size(in, config) > CELL_SIZE_MAX)
@@ -314,24 +321,34 @@ static void put_slot(struct builder *list, uint32_t column, enum type type, cons
         builder_i64(list, column, bits);
 }
 
+static void put_slots(const struct recent_scratch *scratch, const struct entry *entry,
+                      struct builder *list, bool table)
+{
+    const uint8_t *slot = entry->slots;
+    uint32_t column = FIRST_COLUMN + table;
+
+    for (uint32_t c = 0; c < scratch->count; c++) {
+        bool there = !table || scratch->types[c] != TYPE_UTF8;
+        if (there && entry->valid >> c & 1)
+            put_slot(list, column, scratch->types[c], slot);
+        column += there;
+        slot += slot_size(scratch->types[c]);
+    }
+}
+
 /* Newest first, into list column `at` of the builder's present row. */
 static void put_list(const struct recent_scratch *scratch, struct recent_cell *cell, uint32_t keep,
-                     struct builder *builder, uint32_t at, bool ids)
+                     struct builder *builder, uint32_t at, bool table)
 {
     struct builder *list = builder_list(builder, at);
 
     for (uint32_t i = cell->used; i > 0 && cell->used - i < keep; i--) {
         const struct entry *entry = entry_at(scratch, cell, i - 1);
-        const uint8_t *slot = entry->slots;
         builder_child_row(list);
         builder_i64(list, TIME, entry->time_ms);
-        if (ids)
+        if (table)
             builder_i64(list, ID, (int64_t)entry->id);
-        for (uint32_t c = 0; c < scratch->count; c++) {
-            if (entry->valid >> c & 1)
-                put_slot(list, FIRST_COLUMN + ids + c, scratch->types[c], slot);
-            slot += slot_size(scratch->types[c]);
-        }
+        put_slots(scratch, entry, list, table);
     }
     builder_list_end(builder, at);
 }

@@ -226,7 +226,8 @@ def feature_recent():
     for row in got:
         for item in row["items"]:
             del item["id"]
-    want_table = [{"key": user, "count": count, "last": last, "items": items}
+    want_table = [{"key": user, "count": count, "last": last,
+                   "items": [{"time": item["time"]} for item in items]}
                   for user, windows in table.items() for count, last, items in windows.values()]
     return (compare("feature-recent", "out.jsonl", want)
             + compare("feature-recent", "once-out.jsonl", want_once)
