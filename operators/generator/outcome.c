@@ -90,7 +90,11 @@ static const struct column_def truth_columns[] = {{"ts", TYPE_TIMESTAMP},
                                                   {0}};
 enum { TRUTH_P = 5, TRUTH_TERMS, TRUTH_CONVERSION = TRUTH_TERMS + CHOICE_TERMS, TRUTH_DWELL };
 static const struct port outcome_out[] = {
-    {"impressions", .keyed = true, .help = "One row an item that was shown."},
+    {"impressions", .keyed = true,
+     .help =
+         "One row an item that was shown: the scalar columns of the row and of the item, variant, "
+         "bitrate, prefetched, base (reasons.base); of an open loop also position, propensity, "
+         "propensity_explore, policy, explore, candidates, list_len."},
     {"clicks", event_clicks, .keyed = true, .help = "Clicks, at most 4 minutes after."},
     {"plays", event_plays, .keyed = true,
      .help = "How the content of each click arrived; of a page bitrate is its size in Mbit."},

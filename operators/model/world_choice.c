@@ -288,8 +288,8 @@ double choice_dislike(const struct choice_item *item, uint32_t position)
 double choice_luck(const struct choice_request *request, enum world_tag tag,
                    const struct world_item *item)
 {
-    return world_u01(world_hash(request->world->seed, tag, request->user, request->key,
-                                (uint64_t)item->id));
+    return world_u01(
+        world_hash(request->world->seed, tag, request->user, request->key, (uint64_t)item->id));
 }
 
 /* ---- content on a link ---- */
