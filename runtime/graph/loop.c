@@ -8,7 +8,9 @@
  * A reader settles at a barrier when its looped tables come from its own sources alone: then each of
  * them, and all that they wait for, has everything up to the reader's watermark from before the
  * barrier, so the reader can wait for the last row. Were another source involved, that one's rows
- * could be behind its barrier, and the reader would wait for ever. */
+ * could be behind its barrier, and the reader would wait for ever; so it would where another subtask
+ * of the same reader has an earlier watermark at its barrier, which is why watermarks of sources go to
+ * all of them. */
 #include "runtime/graph/describe.h"
 #include "runtime/graph/typing.h"
 
@@ -205,6 +207,40 @@ static void find_looped(const struct plan *plan, const struct reach *reach, stru
             !op->looped[k] || own_sources(reach, op->index, plan->tables[op->tables[k]].from);
 }
 
+/* ---- watermarks ---- */
+
+/* Whether all subtasks have one watermark at a barrier: rows of one source split go to one of its
+ * subtasks, and the watermarks of these meet where one subtask sends to all. */
+static bool is_level(const struct plan *plan, const struct plan_op *op, const bool *level)
+{
+    bool all = op->input_count > 0;
+
+    for (uint32_t e = 0; e < plan->edge_count; e++)
+        if (plan->edges[e].to == op->index && plan->edges[e].partition == PARTITION_FORWARD)
+            all = all && level[plan->edges[e].from];
+    return all || op->parallelism == 1;
+}
+
+/* A subtask that settles waits for what all others have sent, so none may be ahead at a barrier. */
+static void bring_abreast(struct planner *planner)
+{
+    struct plan *plan = planner->plan;
+    bool level[OPERATORS_MAX] = {false};
+
+    for (uint32_t i = 0; i < plan->op_count; i++) {
+        const struct plan_op *op = &plan->ops[planner->order[i]];
+
+        level[op->index] = is_level(plan, op, level);
+        if (!op->settles || level[op->index])
+            continue;
+        for (uint32_t e = 0; e < plan->edge_count; e++)
+            if (plan->edges[e].to == op->index && plan->edges[e].partition == PARTITION_FORWARD &&
+                !level[plan->edges[e].from])
+                plan->edges[e].partition = PARTITION_ABREAST;
+        level[op->index] = true;
+    }
+}
+
 void loops_make(struct planner *planner)
 {
     struct plan *plan = planner->plan;
@@ -222,6 +258,7 @@ void loops_make(struct planner *planner)
     find_reach(plan, &reach);
     for (uint32_t i = 0; i < plan->op_count; i++)
         find_looped(plan, &reach, &plan->ops[i]);
+    bring_abreast(planner);
     memory_free(reach.sends);
     memory_free(reach.sources);
     memory_free(reach.all);

@@ -11,6 +11,7 @@
 
 enum partition {
     PARTITION_FORWARD, /* subtask i to subtask i */
+    PARTITION_ABREAST, /* the same, but watermarks and barriers to all */
     PARTITION_KEY,
     PARTITION_REBALANCE, /* round robin by batches, from an offset by subtask */
     PARTITION_BROADCAST,

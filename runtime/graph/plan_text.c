@@ -10,7 +10,7 @@
 static const char *const partition_names[] = {
     [PARTITION_FORWARD] = "forward",     [PARTITION_KEY] = "key",
     [PARTITION_REBALANCE] = "rebalance", [PARTITION_BROADCAST] = "broadcast",
-    [PARTITION_DIRECT] = "direct",
+    [PARTITION_DIRECT] = "direct",       [PARTITION_ABREAST] = "forward, watermarks to all",
 };
 
 static const char *const restart_names[] = {

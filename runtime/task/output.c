@@ -182,6 +182,9 @@ static void edge_partition(struct edge_out *edge, struct batch *batch)
         edge->next = (edge->next + 1) % edge->target_count;
         target_whole(edge, &edge->targets[edge->next], batch);
         return;
+    case PARTITION_ABREAST:
+        target_whole(edge, &edge->targets[edge->next], batch);
+        return;
     case PARTITION_KEY:
     case PARTITION_DIRECT:
         if (edge->target_count > 1)

@@ -33,7 +33,7 @@ struct edge_out {
     uint32_t target_count;
     struct target *targets;
     uint32_t *owners; /* key group -> target */
-    uint32_t next;    /* rebalance */
+    uint32_t next;    /* rebalance; abreast: always this one */
     uint32_t rows;    /* since a watermark was sent */
     int64_t watermark_ms;
 };

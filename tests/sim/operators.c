@@ -303,8 +303,8 @@ static const struct operator_def sim_lookup = {
 OPERATOR_REGISTER(sim_lookup);
 
 /* ---- sim/fed: adds to a value what tables made from its own rows say of the key ---- */
-static const struct port fed_in[] = {{.name = "in", .columns = event_row, .keyed = true}, {0}};
-static const struct port fed_out[] = {{.name = "out", .columns = event_row, .keyed = true}, {0}};
+static const struct port fed_in[] = {{.name = "in", .columns = event_row}, {0}};
+static const struct port fed_out[] = {{.name = "out", .columns = event_row}, {0}};
 static const struct table_use fed_tables[] = {
     {.name = "back", .help = "Window sums.", .optional = true, .columns = sum_columns},
     {.name = "tally", .help = "Sums so far.", .optional = true, .columns = sum_columns},
@@ -318,14 +318,16 @@ static bool fed_process(struct op *op, uint32_t port, const struct batch *in, st
 {
     struct builder *out = op_reserve(op, 0, batch_rows(in));
     const int64_t *values = batch_column(in, 1)->values;
+    uint64_t ids[BATCH_ROWS_MAX];
 
     (void)port;
     (void)err;
+    key_ids(batch_column(in, 0), batch_rows(in), ids);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         int64_t value = values[row];
 
         for (uint32_t table = 0; table < 3; table++) {
-            const struct table_row *found = op_table_find(op, table, batch_hash(in)[row]);
+            const struct table_row *found = op_table_find(op, table, ids[row]);
 
             value += found ? table_row_i64(found, op_table_column(op, table, "sum")) : 0;
         }

@@ -387,6 +387,25 @@ static const struct operator_def ops_score = {
 };
 OPERATOR_REGISTER(ops_score);
 
+/* ---- test/look: the same without a key ---- */
+
+static const struct table_use ops_look_tables[] = {{"rows", "Any.", .columns = ops_rows_columns},
+                                                   {0}};
+
+static const struct operator_def ops_look = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "test/look",
+    .help = "Looks things up for rows where they are.",
+    .inputs = ops_plain_in,
+    .outputs = ops_kept_out,
+    .tables = ops_look_tables,
+    .deterministic = true,
+    .describe = ops_same_describe,
+    .process = ops_process,
+};
+OPERATOR_REGISTER(ops_look);
+
 /* ---- test/pairs: rows keyed by item, whatever the input is keyed by ---- */
 
 static bool ops_pairs_describe(struct describe *describe, struct error *err)

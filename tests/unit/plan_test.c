@@ -471,65 +471,6 @@ static void determinism(void **state)
     plan_close(plan);
 }
 
-/* ---- loops ---- */
-
-static const struct loop_case {
-    const char *name, *text;
-    bool looped, settles, deterministic; /* x's first table */
-    const char *readers;                 /* of the first table, in the plan's text */
-} loop_cases[] = {
-    {"a table of its own",
-     JOB SOURCE SCORE("x", "s", "popular: {from: c, delay: 90m}") COUNT("c", "x"), true, true, true,
-     ", read by x (as popular, a delay of 90m, in a loop)\n"},
-    {"far away, and read twice",
-     JOB SOURCE SCORE("x", "s", "popular: {from: c, delay: 1h}") SCORE(
-         "y", "x", "popular: {from: c, delay: 2h}, extra: l") "  - {id: l, kind: test/last, from: "
-                                                              "x}\n" COUNT("c", "y")
-                                                                  SCORE("z", "y", "popular: c"),
-     true, true, true,
-     ", read by x (as popular, a delay of 1h, in a loop), y (as popular, a delay of 2h, in a "
-     "loop), "
-     "z (as popular)\n"},
-    {"no loop", JOB SOURCE COUNT("c", "s") SCORE("x", "s", "popular: {from: c, delay: 1h}"), false,
-     false, true, ", read by x (as popular, a delay of 1h)\n"},
-    {"through tables alone",
-     JOB SOURCE SCORE("x", "s", "popular: {from: c, delay: 1h}") COUNT("b", "x")
-         SCORE("y", "s", "popular: b") COUNT("c", "y"),
-     true, true, true, ", read by x (as popular, a delay of 1h, in a loop)\n"},
-    {"another source beside",
-     JOB SOURCE "  - {id: r, kind: test/source, path: y, " SCHEMA
-                "}\n" SCORE("x", "s", "popular: {from: c, delay: 1h}") COUNT("c", "[x, r]"),
-     true, false, false, ", read by x (as popular, a delay of 1h, in a loop)\n"},
-    {"another source behind a table",
-     JOB SOURCE "  - {id: r, kind: test/source, path: y, " SCHEMA "}\n" COUNT("d", "r") SCORE(
-         "x", "s", "popular: {from: c, delay: 1h}") SCORE("y", "x", "popular: d") COUNT("c", "y"),
-     true, false, false, ", read by x (as popular, a delay of 1h, in a loop)\n"},
-};
-
-static void loops(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(loop_cases) / sizeof(loop_cases[0]); i++) {
-        const struct loop_case *with = &loop_cases[i];
-        struct plan *plan = plan_of(with->text, 2);
-        const struct plan_op *x = op_of(plan, "x");
-        struct bytes text = {0};
-
-        print_message("%s\n", with->name);
-        assert_int_equal(x->looped[0], with->looped);
-        assert_int_equal(x->settles, with->settles);
-        assert_true(x->inputs[0].gated);
-        assert_int_equal(plan->tables[x->tables[0]].schema->count, 2);
-        assert_true(plan->tables[x->tables[0]].delay_ms >= x->delays_ms[0]);
-        assert_int_equal(!plan->prevents_determinism, with->deterministic);
-        plan_describe(plan, &text);
-        bytes_put(&text, "", 1);
-        assert_non_null(strstr((const char *)text.data, with->readers));
-        bytes_clear(&text);
-        plan_close(plan);
-    }
-}
-
 static const char two_sources[] =
     JOB "  - {id: s, kind: test/source, path: x, splits: 3, ordered: true, " SCHEMA "}\n"
         "  - {id: m, kind: test/map, from: r}\n"
@@ -785,7 +726,6 @@ int main(void)
         cmocka_unit_test(long_chains),
         cmocka_unit_test(tables),
         cmocka_unit_test(determinism),
-        cmocka_unit_test(loops),
         cmocka_unit_test(splits_go_there_and_back),
         cmocka_unit_test(damaged_splits),
         cmocka_unit_test(unknown_splits_are_several),
