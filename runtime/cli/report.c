@@ -111,6 +111,49 @@ static void sort_lines(struct rows *rows)
         qsort_r(rows->lines, rows->count, sizeof(*rows->lines), by_text, rows->text.data);
 }
 
+/* Of rows of a table of feature/lift the newest of each class: the others are its history. */
+struct newest {
+    json_t *class; /* owned */
+    json_int_t window_end;
+    struct line line;
+};
+
+static void take_newest(struct newest *kept, size_t *count, struct line line, json_t *row)
+{
+    json_t *class = json_object_get(row, "class");
+    json_int_t window_end = json_integer_value(json_object_get(row, "window_end"));
+    size_t at = 0;
+
+    while (at < *count && !json_equal(kept[at].class, class))
+        at++;
+    if (at == *count) {
+        kept[(*count)++] = (struct newest){json_incref(class), window_end, line};
+    } else if (window_end > kept[at].window_end) {
+        kept[at].window_end = window_end;
+        kept[at].line = line;
+    }
+}
+
+static void keep_newest(struct rows *rows)
+{
+    struct newest *kept = memory_array(rows->count, sizeof(*kept));
+    size_t count = 0;
+
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct line *line = &rows->lines[i];
+        json_t *row = json_loadb((const char *)rows->text.data + line->begin, line->size, 0, NULL);
+        if (json_object_get(row, "class"))
+            take_newest(kept, &count, *line, row);
+        json_decref(row);
+    }
+    for (size_t i = 0; i < count; i++) {
+        rows->lines[i] = kept[i].line; /* by bytes: in the order of their first rows */
+        json_decref(kept[i].class);
+    }
+    rows->count = count;
+    memory_free(kept);
+}
+
 static void rows_clear(struct rows *rows)
 {
     bytes_clear(&rows->text);
@@ -171,19 +214,23 @@ static json_t *types_json(const struct schema *schema)
     return object;
 }
 
+static const char *plot_of(const struct plan_op *op)
+{
+    const struct option *plot = option_find(op->def->options, "plot");
+
+    return plot->choices[*(const int32_t *)option_of(op, "plot", OPT_ENUM)];
+}
+
 static json_t *section_json(const struct plan_op *op, size_t count)
 {
     static const char *const fields[] = {"x", "y", "low", "high", "series"};
-    const struct option *plot = option_find(op->def->options, "plot");
     json_t *object = json_object();
 
     json_object_set_new(object, "id", json_string(op->id));
     json_object_set_new(object, "title", json_string(text_of(op, "title", OPT_TEXT)));
     if (text_of(op, "note", OPT_TEXT))
         json_object_set_new(object, "note", json_string(text_of(op, "note", OPT_TEXT)));
-    json_object_set_new(
-        object, "plot",
-        json_string(plot->choices[*(const int32_t *)option_of(op, "plot", OPT_ENUM)]));
+    json_object_set_new(object, "plot", json_string(plot_of(op)));
     for (uint32_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
         if (text_of(op, fields[i], OPT_FIELD))
             json_object_set_new(object, fields[i], json_string(text_of(op, fields[i], OPT_FIELD)));
@@ -209,6 +256,8 @@ static bool put_section(const struct plan_op *op, struct bytes *page, struct err
 
     memory_free(dir);
     sort_lines(&rows);
+    if (strcmp(plot_of(op), "lifts") == 0)
+        keep_newest(&rows);
     put_value(page, section_json(op, rows.count));
     page->size--; /* its closing brace: the rows go in as they are */
     bytes_text(page, ",\"rows\":[");

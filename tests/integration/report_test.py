@@ -22,6 +22,10 @@ SECTIONS = """
   - {id: periods, kind: sink/report, from: clicks, title: Periods, plot: lines, x: from, y: ctr, series: arm, where: "by = 'period'", columns: [from, arm, ctr]}
   - {id: nothing, kind: sink/report, from: clicks, title: Nothing, where: "by = 'nowhere'"}
 """
+LIFTS = """
+  - {id: lifts, kind: sink/report, from: place-lifts, title: Lifts, plot: lifts}
+  - {id: all-lifts, kind: sink/file, from: place-lifts, path: all-lifts}
+"""
 RUNS = {
     "1": ["-p", "1"],
     "4": ["-p", "4", "--workers", "2", "-D", "debug.chaos=3"],
@@ -31,10 +35,10 @@ RUNS = {
 }
 
 
-def run(folder, flags):
-    case = SOURCE / "tests/golden/evaluate-clicks"
+def run(folder, flags, case="evaluate-clicks", sections=SECTIONS):
+    case = SOURCE / "tests/golden" / case
     shutil.copy(case / "in.jsonl", folder)
-    (folder / "job.yaml").write_text((case / "job.yaml").read_text() + SECTIONS)
+    (folder / "job.yaml").write_text((case / "job.yaml").read_text() + sections)
     result = subprocess.run([MILLRACE, "run", "job.yaml", "--quiet", "--report", "page.html"] + flags,
                             cwd=folder, capture_output=True, text=True, timeout=120, check=False,
                             stdin=subprocess.DEVNULL)
@@ -72,8 +76,23 @@ def check_data(data, folder):
         yield "columns or types of the second section"
 
 
+def check_lifts():
+    """Of a table of lifts the newest row of each class."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, data, where = run(pathlib.Path(folder), ["-p", "2"], "adjust-factors", LIFTS)
+        newest = {}
+        for part in (where / "all-lifts").glob("part-*"):
+            for row in map(json.loads, part.read_text().splitlines()):
+                if row["window_end"] > newest.get(row["class"], row)["window_end"] or \
+                        row["class"] not in newest:
+                    newest[row["class"]] = row
+    got = {row["class"]: row for row in data["sections"][0]["rows"]}
+    if got != newest or len(data["sections"][0]["rows"]) != len(newest) or len(newest) < 2:
+        yield "lifts: not the newest row of each class"
+
+
 def main():
-    problems, first = [], None
+    problems, first = list(check_lifts()), None
     for name, flags in RUNS.items():
         with tempfile.TemporaryDirectory() as folder:
             page, data, where = run(pathlib.Path(folder), flags)

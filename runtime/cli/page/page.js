@@ -259,24 +259,17 @@ function draw_lines(parent, section, rows, diagonal) {
 /* ---- lifts: the log-odds of each level, as adjust operators take them from rows of feature/lift ---- */
 
 function term(level, prior) {
+  if (level.expected === 0)
+    return null; /* nothing was seen there */
   const ratio = (level.clicks + prior) / (level.expected + prior);
-  const share = level.expected > 0 ? level.squares / level.expected : 0;
+  const share = level.squares / level.expected;
   const odds = (1 - share * ratio) / (1 - share);
   return odds > 0 ? Math.log(ratio) - Math.log(odds) : null;
 }
 
-function latest(rows) {
-  const of = new Map();
-  rows.forEach(row => {
-    const before = of.get(row.class);
-    if (!before || before.window_end < row.window_end)
-      of.set(row.class, row);
-  });
-  return [...of.values()].sort((a, b) => b.total - a.total || compare(a.class, b.class));
-}
-
 function draw_lifts(parent, section, rows) {
-  const classes = latest(rows), first = section.first_level;
+  const classes = rows.slice().sort((a, b) => b.total - a.total || compare(a.class, b.class));
+  const first = section.first_level;
   const count = Math.max(0, ...classes.map(row => row.levels.length)) - first;
   const shown = section.level_count ? Math.min(section.level_count, count) : count;
   const names = Array.from({ length: Math.max(0, shown) }, (none, i) => section.levels[i] || String(i));
