@@ -137,7 +137,7 @@ static const struct port mf_out[] = {
     {"model", .help = "What score/mf wants beside them, in one row."},
     {0},
 };
-static const char *const mf_counters[] = {"left out", NULL};
+static const char *const mf_counters[] = {"left_out", NULL};
 enum { MODEL = 0, USERS, ITEMS }; /* states */
 enum { OUT_ITEMS = 0, OUT_MODEL, LEFT_OUT = 0 };
 enum { ITEM, COUNT, VECTOR, ITEM_END };
