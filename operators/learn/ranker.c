@@ -35,6 +35,7 @@ static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uin
     ranker->items.shrink = part(memory, &at, n, sizeof(float));
     ranker->items.fast = part(memory, &at, n, sizeof(float));
     ranker->items.slow = part(memory, &at, n, sizeof(float));
+    ranker->items.again = part(memory, &at, n, sizeof(float));
     ranker->items.first = part(memory, &at, n, sizeof(uint32_t));
     ranker->items.last = part(memory, &at, n, sizeof(uint32_t));
     ranker->items.stages = part(memory, &at, (size_t)n * RANKER_STAGES, sizeof(float));
@@ -350,6 +351,32 @@ static void taste_features(struct ranker *ranker, const struct ranker_request *r
     }
 }
 
+/* What the user met already, where that is offered. */
+static void met_features(struct ranker *ranker, const struct ranker_request *request)
+{
+    float *same = feature(ranker, FEATURE_SAME), *rate = feature(ranker, FEATURE_SAME_RATE);
+    float *met = feature(ranker, FEATURE_MET), *often = feature(ranker, FEATURE_MET_OFTEN);
+
+    for (uint32_t f = FEATURE_SAME; f <= FEATURE_MET_OFTEN; f++)
+        memset(feature(ranker, f), 0, ranker->count * sizeof(float));
+    for (uint32_t b = 0; b < request->history_count; b++) {
+        uint32_t item = request->history[b];
+        int32_t place = ranker_place(ranker, item);
+
+        if (place < 0)
+            continue;
+        often[place] += 1;
+        if (met[place] == 0)
+            met[place] = 1 / (1 + (float)b);
+        if (b > 0)
+            continue;
+        same[place] = 1;
+        rate[place] = (ranker->items.again[item] + 1) / (ranker->items.events[item] + 4);
+        vector_log(rate + place, rate + place, 0, 0.33f, 1);
+    }
+    vector_log(often, often, 1, 1, ranker->count);
+}
+
 static void embedding_features(struct ranker *ranker, const struct ranker_request *request)
 {
     float context[EMBEDDING_DIMS];
@@ -366,7 +393,7 @@ static void embedding_features(struct ranker *ranker, const struct ranker_reques
 
 static void open_gates(struct ranker *ranker, const struct ranker_request *request)
 {
-    static const uint32_t lengths[RANKER_STAGES - 1] = {1, 4, 10, 25, 60};
+    static const uint32_t lengths[RANKER_STAGES - 1] = {1, 2, 4, 10, 25, 60};
     uint32_t first = 0;
 
     while (first < RANKER_STAGES - 1 && request->history_count >= lengths[first])
@@ -392,6 +419,7 @@ void ranker_rate(struct ranker *ranker)
     since(ranker, items->first, request->now, FEATURE_AGE);
     since(ranker, items->last, request->now, FEATURE_LAST);
     taste_features(ranker, request);
+    met_features(ranker, request);
     embedding_features(ranker, request);
     open_gates(ranker, request);
     stage_feature(ranker, request);
@@ -423,6 +451,8 @@ void ranker_count(struct ranker *ranker, uint32_t item, uint32_t now)
 
     if (items->events[item] == 0)
         items->first[item] = now;
+    if (ranker->asked.history_count > 0 && ranker->asked.history[0] == item)
+        items->again[item] += 1;
     vector_exp(fades, fades, 0, 4);
     items->fast[item] = items->fast[item] * fades[0] + 1;
     items->slow[item] = items->slow[item] * fades[1] + 1;

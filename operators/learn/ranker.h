@@ -16,7 +16,7 @@
 
 #define RANKER_HISTORY_MAX 200u /* of the user's latest items */
 #define RANKER_EMBEDDINGS 2u
-#define RANKER_STAGES 6u /* by length of the history: the first gates */
+#define RANKER_STAGES 7u /* by length of the history: the first gates */
 #define RANKER_GAPS 4u   /* by the time since the user's last event: the second ones */
 
 enum ranker_feature {
@@ -40,7 +40,11 @@ enum ranker_feature {
     FEATURE_STAGE, /* lift among users with as long a history */
     FEATURE_TASTE, /* - |popularity - mean popularity of what the user took| */
     FEATURE_TASTE_AGE,
-    FEATURE_SHORT, /* embeddings */
+    FEATURE_SAME,      /* it is the newest item */
+    FEATURE_SAME_RATE, /* how often that is met again at once */
+    FEATURE_MET,       /* 1 / (1 + its latest distance in the history) */
+    FEATURE_MET_OFTEN, /* times in the history */
+    FEATURE_SHORT,     /* embeddings */
     FEATURE_LONG,
     RANKER_FEATURES
 };
@@ -52,6 +56,7 @@ struct ranker_items {
     float *shrink;          /* 1 / sqrt(events) */
     float *fast, *slow;     /* decayed counts at the item's last event */
     uint32_t *first, *last; /* event numbers */
+    float *again;           /* events right after one of the same item, of the same user */
     float *stages; /* RANKER_STAGES each, decayed likewise: by users with as long a history */
 };
 

@@ -372,6 +372,8 @@ static void gather(struct op *op, const struct ranker_request *request)
     for (uint32_t i = 1; i <= pasts && i <= (uint32_t)config->trending; i++)
         ranker_meet(ranker, memory->pasts[(memory->events - i) % memory->pasts_max].item);
     for (uint32_t b = 0; b < scratch->recent_count; b++)
+        ranker_meet(ranker, scratch->recent[b]);
+    for (uint32_t b = 0; b < scratch->recent_count; b++)
         if (lines_find(&scratch->lines, scratch->recent[b], &line))
             ranker_add(ranker, &line, b);
 }

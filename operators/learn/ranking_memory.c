@@ -23,6 +23,7 @@ static const struct state_field item_fields[] = {
     {"events", TYPE_F32, FIELD(struct memory_item, events)},
     {"fast", TYPE_F32, FIELD(struct memory_item, fast)},
     {"slow", TYPE_F32, FIELD(struct memory_item, slow)},
+    {"again", TYPE_F32, FIELD(struct memory_item, again)},
     {"stages", TYPE_UTF8, FIELD(struct memory_item, stages)},
     {"first", TYPE_I32, FIELD(struct memory_item, first)},
     {"last", TYPE_I32, FIELD(struct memory_item, last)},
@@ -169,6 +170,7 @@ static bool read_item(struct memory *memory, uint32_t item)
     memory->slots[slot_of(memory, cell->id)] = item + 1;
     items->fast[item] = cell->fast;
     items->slow[item] = cell->slow;
+    items->again[item] = cell->again;
     items->first[item] = cell->first;
     items->last[item] = cell->last;
     ranker_set_events(memory->ranker, item, cell->events);
@@ -190,6 +192,7 @@ static bool write_item(struct memory *memory, uint32_t item)
     cell->events = items->events[item];
     cell->fast = items->fast[item];
     cell->slow = items->slow[item];
+    cell->again = items->again[item];
     cell->first = items->first[item];
     cell->last = items->last[item];
     memcpy(cell->stages, items->stages + (size_t)item * RANKER_STAGES, sizeof(cell->stages));

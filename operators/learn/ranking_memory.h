@@ -34,8 +34,8 @@ struct memory_name {
 
 struct memory_item {
     uint64_t id;
-    float events, fast, slow, stages[RANKER_STAGES];
-    uint32_t first, last, pad;
+    float events, fast, slow, again, stages[RANKER_STAGES];
+    uint32_t first, last;
     struct memory_name name; /* canonical key */
     struct embedding_item vectors[RANKER_EMBEDDINGS];
 };
