@@ -234,33 +234,66 @@ def feature_recent():
             + compare_rows("feature-recent table", want_table, got))
 
 
+def interests(events, now, half_ms, top):
+    """The best categories, the share of each, and what the shares rest on."""
+    weights = {}
+    for then, category, worth in events:
+        weights[category] = weights.get(category, 0.0) + worth * faded(now - then, half_ms)
+    total = sum((w for w in weights.values() if w > 0), 0.0)
+    share = {category: w / total if total else 0.0 for category, w in weights.items()}
+    ranked = sorted(weights, key=lambda category: (-weights[category], category))[:top]
+    return ([{"category": c, "weight": weights[c], "share": share[c]} for c in ranked], share,
+            total)
+
+
+def mean_share(share, categories):
+    own = [share.get(category, 0.0) for category in categories]
+    return sum(own) / len(own) if own else None
+
+
 def interest(name, half_ms, top, categories, weight):
     past, want = {}, []
     for row in load("feature-interest", "in.jsonl"):
         now, events = row["ts"] * 1000, past.setdefault(row["user"], [])
-        weights = {}
-        for then, category, worth in events:
-            weights[category] = weights.get(category, 0.0) + worth * faded(now - then, half_ms)
-        total = sum((w for w in weights.values() if w > 0), 0.0)
-        share = {category: w / total if total else 0.0 for category, w in weights.items()}
-        own = [share.get(category, 0.0) for category in categories(row)]
-        ranked = sorted(weights, key=lambda category: (-weights[category], category))[:top]
+        best, share, total = interests(events, now, half_ms, top)
         want.append({"ts": now, **{key: row.get(key) for key in ("user", "kind", "genres", "shelf")},
-                     "interests": [{"category": c, "weight": weights[c], "share": share[c]}
-                                   for c in ranked],
-                     "interest": sum(own) / len(own) if own else None, "interest_total": total})
+                     "interests": best, "interest_total": total,
+                     "interest": mean_share(share, categories(row))})
         if weight(row):
             events += [(now, category, weight(row)) for category in categories(row)]
     return compare("feature-interest", name, want)
 
 
+def split_genres(text):
+    return [genre[:40] for genre in text.split("|") if genre]
+
+
+def interest_lists():
+    past, problems = {}, []
+    told = {(row["event_time"], row["user"]): row
+            for row in load("feature-interest", "lists-out.jsonl")}
+    for event in load("feature-interest", "in.jsonl"):
+        now, events = event["ts"] * 1000, past.setdefault(event["user"], [])
+        best, share, total = interests(events, now, 2 * DAY, 2)
+        row = told[now, event["user"]]
+        got = (row["interests"], row["interest_total"], [i["interest"] for i in row["items"]])
+        want = (best, total,
+                [mean_share(share, split_genres(i["item"])) or 0.0 for i in row["items"]])
+        if not near(list(want), list(got)):
+            problems.append(f"feature-interest: {row}: want {want}")
+        if event["kind"] != "help":
+            events += [(now, genre, 4 if event["kind"] == "buy" else 1)
+                       for genre in split_genres(event.get("genres", ""))]
+    return problems[:2]
+
+
 def feature_interest():
     weights = {"buy": 4, "dislike": -2, "help": 0, "look": 1}
     genres = interest("out.jsonl", 2 * DAY, 3, weight=lambda row: weights[row["kind"]],
-                      categories=lambda row: [g[:40] for g in row.get("genres", "").split("|") if g])
+                      categories=lambda row: split_genres(row.get("genres", "")))
     shelves = interest("shelves-out.jsonl", 30 * DAY, 5, weight=lambda row: row["kind"] != "help",
                        categories=lambda row: [str(row["shelf"])] if "shelf" in row else [])
-    return genres + shelves
+    return genres + shelves + interest_lists()
 
 
 def stages(times):
