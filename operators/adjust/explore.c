@@ -2,9 +2,10 @@
  * cuts the list, and writes down how likely each item was, so that any other ranker can be judged by
  * the log later.
  * In: recommendations (`items` with score; rec_id, length), one row a request. Out: the same with
- * policy, explore, candidates, list_len; items with position (from 1), propensity, propensity_explore
- * and p_served (with `all` those that are not shown follow, without these). Table `positions` (optional): clicks by position of feature/lift (factor: position,
- * when: explore, examined: false), keyed by site.
+ * policy, explore, candidates, list_len; items with position (from 1), propensity, propensity_explore,
+ * examination and p_served (with `all` those that are not shown follow, without these). Table
+ * `positions` (optional): clicks by position of feature/lift (factor: position, when: explore, examined:
+ * false), keyed by site.
  *
  * Method: a share `share` of requests, by hash of rec_id, gets its candidates in an order drawn by hash
  * of (rec_id, item); so the probability of an item at a position is 1/candidates there, and
@@ -68,8 +69,8 @@ static const struct option explore_options[] = {
     {.name = "all",
      .type = OPT_BOOL,
      FIELD(struct explore_config, all),
-     .help = "Keeps all candidates: those behind the list's end have no position, propensity and "
-             "p_served."},
+     .help = "Keeps all candidates: those behind the list's end have no position, propensity, "
+             "examination and p_served."},
     {0},
 };
 static const struct port explore_in[] = {
@@ -98,17 +99,15 @@ FACTOR_REGISTER(position);
 
 /* ---- planning ---- */
 
-static const struct column_def item_added[] = {{"position", TYPE_I32},
-                                               {"propensity", TYPE_F64},
-                                               {"propensity_explore", TYPE_F64},
-                                               {"p_served", TYPE_F64},
-                                               {0}};
+static const struct column_def item_added[] = {
+    {"position", TYPE_I32},    {"propensity", TYPE_F64}, {"propensity_explore", TYPE_F64},
+    {"examination", TYPE_F64}, {"p_served", TYPE_F64},   {0}};
 static const struct column_def row_added[] = {{"policy", TYPE_UTF8},
                                               {"explore", TYPE_BOOL},
                                               {"candidates", TYPE_I32},
                                               {"list_len", TYPE_I32},
                                               {0}};
-enum { POSITION, PROPENSITY, PROPENSITY_EXPLORE, P_SERVED, ITEM_ADDED };
+enum { POSITION, PROPENSITY, PROPENSITY_EXPLORE, EXAMINATION, P_SERVED, ITEM_ADDED };
 enum { POLICY, EXPLORE, CANDIDATES, LIST_LEN, ROW_ADDED };
 
 static bool add_columns(struct describe *describe, struct schema *schema,
@@ -221,7 +220,7 @@ struct shown {
     struct column *columns[ITEM_ADDED];
     uint8_t *valid;
     int32_t *positions;
-    double *propensities, *uniforms, *p_served;
+    double *propensities, *uniforms, *examinations, *p_served;
 };
 
 static void *make_column(enum type type, uint32_t rows, struct block *validity,
@@ -246,6 +245,7 @@ static void make_shown(uint32_t rows, struct shown *shown)
     shown->positions = make_column(TYPE_I32, rows, validity, &shown->columns[POSITION]);
     shown->propensities = make_column(TYPE_F64, rows, validity, &shown->columns[PROPENSITY]);
     shown->uniforms = make_column(TYPE_F64, rows, validity, &shown->columns[PROPENSITY_EXPLORE]);
+    shown->examinations = make_column(TYPE_F64, rows, validity, &shown->columns[EXAMINATION]);
     shown->p_served = make_column(TYPE_F64, rows, validity, &shown->columns[P_SERVED]);
     block_release(&validity);
 }
@@ -260,7 +260,8 @@ static void show(struct op *op, const struct request *request, double score, uin
     shown->positions[place] = (int32_t)k + 1;
     shown->propensities[place] = config->share * uniform + (greedy ? 1 - config->share : 0);
     shown->uniforms[place] = uniform;
-    shown->p_served[place] = examination(op_scratch(op), request->row, k) * lift_sigmoid(score);
+    shown->examinations[place] = examination(op_scratch(op), request->row, k);
+    shown->p_served[place] = shown->examinations[place] * lift_sigmoid(score);
 }
 
 /* Writes the places of the items that are kept, in order; returns their number. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reasons add up: in every row of the golden cases of adjust operators (which golden.py holds against
-what comes out), the score of each item is the sum of its reasons, and p_served over the examination
-of its position is the probability of that score.
+what comes out), the score of each item is the sum of its reasons, and that sum is the logit of p_served
+over the examination.
 
 usage: reasons_test.py
 """
@@ -23,8 +23,10 @@ def problems(item):
         term for name, term in reasons.items() if name != "base")
     if abs(total - item["score"]) > 1e-9:
         yield f"reasons make {total}, not {item['score']}"
-    if "p_served" in item and not 0 < item["p_served"] <= 1 / (1 + math.exp(-total)) * 1.5:
-        yield f"p_served {item['p_served']} at a score of {total}"
+    if item.get("p_served") is not None:
+        rate = item["p_served"] / item["examination"]
+        if abs(math.log(rate / (1 - rate)) - total) > 1e-9:
+            yield f"p_served {item['p_served']} at a score of {total}"
 
 
 def main():
