@@ -6,7 +6,7 @@
 
 #define WHOLE_ROWS_MIN (BATCH_ROWS_MAX / 4) /* smaller batches are gathered into larger ones */
 #define WHOLE_BYTES_MIN (16u << 10)         /* but for those of so many bytes: copies cost more */
-#define HEAVY_ROWS_MAX (BATCH_ROWS_MAX / 8) /* that are not cut for a channel's bound */
+#define LOCAL_ROWS_MAX (BATCH_ROWS_MAX / 2) /* that go whole to a reader that has not kept up */
 #define TARGET_BATCHES 4                    /* that a channel's bound has room for, at least */
 #define TARGET_ROWS_MIN 16                  /* of a batch that is cut for this */
 
@@ -97,26 +97,38 @@ static void target_append(struct edge_out *edge, struct target *target, const st
     }
 }
 
-/* Few rows of many bytes, such as requests with their lists: to cut or to gather them would copy more
- * than it is worth, as within a process a batch is a reference. */
-static bool is_heavy(const struct edge_out *edge, const struct batch *batch)
+/* Whether it need not be cut although a channel's bound asks for it: within a process a batch is a
+ * reference, and what comes seldom has a small bound though its reader is fast. */
+static bool passes_bound(const struct edge_out *edge, const struct target *target, uint32_t rows)
 {
-    return batch->selected <= HEAVY_ROWS_MAX && batch->selected <= subtask_cut(edge->subtask) &&
-           batch_bytes(batch) / batch->rows * batch->selected >= WHOLE_BYTES_MIN;
+    return target->local && rows <= subtask_cut(edge->subtask) &&
+           (rows <= LOCAL_ROWS_MAX || channel_bytes(target->channel) == 0);
 }
 
-/* A batch all of whose rows go to one target (or to all: broadcast). A heavy one counts as full, like
- * one that is cut. */
+/* Whether to pass a batch on rather than copy it into larger or smaller ones. */
+static bool goes_whole(const struct edge_out *edge, const struct target *target,
+                       const struct batch *batch, uint32_t bound)
+{
+    uint32_t rows = batch->selected;
+
+    if (edge->partition == PARTITION_BROADCAST ||
+        (rows < WHOLE_ROWS_MIN && batch_bytes(batch) / batch->rows * rows < WHOLE_BYTES_MIN))
+        return false;
+    return rows <= bound || passes_bound(edge, target, rows);
+}
+
+/* A batch all of whose rows go to one target (or to all: broadcast). What would have been gathered or
+ * cut counts as full, like what is. */
 static void target_whole(struct edge_out *edge, struct target *target, struct batch *batch)
 {
-    uint32_t rows[BATCH_ROWS_MAX];
-    bool heavy = edge->partition != PARTITION_BROADCAST && is_heavy(edge, batch);
+    uint32_t rows[BATCH_ROWS_MAX], count = batch->selected;
+    uint32_t bound = target_rows(edge, target, batch);
 
-    if (heavy || (edge->partition != PARTITION_BROADCAST && batch->selected >= WHOLE_ROWS_MIN &&
-                  batch->selected <= target_rows(edge, target, batch))) {
+    if (goes_whole(edge, target, batch, bound)) {
         target_flush(edge, target);
         target_batch(edge, target, batch_dense(batch));
-        edge->rows += heavy ? BATCH_ROWS_MAX - batch->selected : 0;
+        if (count < WHOLE_ROWS_MIN || count > bound)
+            edge->rows += BATCH_ROWS_MAX - count;
         return;
     }
     for (uint32_t at = 0, some; at < batch->selected; at += some) {

@@ -13,6 +13,7 @@
 
 struct target {
     struct channel *channel;
+    bool local;              /* its reader is in this process */
     struct builder *builder; /* NULL until the first row */
     struct element *waiting; /* what the channel did not take; a ring */
     uint32_t head, count, capacity;

@@ -105,8 +105,11 @@ static void edge_channels(struct edge_out *edge, const struct plan_edge *plan)
         struct channel *channel =
             subtask->host->edge_channel(subtask->host, plan->index, subtask->number, to);
 
-        if (channel)
-            edge->targets[edge->target_count++].channel = channel;
+        if (!channel)
+            continue;
+        edge->targets[edge->target_count].local =
+            plan_worker_of(to, subtask->host->workers) == subtask->host->worker;
+        edge->targets[edge->target_count++].channel = channel;
     }
     CHECK(edge->target_count == (plan->partition == PARTITION_FORWARD ? 1 : readers));
 }
