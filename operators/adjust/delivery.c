@@ -5,8 +5,10 @@
  * variant (share of the native rate), bitrate, p_start and rank.delivery = log(.2 + .8 P), less 2 below
  * `gate`: a term of the order only, since delivery does not change whether a user clicks. A link that is
  * not known gets the native rate and no term. Table `model` of learn/delivery; before its first
- * version, and without it, its starting weights. */
+ * version, and without it, its starting weights. Table `fetched` (optional): what the user's device has
+ * fetched in the last 24 h starts at once off Wi-Fi (p_start 1, the native rate). */
 #include "operators/model/delivery.h"
+#include "operators/model/ids.h"
 #include "operators/model/list.h"
 
 #include <math.h>
@@ -56,10 +58,19 @@ static const struct column_def model_columns[] = {{"model", TYPE_I64},
                                                   {"w3", TYPE_F64},
                                                   {"w4", TYPE_F64},
                                                   {0}};
+static const struct column_def fetched_columns[] = {{"recent", TYPE_LIST}, {0}};
 static const struct table_use delivery_tables[] = {
     {"model", "Weights of learn/delivery.", .optional = true, .columns = model_columns},
+    {"fetched",
+     "Items that a user's device has fetched: feature/recent of what adjust/prefetch tells, keyed "
+     "by "
+     "user, for requests with user_id and net and items with item_id.",
+     .optional = true, .columns = fetched_columns},
     {0},
 };
+enum { MODEL, FETCHED };
+#define FETCHED_MAX 64u   /* of a user; older ones do not count */
+#define FETCHED_MS DAY_MS /* they are kept so long */
 static const char *const names[] = {"variant", "bitrate", "p_start", "rank.delivery"};
 enum { VARIANT, BITRATE, P_START, RANK, ADDED };
 
@@ -81,7 +92,29 @@ struct delivery_scratch {
     uint32_t weight, q20, mean, rtt, loss, low;
     uint64_t key; /* of the one row of the table */
     bool given;
+    uint32_t user, item, net, recent, id, time; /* of fetched items; recent FIELD_NONE: not given */
+    uint64_t users[BATCH_ROWS_MAX];
 };
+
+/* Without the columns that it takes, the table is of no use. */
+static void open_fetched(struct op *op, struct delivery_scratch *scratch)
+{
+    const struct schema *in = op_input_schema(op, 0), *child;
+
+    scratch->user = schema_find(in, "user_id");
+    scratch->net = schema_find(in, "net");
+    scratch->item = schema_find(list_schema(in), "item_id");
+    scratch->recent = FIELD_NONE;
+    if (!op_table_given(op, FETCHED) || scratch->user == FIELD_NONE || scratch->net == FIELD_NONE ||
+        scratch->item == FIELD_NONE)
+        return;
+    scratch->recent = op_table_column(op, FETCHED, "recent");
+    child = op_table_schema(op, FETCHED)->fields[scratch->recent].child;
+    scratch->id = schema_find(child, "id");
+    scratch->time = schema_find(child, "time");
+    if (scratch->id == FIELD_NONE || scratch->time == FIELD_NONE)
+        scratch->recent = FIELD_NONE;
+}
 
 static bool delivery_open(struct op *op, struct error *err)
 {
@@ -98,7 +131,8 @@ static bool delivery_open(struct op *op, struct error *err)
     scratch->rtt = schema_find(in, "rtt_ms");
     scratch->loss = schema_find(in, "loss");
     scratch->low = schema_find(in, "budget_low");
-    scratch->given = op_table_given(op, 0);
+    scratch->given = op_table_given(op, MODEL);
+    open_fetched(op, scratch);
     scratch->key = hash_bytes(key, key_from_i64(0, key));
     return true;
 }
@@ -129,14 +163,49 @@ static const double *numbers_of(const struct column *column, uint32_t rows, stru
     return numbers;
 }
 
+/* What is on the device starts at once, as it is: [begin, end) of the items, off Wi-Fi. */
+static void take_fetched(struct op *op, const struct batch *in, uint32_t row, uint32_t begin,
+                         uint32_t end, const double *native, double *const *values)
+{
+    const struct delivery_scratch *scratch = op_scratch(op);
+    const struct column *item = batch_column(list_items(&scratch->layout, in), scratch->item);
+    const struct table_row *found = op_table_find(op, FETCHED, scratch->users[row]);
+    uint32_t count = found ? table_row_list(found, scratch->recent) : 0, used = 0;
+    uint64_t kept[FETCHED_MAX], id[1 + IDS_SPARE];
+
+    for (uint32_t k = 0; k < count && used < FETCHED_MAX; k++)
+        if (batch_time(in)[row] - table_row_list_i64(found, scratch->recent, scratch->time)[k] <=
+            FETCHED_MS)
+            kept[used++] = (uint64_t)table_row_list_i64(found, scratch->recent, scratch->id)[k];
+    for (uint32_t i = begin; used > 0 && i < end; i++) {
+        ids_part(item, i, 1, id);
+        for (uint32_t k = 0; k < used; k++)
+            if (kept[k] == id[0] && !isnan(native[i])) {
+                values[VARIANT][i] = values[P_START][i] = 1;
+                values[BITRATE][i] = native[i];
+                values[RANK][i] = 0;
+            }
+    }
+}
+
+static bool on_wifi(const struct column *net, uint32_t row)
+{
+    uint32_t size;
+    const char *text = column_text(net, row, &size);
+
+    return column_valid(net, row) && size == 4 && memcmp(text, "wifi", 4) == 0;
+}
+
 static void choose(struct op *op, const struct batch *in, const double *native,
                    double *const *values)
 {
     const struct delivery_config *config = op_config(op);
-    const struct delivery_scratch *scratch = op_scratch(op);
+    struct delivery_scratch *scratch = op_scratch(op);
     double weights[DELIVERY_WEIGHTS];
 
     find_weights(op, weights);
+    if (scratch->recent != FIELD_NONE)
+        key_ids(batch_column(in, scratch->user), batch_rows(in), scratch->users);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         struct link link = {column_number(batch_column(in, scratch->q20), row),
                             column_number(batch_column(in, scratch->mean), row),
@@ -150,6 +219,8 @@ static void choose(struct op *op, const struct batch *in, const double *native,
                                             values[P_START] + begin, values[RANK] + begin};
         delivery_choose(weights, &link, &ladders[config->content], low, config->enough,
                         config->gate, native + begin, end - begin, &choices);
+        if (scratch->recent != FIELD_NONE && !on_wifi(batch_column(in, scratch->net), row))
+            take_fetched(op, in, row, begin, end, native, values);
     }
 }
 

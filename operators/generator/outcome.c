@@ -25,7 +25,7 @@ static const char *const policies[] = {"uniform", "popular", NULL};
 struct outcome_config {
     int32_t policy;
     double share;
-    int64_t top, prefetch;
+    int64_t top;
 };
 
 static const struct option outcome_options[] = {
@@ -48,13 +48,6 @@ static const struct option outcome_options[] = {
      .min.i64 = 1,
      .max.i64 = WORLD_CANDIDATES_MAX,
      .help = "Items of such a list, at most; a request's own column `length` may ask for fewer."},
-    {.name = "prefetch",
-     .type = OPT_I64,
-     FIELD(struct outcome_config, prefetch),
-     .max.i64 = PAST_CACHE,
-     .help =
-         "Items that a device fetches on Wi-Fi from lists with all candidates and a `score`: the "
-         "best from rank 6 down to 0.3 below the last one shown. They start at once for 24 h."},
     {0},
 };
 static const struct state outcome_states[] = {
@@ -146,9 +139,9 @@ static bool describe_judged(struct describe *describe, const struct schema *in, 
 
 static bool check_items(struct describe *describe, const struct schema *items, struct error *err)
 {
-    static const struct column_def known[] = {{"item_id", TYPE_I64}, {"position", TYPE_I32},
-                                              {"variant", TYPE_F64}, {"bitrate", TYPE_F64},
-                                              {"score", TYPE_F64},   {0}};
+    static const struct column_def known[] = {{"item_id", TYPE_I64},  {"position", TYPE_I32},
+                                              {"variant", TYPE_F64},  {"bitrate", TYPE_F64},
+                                              {"prefetch", TYPE_F64}, {0}};
 
     for (const struct column_def *column = known; column->name; column++) {
         uint32_t found = schema_find(items, column->name);
@@ -190,9 +183,9 @@ struct shown {
 
 struct outcome_scratch {
     struct reality *reality;
-    uint32_t rec, world, items, length;               /* columns of a row */
-    uint32_t item, position, variant, bitrate, score; /* of an item; FIELD_NONE: absent */
-    bool used[PORT_JUDGED + 1], follows;              /* outputs; any of what follows a click */
+    uint32_t rec, world, items, length;                  /* columns of a row */
+    uint32_t item, position, variant, bitrate, prefetch; /* of an item; FIELD_NONE: absent */
+    bool used[PORT_JUDGED + 1], follows;                 /* outputs; any of what follows a click */
     struct impressions impressions;
     /* Of a request. */
     struct scene scene;
@@ -220,7 +213,7 @@ static bool outcome_open(struct op *op, struct error *err)
     scratch->position = schema_find(items, "position");
     scratch->variant = schema_find(items, "variant");
     scratch->bitrate = schema_find(items, "bitrate");
-    scratch->score = schema_find(items, "score");
+    scratch->prefetch = schema_find(items, "prefetch");
     for (uint32_t port = 0; port <= PORT_JUDGED; port++)
         scratch->used[port] = op_output_used(op, port);
     for (uint32_t port = PORT_CLICKS; port <= PORT_FEEDBACK; port++)
@@ -504,41 +497,11 @@ static bool judge(struct outcome_scratch *scratch, const struct batch *items, ui
     return true;
 }
 
-/* What the device fetches: of what was not at the top and not clicked the best, down to .3 below the
- * last one shown. */
-static void fetch(const struct op *op, const struct batch *items, uint32_t begin,
-                  uint32_t shown_count, struct past *past)
-{
-    const struct outcome_config *config = op_config(op);
-    struct outcome_scratch *scratch = (struct outcome_scratch *)op_scratch(op);
-    const double *score = batch_column(items, scratch->score)->values;
-    const int64_t *ids = batch_column(items, scratch->item)->values;
-    double last = INFINITY;
-    uint32_t count = (uint32_t)config->prefetch, best[PAST_CACHE], good = 0;
-    int64_t cached[PAST_CACHE];
-
-    for (uint32_t i = 0; i < scratch->count; i++)
-        scratch->values[i] = score[begin + i];
-    for (uint32_t k = 0; k < shown_count; k++) {
-        const struct shown *shown = &scratch->shown[k];
-        last = fmin(last, scratch->values[shown->place]);
-        if (shown->position <= 5 || shown->clicked)
-            scratch->values[shown->place] = -INFINITY;
-    }
-    count = count < scratch->count ? count : scratch->count;
-    policy_best(scratch->values, scratch->count, count, best);
-    while (good < count && scratch->values[best[good]] >= last - .3) {
-        cached[good] = ids[begin + best[good]];
-        good++;
-    }
-    past_cache(past, cached, good, scratch->scene.context.ts_ms);
-}
-
 static void remember(const struct op *op, const struct batch *items, uint32_t begin, uint32_t count,
                      struct past *past)
 {
-    const struct outcome_config *config = op_config(op);
     const struct outcome_scratch *scratch = op_scratch(op);
+    const int64_t *ids = batch_column(items, scratch->item)->values;
     int64_t ts_ms = scratch->scene.context.ts_ms;
 
     for (uint32_t k = 0; k < count; k++) {
@@ -546,9 +509,11 @@ static void remember(const struct op *op, const struct batch *items, uint32_t be
         if (scratch->shown[k].disliked)
             past_dislike(past, scratch->shown[k].category, ts_ms);
     }
-    if (config->prefetch > 0 && scratch->score != FIELD_NONE &&
-        scratch->scene.context.net == NET_WIFI && count > 0)
-        fetch(op, items, begin, count, past);
+    if (scratch->prefetch == FIELD_NONE || scratch->scene.context.net != NET_WIFI)
+        return;
+    for (uint32_t i = begin; i < begin + scratch->count; i++)
+        if (column_number(batch_column(items, scratch->prefetch), i) > 0)
+            past_fetch(past, ids[i], ts_ms);
 }
 
 static bool outcome_row(struct op *op, const struct batch *in, uint32_t row, struct error *err)

@@ -35,12 +35,20 @@ void past_dislike(struct past *past, int32_t category, int64_t ts_ms)
     past->disliked_ms[place] = ts_ms;
 }
 
-void past_cache(struct past *past, const int64_t *items, uint32_t count, int64_t ts_ms)
+void past_fetch(struct past *past, int64_t item, int64_t ts_ms)
 {
-    for (uint32_t i = 0; i < PAST_CACHE; i++) {
-        past->cached[i] = i < count ? items[i] : 0;
-        past->cached_ms[i] = i < count ? ts_ms : 0;
+    uint32_t place = 0;
+
+    while (place < PAST_CACHE - 1 && (past->cached_ms[place] == 0 || past->cached[place] != item))
+        place++;
+    if (past->cached_ms[place] == 0 || past->cached[place] != item)
+        place = 0; /* the oldest goes */
+    for (; place < PAST_CACHE - 1; place++) {
+        past->cached[place] = past->cached[place + 1];
+        past->cached_ms[place] = past->cached_ms[place + 1];
     }
+    past->cached[place] = item;
+    past->cached_ms[place] = ts_ms;
 }
 
 bool past_cached(const struct past *past, int64_t item, int64_t ts_ms)

@@ -16,13 +16,14 @@ struct past {                /* a new user's is zero */
     int64_t items[PAST_SHOWN], shown_ms[PAST_SHOWN];
     uint64_t dislikes;                                           /* ever, likewise */
     int64_t disliked_ms[PAST_DISLIKES], disliked[PAST_DISLIKES]; /* categories */
-    int64_t cached[PAST_CACHE], cached_ms[PAST_CACHE];           /* 0 ms: none */
+    int64_t cached[PAST_CACHE], cached_ms[PAST_CACHE];           /* newest last; 0 ms: none */
 };
 extern const struct state_field past_fields[];
 
 void past_show(struct past *past, int64_t item, int64_t ts_ms, bool clicked);
 void past_dislike(struct past *past, int32_t category, int64_t ts_ms);
-void past_cache(struct past *past, const int64_t *items, uint32_t count, int64_t ts_ms);
+/* The device fetches an item: the last PAST_CACHE different ones are kept, for PAST_CACHE_MS. */
+void past_fetch(struct past *past, int64_t item, int64_t ts_ms);
 bool past_cached(const struct past *past, int64_t item, int64_t ts_ms);
 
 /* Counts of all items at a time, from one pass over the ring. */

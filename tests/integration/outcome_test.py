@@ -23,9 +23,15 @@ operators:
     prefix: click.
   - {id: learnt, kind: learn/clicks, from: labelled, window: {tumbling: 1h}}
   - {id: base, kind: score/clicks, from: world, tables: {items: learnt.items, users: learnt.users, model: learnt.model}}
-  - {id: delivery, kind: adjust/delivery, from: base, content: %(content)s}
+  - id: delivery
+    kind: adjust/delivery
+    from: base
+    content: %(content)s
+    tables: {fetched: {from: fetched.table, delay: 1h}}
   - {id: lists, kind: adjust/explore, from: delivery, share: 0.2, all: true}
-  - {id: served, kind: generator/outcome, from: lists, prefetch: 6}
+  - {id: marked, kind: adjust/prefetch, from: lists}
+  - {id: fetched, kind: feature/recent, from: marked.fetched, columns: [item_id], keep: 6, distinct: true, window: {tumbling: 1h}}
+  - {id: served, kind: generator/outcome, from: marked, key: user_id}
 """
 PORTS = ("impressions", "clicks", "plays", "dwell", "purchases", "feedback", "truth", "judged")
 for port in PORTS:
@@ -92,7 +98,9 @@ class Outcome(harness.Case):
             impression = shown[name_of(row)]
             for column in ("variant", "bitrate", "net", "budget_low", "prefetched"):
                 self.assertEqual(row[column], impression[column])
-            if not row["prefetched"]:
+            if row["prefetched"]:
+                self.assertTrue(row["net"] != "wifi" and row["started"] and row["bytes"] == 0)
+            else:
                 self.assertEqual(row["thr_q20"], impression["thr_q20"])
             self.assertEqual(row["started"], row["start_ms"] <= 3000)
         for row in self.rows(run, "dwell"):
@@ -120,6 +128,14 @@ class Outcome(harness.Case):
             expected += row["p"]
         self.assertLess(abs(len(clicks) - expected), 4 * expected ** 0.5)
 
+    def check_fetched(self, impressions):
+        """On the way some items are on the device; what the ranker knows of it is so."""
+        away = [row for row in impressions if row["net"] != "wifi"]
+        known = [row for row in away if row["p_start"] == 1]
+        self.assertGreater(sum(row["prefetched"] for row in away), len(away) / 100)
+        self.assertGreater(sum(row["prefetched"] for row in known), 10)
+        self.assertFalse(any(row["prefetched"] for row in impressions if row["net"] == "wifi"))
+
     def test_rows(self):
         for site in ("shop", "video", "news"):
             run = self.run_job(job=self.job(site))
@@ -129,6 +145,7 @@ class Outcome(harness.Case):
             self.check_lists(impressions)
             self.check_truth(run, shown, self.check_events(run, shown))
             self.assertNotIn("world", impressions[0])
+            self.check_fetched(impressions)
 
     def test_luck(self):
         """Without fatigue: what is clicked in one list is clicked in the other, if higher there."""

@@ -114,20 +114,30 @@ static void test_generations(void **state)
     past_clear(&past, &counts);
 }
 
+static void fetch(struct past *past, int64_t first, int64_t count, int64_t ts_ms)
+{
+    for (int64_t item = first; item < first + count; item++)
+        past_fetch(past, item, ts_ms);
+}
+
 static void test_cache(void **state)
 {
-    static const int64_t items[] = {5, 0, 7};
     struct past past = {0};
 
     (void)state;
     assert_false(past_cached(&past, 0, WORLD_DAY0_MS));
-    past_cache(&past, items, 3, WORLD_DAY0_MS);
+    fetch(&past, 0, 3, WORLD_DAY0_MS);
     assert_true(past_cached(&past, 0, WORLD_DAY0_MS + PAST_CACHE_MS));
     assert_false(past_cached(&past, 0, WORLD_DAY0_MS + PAST_CACHE_MS + 1));
-    assert_false(past_cached(&past, 6, WORLD_DAY0_MS));
-    past_cache(&past, items, 1, WORLD_DAY0_MS);
-    assert_true(past_cached(&past, 5, WORLD_DAY0_MS));
-    assert_false(past_cached(&past, 7, WORLD_DAY0_MS));
+    assert_false(past_cached(&past, 3, WORLD_DAY0_MS));
+    fetch(&past, 3, 3, WORLD_DAY0_MS + 1);
+    assert_true(past_cached(&past, 0, WORLD_DAY0_MS));
+    fetch(&past, 0, 1, WORLD_DAY0_MS + 2); /* again: now 1 is the oldest */
+    fetch(&past, 9, 1, WORLD_DAY0_MS + 2);
+    assert_true(past_cached(&past, 0, WORLD_DAY0_MS + 2 + PAST_CACHE_MS));
+    assert_false(past_cached(&past, 1, WORLD_DAY0_MS + 2));
+    assert_true(past_cached(&past, 2, WORLD_DAY0_MS + 2));
+    assert_true(past_cached(&past, 9, WORLD_DAY0_MS + 2));
 }
 
 /* ---- lists ---- */
