@@ -186,10 +186,15 @@ static enum progress barrier_pass(struct subtask *subtask)
 
 /* Whether rows at or before the watermark still wait for a looped table. All that these need is on its
  * way, from before the barrier: it is waited for, so that every subtask passes the barrier with the
- * same watermark and nothing held below it (see ARCHITECTURE). */
+ * same watermark and nothing held below it (see ARCHITECTURE). At the end of the input all sources have
+ * sent their last watermark before the barrier, also those that do not feed this reader. */
 static bool settling(const struct subtask *subtask)
 {
-    return subtask->gate && gate_rows(subtask->gate) > 0 && subtask_head(subtask)->plan->settles &&
+    bool settles =
+        subtask_head(subtask)->plan->settles ||
+        (looped(subtask) && subtask->barrier.final && input_watermark(subtask->input) == INT64_MAX);
+
+    return settles && subtask->gate && gate_rows(subtask->gate) > 0 &&
            gate_first(subtask->gate) <= input_watermark(subtask->input);
 }
 

@@ -32,14 +32,17 @@ def made_rows(hours, users=12, seed=3):
     return sorted(rows)
 
 
-def recurrence(rows):
-    """What each row becomes: the sums that it sees are of hours before its own."""
+def recurrence(rows, others=()):
+    """What each row becomes: the sums that it sees are of hours before its own. Rows of `others` are in
+    the users' sums alone."""
     users, groups = collections.Counter(), collections.Counter()
     lines = []
 
     def seen(sums, ts, delay_h, key):
         return sums[ts // HOUR_MS - delay_h - 1, key] % PRIME
 
+    for ts, user, group, value in others:
+        users[ts // HOUR_MS, user] += value
     for ts, user, group, value in rows:
         value = (value + seen(users, ts, 1, user)) % PRIME
         value = (value + seen(groups, ts, 1, group) + seen(users, ts, 2, group)) % PRIME
@@ -49,15 +52,18 @@ def recurrence(rows):
     return sorted(lines)
 
 
+def write_rows(path, rows):
+    path.write_text("".join(f'{{"ts":{ts},"user":{user},"group":{group},"value":{value}}}\n'
+                            for ts, user, group, value in rows))
+
+
 class Loop(harness.Case):
     def setUp(self):
         super().setUp()
-        rows = made_rows(4000 // harness.SCALE)
-        path = self.folder / "events.jsonl"
-        path.write_text("".join(f'{{"ts":{ts},"user":{user},"group":{group},"value":{value}}}\n'
-                                for ts, user, group, value in rows))
-        self.flags = [*FLAGS, "-D", f"events.path={path}"]
-        self.expected = recurrence(rows)
+        self.rows = made_rows(4000 // harness.SCALE)
+        write_rows(self.folder / "events.jsonl", self.rows)
+        self.flags = [*FLAGS, "-D", f"events.path={self.folder / 'events.jsonl'}"]
+        self.expected = recurrence(self.rows)
 
     def check(self, run, name):
         lines = self.lines(run)
@@ -79,6 +85,21 @@ class Loop(harness.Case):
             run.finish()
             self.assertGreaterEqual(run.summary()["restarts"], 1)
             self.check(run, f"-p {parallelism}")
+
+    def test_a_source_beside_the_reader(self):
+        """Rows are held over barriers, but not over the last one."""
+        others = made_rows(3000 // harness.SCALE, users=4, seed=5)
+        write_rows(self.folder / "others.jsonl", others)
+        job = self.folder / "beside.yaml"
+        text = JOB.read_text()
+        source = text[text.index("  - id: events"):text.index("  - id: fed")]
+        job.write_text(text.replace("from: again, key: user", "from: [again, others], key: user") +
+                       source.replace("id: events", "id: others"))
+        self.expected = recurrence(self.rows, others)
+        for flags in (["-p", 1], ["-p", 3, "--workers", 2, "-D", "debug.chaos=6"]):
+            run = self.run_job(*self.flags, "-D", f"others.path={self.folder / 'others.jsonl'}",
+                               *flags, job=job)
+            self.check(run, flags)
 
     def test_restore_at_other_parallelisms(self):
         place = self.place()
