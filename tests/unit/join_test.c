@@ -195,6 +195,39 @@ static void test_model(void **state)
     }
 }
 
+/* A key has room for so many rows; the others are rejected and counted, and none is lost. */
+static void test_full(void **state)
+{
+    const struct join_case join = {.upper_ms = 3600000, .keys = 1, .rows = 700};
+    const uint32_t row = sizeof(struct packed) + 24; /* two columns and their bits */
+    const uint32_t room = (CELL_SIZE_MAX - 16) / row;
+    struct rig_options options = {.parallelism = 1, .overrides = {"right.rows=0", NULL}};
+    char *dir = rig_temporary(), *job = job_text(&join), *lines;
+    struct rig *rig = rig_open(job, dir, 1, &options, NULL);
+    uint64_t rejected = 0;
+    uint32_t told = 0;
+
+    (void)state;
+    rig_finish(rig, 1);
+    for (uint32_t i = 0; i < rig->count; i++) {
+        struct subtask_figures figures;
+
+        subtask_figures(rig->tasks[i].task, &figures);
+        for (uint32_t k = 0; k < figures.op_count; k++)
+            if (strcmp(rig->plan->ops[figures.ops[k].op].id, "join") == 0)
+                rejected += figures.ops[k].rows_out[1];
+    }
+    plan_close(rig_close(rig));
+    rig_remove(dir);
+    memory_free(job);
+    lines = rig_lines();
+    for (const char *at = lines; (at = strchr(at, '\n')); at++)
+        told++;
+    memory_free(lines);
+    assert_int_equal(told, room);
+    assert_int_equal(rejected, 2 * 700 - room);
+}
+
 /* ---- rows as bytes ---- */
 static void test_packed(void **state)
 {
@@ -240,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed),
         cmocka_unit_test(test_model),
+        cmocka_unit_test(test_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
