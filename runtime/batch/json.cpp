@@ -111,11 +111,36 @@ static size_t shortest(T value, char *text)
                                   : std::to_chars(text, limit, value).ptr);
 }
 
+/* What has at most four digits behind the point and fifteen in all, several times faster. No two such
+ * decimals read as the same double (DBL_DIG is 15), so the one that does is the shortest text. 0: none. */
+static size_t short_text(double value, char *text)
+{
+    constexpr double parts = 1e4;
+    double size = std::fabs(value);
+    if (!(size < 1e10))
+        return 0;
+    auto count = static_cast<uint64_t>(size * parts + 0.5);
+    if (static_cast<double>(count) / parts != size)
+        return 0;
+    char *to = text;
+    if (std::signbit(value))
+        *to++ = '-';
+    to = std::to_chars(to, to + 16, count / 10000).ptr;
+    auto behind = static_cast<uint32_t>(count % 10000);
+    *to++ = '.';
+    for (uint32_t unit = 1000; unit > 0 && (behind > 0 || unit == 1000); unit /= 10) {
+        *to++ = static_cast<char>('0' + behind / unit);
+        behind %= unit;
+    }
+    return static_cast<size_t>(to - text);
+}
+
 extern "C" {
 
 size_t json_f64_text(double value, char *text)
 {
-    return shortest(value, text);
+    size_t size = short_text(value, text);
+    return size > 0 ? size : shortest(value, text);
 }
 
 size_t json_f32_text(float value, char *text)

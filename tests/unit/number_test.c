@@ -175,12 +175,52 @@ static void test_random(void **state)
     }
 }
 
+static void expect_text(double value, const char *expected)
+{
+    char text[JSON_NUMBER_MAX + 1];
+    size_t size = json_f64_text(value, text);
+    assert_true(size < JSON_NUMBER_MAX);
+    text[size] = '\0';
+    assert_string_equal(text, expected);
+}
+
+/* Few digits have a way of their own: the text is theirs, and the nearest other doubles' is not. */
+static void test_short_texts(void **state)
+{
+    (void)state;
+    struct random random = {21};
+    expect_text(0, "0.0");
+    expect_text(-0.0, "-0.0");
+    expect_text(0.1 + 0.2, "0.30000000000000004");
+    expect_text(0.00005, "0.00005");
+    expect_text(9999999999.9999, "9999999999.9999");
+    expect_text(1e10, "10000000000.0");
+    for (uint32_t round = 0; round < 50000; round++) {
+        uint64_t count = random_next(&random) >> (17 + random_below(&random, 47));
+        double value = (double)count / 1e4 * (round % 2 ? 1 : -1), near[2];
+        char expected[JSON_NUMBER_MAX + 1], text[JSON_NUMBER_MAX + 1];
+        if (count >= 100000000000000)
+            continue;
+        int size = snprintf(expected, sizeof(expected), "%.4f", value);
+        while (expected[size - 1] == '0' && expected[size - 2] != '.')
+            expected[--size] = '\0';
+        expect_text(value, expected);
+        near[0] = nextafter(value, -1e300);
+        near[1] = nextafter(value, 1e300);
+        for (int k = 0; k < 2; k++) {
+            size_t used = json_f64_text(near[k], text);
+            text[used] = '\0';
+            assert_true(strtod(text, NULL) == near[k]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers), cmocka_unit_test(test_whole_floats),
         cmocka_unit_test(test_floats),   cmocka_unit_test(test_no_floats),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_random),   cmocka_unit_test(test_short_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
