@@ -22,8 +22,8 @@
     "parallelism"
 #define SECTIONS "job, checkpoint, restart, state, heartbeat, network, debug"
 #define KINDS                                                                                      \
-    "test/count, test/dice, test/join, test/last, test/map, test/pairs, test/score, "              \
-    "test/sink, test/source, test/total"
+    "test/count, test/dice, test/grow, test/join, test/last, test/look, test/map, test/pairs, "    \
+    "test/score, test/sink, test/source, test/told, test/total"
 
 /* All mistakes, one a line; the caller frees. */
 static char *mistakes_of(const struct plan_request *request)
@@ -82,11 +82,12 @@ static const struct bad_file {
     {"section unknown",
      "job: {name: t}\n"
      "checkpont: {}\n"
-     "plugins: [x]\n"
+     "extras: [x]\n"
      "operators:\n" SOURCE,
      "job.yaml:2:1: checkpont: there is no section \"checkpont\"; did you mean \"checkpoint\"; "
-     "known are " SECTIONS ", operators\n"
-     "job.yaml:3:1: plugins: there is no section \"plugins\"; known are " SECTIONS ", operators\n"},
+     "known are " SECTIONS ", plugins, operators\n"
+     "job.yaml:3:1: extras: there is no section \"extras\"; known are " SECTIONS
+     ", plugins, operators\n"},
     {"section is no mapping",
      "job: {name: t}\n"
      "checkpoint: 10s\n"
@@ -324,6 +325,13 @@ static const struct bad_file {
      "the table is due\n"
      "job.yaml:7:102: operators[4].tables.popular.delay: with `lookup: latest` rows see the newest "
      "version at any time; leave one of the two out\n"},
+    {"a loop that is never the same",
+     JOB SOURCE "  - {id: a, kind: test/grow, from: s, key: user, tables: {rows: {from: b, delay: "
+                "1h}}}\n"
+                "  - {id: b, kind: test/last, from: a, key: user}\n",
+     "job.yaml:4:72: operators[1].tables.rows.from: the columns of this table are others each time "
+     "that its reader's are known; read a table whose columns do not follow from those of its "
+     "reader\n"},
     {"a loop whose table lacks a column",
      JOB SOURCE "  - {id: a, kind: test/score, from: s, key: user, tables: {popular: {from: b, "
                 "delay: 1h}}}\n"

@@ -406,6 +406,43 @@ static const struct operator_def ops_look = {
 };
 OPERATOR_REGISTER(ops_look);
 
+/* ---- test/grow: has one column more than its table ---- */
+
+static const struct table_use ops_grow_tables[] = {{"rows", "Any.", .optional = true}, {0}};
+
+static bool ops_grow_describe(struct describe *describe, struct error *err)
+{
+    const struct schema *in = describe_input(describe, 0), *table = describe_table(describe, 0);
+    struct arena *arena = describe_arena(describe);
+    struct schema *schema = schema_create(arena);
+    uint32_t columns = table ? table->count : in->count;
+    char name[32];
+
+    (void)err;
+    for (uint32_t i = 0; i < in->count; i++)
+        (void)schema_add(schema, arena, &in->fields[i]);
+    for (uint32_t i = in->count; i <= columns; i++) {
+        snprintf(name, sizeof(name), "more%u", i);
+        (void)schema_add_column(schema, arena, name, TYPE_I64);
+    }
+    describe_output(describe, 0, schema);
+    return true;
+}
+
+static const struct operator_def ops_grow = {
+    .abi = OPERATOR_ABI,
+    .size = sizeof(struct operator_def),
+    .name = "test/grow",
+    .help = "Adds a column to those of its table.",
+    .inputs = ops_keyed_in,
+    .outputs = ops_kept_out,
+    .tables = ops_grow_tables,
+    .deterministic = true,
+    .describe = ops_grow_describe,
+    .process = ops_process,
+};
+OPERATOR_REGISTER(ops_grow);
+
 /* ---- test/pairs: rows keyed by item, whatever the input is keyed by ---- */
 
 static bool ops_pairs_describe(struct describe *describe, struct error *err)
