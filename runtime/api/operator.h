@@ -144,6 +144,9 @@ void describe_versions(struct describe *describe, int64_t period_ms, bool replac
 void describe_order(struct describe *describe, enum order order);
 /* Sources: rows of a split come in event-time order. */
 void describe_ordered(struct describe *describe);
+/* Rows sent in process leave by this output at event times of their own (later than those that they
+ * are made from), so not in order. */
+void describe_retimed(struct describe *describe, uint32_t port);
 /* For messages: `job.yaml:12:7: operators[3].within`. option is a path such as "dedup.within". */
 bool describe_error(struct describe *describe, struct error *err, const char *option,
                     const char *how, const char *what, ...) __attribute__((format(printf, 5, 6)));

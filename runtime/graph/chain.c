@@ -25,7 +25,8 @@ static bool can_chain(const struct planner *planner, const struct plan_edge *edg
     if (edge->partition != PARTITION_FORWARD || planner->facts[edge->to].edges_in != 1)
         return false;
     if (plan_op_reads_tables(to)) /* and if the head waits for it */
-        return waits_in_loops(planner, to) && planner->facts[edge->from].stream_ordered;
+        return waits_in_loops(planner, to) && planner->facts[edge->from].stream_ordered &&
+               !planner->facts[edge->from].retimed[edge->from_port];
     return !to->inputs[edge->to_port].gated;
 }
 

@@ -161,6 +161,12 @@ void describe_ordered(struct describe *describe)
     describe->facts->source_ordered = true;
 }
 
+void describe_retimed(struct describe *describe, uint32_t port)
+{
+    CHECK(port < describe->op->output_count);
+    describe->facts->retimed[port] = true;
+}
+
 bool describe_error(struct describe *describe, struct error *err, const char *option,
                     const char *how, const char *what, ...)
 {

@@ -16,6 +16,7 @@ struct op_facts {
     bool told_reads[PORTS_MAX];                     /* of inputs; false: all columns are read */
     bool reads[PORTS_MAX][COLUMNS_MAX];
     uint32_t passes[PORTS_MAX]; /* outputs, as bits */
+    bool retimed[PORTS_MAX];    /* outputs whose rows are not in the order of the input's */
     /* Rows of an output stand in the subtask that owns their key at the operator's own
      * parallelism, so that a reader keyed alike needs no exchange. */
     bool placed[PORTS_MAX];

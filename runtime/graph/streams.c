@@ -58,7 +58,7 @@ static bool arrives_ordered(const struct planner *planner, const struct plan_op 
         return false;
     if (planner->plan->ops[edge->from].input_count == 0 && edge->from_port != 0)
         return false;
-    return from->stream_ordered;
+    return from->stream_ordered && !from->retimed[edge->from_port];
 }
 
 static void operator_stream(struct planner *planner, struct plan_op *op)

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""jobs/ecommerce.yaml, a loop that learns from what it served: the same lists at any parallelism and through
+a kill, the lists of a prefix, reasons on every impression, the page."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import unittest
+
+import harness
+
+SHOP = harness.SOURCE / "jobs" / "ecommerce.yaml"
+USERS, DAYS, DAY0_MS, DAY_MS = 120 // harness.SCALE, 4, 1735689600000, 86400000
+QUICK = ["-D", "checkpoint.interval=200ms", "-D", "restart.delay=10ms"]
+SINKS = ["recommendations", "impressions", "truth", "offline", "clicks"]
+
+
+class Shop(harness.Case):
+    def flags(self, days=DAYS):
+        return ["-D", f"events.users={USERS}", "-D", f"events.days={days}", *QUICK]
+
+    def rows(self, run, sink):
+        """In order; without the column that says how long the world lasts."""
+        rows = [json.loads(line) for line in self.lines(run, f"results/{sink}")]
+        for row in rows:
+            row.pop("world", None)
+        return sorted(rows, key=lambda row: (row["rec_id"], row.get("position", 0)))
+
+    def sums(self, run):
+        return {sink: self.checksum(run, f"results/{sink}") for sink in SINKS}
+
+    def reasons(self, run):
+        script = pathlib.Path(__file__).parent / "reasons.py"
+        done = subprocess.run([sys.executable, script, run.folder / "results" / "impressions"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def prefix(self, whole):
+        """The first half of the days gives what the whole gives up to there."""
+        first, half = self.run_job(*self.flags(DAYS // 2), "-p", 2, job=SHOP), DAY0_MS + DAYS // 2 * DAY_MS
+        for sink in ("recommendations", "impressions"):
+            short, long = (self.rows(run, sink) for run in (first, whole))
+            self.assertEqual(short, [row for row in long if row["ts"] < half], sink)
+
+    def test_same_lists_at_any_parallelism_and_for_a_prefix(self):
+        one = self.run_job(*self.flags(), "-p", 1, "--report", "report.html", job=SHOP)
+        four = self.run_job(*self.flags(), "-p", 4, "--workers", 2, job=SHOP)
+        self.assertEqual(self.sums(one), self.sums(four))
+        self.assertGreater(len(self.lines(one, "results/recommendations")), 100 // harness.SCALE)
+        self.assertIn("What each factor brings", (one.folder / "report.html").read_text())
+        self.reasons(one)
+        self.prefix(one)
+
+    def test_kill_in_the_middle(self):
+        expected = self.sums(self.run_job(*self.flags(), "-p", 2, job=SHOP))
+        run = self.start(*self.flags(), "-p", 2, "--workers", 2, "-D", "debug.hold-after-rows=100", job=SHOP)
+        self.assertTrue(run.wait_checkpoints(1))
+        os.kill(harness.worker_pids(run.process.pid)[1], signal.SIGKILL)
+        run.finish()
+        self.assertEqual(run.summary()["restarts"], 1)
+        self.assertEqual(self.sums(run), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
