@@ -10,7 +10,8 @@
  * barrier, so the reader can wait for the last row. Were another source involved, that one's rows
  * could be behind its barrier, and the reader would wait for ever; so it would where another subtask
  * of the same reader has an earlier watermark at its barrier, which is why watermarks of sources go to
- * all of them. */
+ * all of them; and where rows that it waits for are held over the barrier by a reader that does not
+ * settle. */
 #include "runtime/graph/describe.h"
 #include "runtime/graph/typing.h"
 
@@ -207,13 +208,61 @@ static void find_looped(const struct plan *plan, const struct reach *reach, stru
             !op->looped[k] || own_sources(reach, op->index, plan->tables[op->tables[k]].from);
 }
 
+static bool any_looped(const struct plan_op *op)
+{
+    for (uint32_t k = 0; op->def->tables && op->def->tables[k].name; k++)
+        if (op->looped[k])
+            return true;
+    return false;
+}
+
+/* Whether a looped table depends on a reader that holds rows over a barrier. */
+static bool behind_another(const struct plan *plan, const struct reach *reach,
+                           const struct plan_op *op)
+{
+    for (uint32_t k = 0; op->def->tables && op->def->tables[k].name; k++)
+        for (uint32_t i = 0; op->looped[k] && i < plan->op_count; i++)
+            if (any_looped(&plan->ops[i]) && !plan->ops[i].settles &&
+                *at(reach, reach->sends, plan->tables[op->tables[k]].from, i))
+                return true;
+    return false;
+}
+
+static void find_settled(const struct plan *plan, const struct reach *reach)
+{
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (uint32_t i = 0; i < plan->op_count; i++)
+            if (plan->ops[i].settles && behind_another(plan, reach, &plan->ops[i])) {
+                plan->ops[i].settles = false;
+                changed = true;
+            }
+    }
+}
+
 /* ---- watermarks ---- */
+
+/* Whether rows may be held over a barrier, in each subtask from another time on. */
+static bool holds_over(const struct plan *plan, const struct reach *reach, const struct plan_op *op)
+{
+    for (uint32_t k = 0; op->def->tables && op->def->tables[k].name; k++) {
+        if (op->tables[k] == FIELD_NONE || op->lookup_latest)
+            continue;
+        if (op->looped[k] ? !op->settles
+                          : !own_sources(reach, op->index, plan->tables[op->tables[k]].from))
+            return true;
+    }
+    return false;
+}
 
 /* Whether all subtasks have one watermark at a barrier: rows of one source split go to one of its
  * subtasks, and the watermarks of these meet where one subtask sends to all. */
-static bool is_level(const struct plan *plan, const struct plan_op *op, const bool *level)
+static bool is_level(const struct plan *plan, const struct reach *reach, const struct plan_op *op,
+                     const bool *level)
 {
-    bool all = op->input_count > 0;
+    bool all = op->input_count > 0 && !holds_over(plan, reach, op);
 
     for (uint32_t e = 0; e < plan->edge_count; e++)
         if (plan->edges[e].to == op->index && plan->edges[e].partition == PARTITION_FORWARD)
@@ -222,7 +271,7 @@ static bool is_level(const struct plan *plan, const struct plan_op *op, const bo
 }
 
 /* A subtask that settles waits for what all others have sent, so none may be ahead at a barrier. */
-static void bring_abreast(struct planner *planner)
+static void bring_abreast(struct planner *planner, const struct reach *reach)
 {
     struct plan *plan = planner->plan;
     bool level[OPERATORS_MAX] = {false};
@@ -230,7 +279,7 @@ static void bring_abreast(struct planner *planner)
     for (uint32_t i = 0; i < plan->op_count; i++) {
         const struct plan_op *op = &plan->ops[planner->order[i]];
 
-        level[op->index] = is_level(plan, op, level);
+        level[op->index] = is_level(plan, reach, op, level);
         if (!op->settles || level[op->index])
             continue;
         for (uint32_t e = 0; e < plan->edge_count; e++)
@@ -258,7 +307,8 @@ void loops_make(struct planner *planner)
     find_reach(plan, &reach);
     for (uint32_t i = 0; i < plan->op_count; i++)
         find_looped(plan, &reach, &plan->ops[i]);
-    bring_abreast(planner);
+    find_settled(plan, &reach);
+    bring_abreast(planner, &reach);
     memory_free(reach.sends);
     memory_free(reach.sources);
     memory_free(reach.all);

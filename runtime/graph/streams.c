@@ -162,8 +162,8 @@ void determinism_make(struct planner *planner)
                        "it may see newer rows there");
         if (stays_behind(op))
             add_reason(&text, op,
-                       "reads a table with a delay that is also fed by sources which do not feed "
-                       "it: after a restart it may see newer rows there");
+                       "reads a table with a delay that depends on sources which do not feed it: "
+                       "after a restart it may see newer rows there");
         if (unbounded(op))
             add_reason(&text, op, "is unbounded: a silent split is passed over by the clock");
     }

@@ -98,6 +98,11 @@ static const struct loop_case {
      JOB SOURCE "  - {id: r, kind: test/source, path: y, " SCHEMA "}\n" COUNT("d", "r") SCORE(
          "x", "s", "popular: {from: c, delay: 1h}") SCORE("y", "x", "popular: d") COUNT("c", "y"),
      true, false, false, ", read by x (as popular, a delay of 1h, in a loop)\n"},
+    {"behind a reader that cannot settle",
+     JOB SOURCE "  - {id: r, kind: test/source, path: y, " SCHEMA
+                "}\n" SCORE("y", "s", "popular: {from: d, delay: 1h}") COUNT("d", "[y, r]")
+                    SCORE("x", "[s, r]", "popular: {from: c, delay: 1h}, extra: d") COUNT("c", "x"),
+     true, false, false, ", read by x (as popular, a delay of 1h, in a loop)\n"},
 };
 
 static void loops(void **state)
