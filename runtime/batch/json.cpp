@@ -90,10 +90,11 @@ double json_number(const char *text, size_t size)
 
 } /* extern "C" */
 
-static size_t with_point(char *text, char *end)
+/* Whole numbers without an exponent have no point yet. */
+static size_t with_point(char *text, char *end, bool whole)
 {
     size_t size = static_cast<size_t>(end - text);
-    if (std::memchr(text, '.', size) || std::memchr(text, 'e', size))
+    if (!whole || std::memchr(text, 'e', size))
         return size;
     *end++ = '.';
     *end++ = '0';
@@ -107,8 +108,10 @@ static size_t shortest(T value, char *text)
     T size = std::fabs(value);
     bool fixed = size == 0 || (size >= T(1e-5) && size < T(1e16));
     char *limit = text + JSON_NUMBER_MAX - 2;
-    return with_point(text, fixed ? std::to_chars(text, limit, value, std::chars_format::fixed).ptr
-                                  : std::to_chars(text, limit, value).ptr);
+    return with_point(text,
+                      fixed ? std::to_chars(text, limit, value, std::chars_format::fixed).ptr
+                            : std::to_chars(text, limit, value).ptr,
+                      std::trunc(value) == value);
 }
 
 /* What has at most four digits behind the point and fifteen in all, several times faster. No two such

@@ -10,6 +10,7 @@
 #define DIGIT_BITS 11u /* of a time, a pass of sorting */
 #define DIGITS (1u << DIGIT_BITS)
 #define DIGIT_PASSES 3u
+#define TIES_FEW 32u /* that are sorted in place */
 
 struct ref { /* a row */
     int64_t time_ms;
@@ -150,14 +151,6 @@ static int row_compare(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-static bool is_sorted(const struct ref *rows, uint32_t count)
-{
-    for (uint32_t row = 1; row < count; row++)
-        if (row_compare(&rows[row - 1], &rows[row]) > 0)
-            return false;
-    return true;
-}
-
 static bool in_order(const struct batch *batch)
 {
     const int64_t *time = batch_time(batch);
@@ -184,28 +177,53 @@ static void pass_by_digit(const struct ref *from, struct ref *to, uint32_t count
         to[ends[((uint64_t)(from[i].time_ms - first_ms) >> shift) % DIGITS]++] = from[i];
 }
 
-/* Times of one batch are near each other and rows of one time mostly come in order, so a few
- * passes by time are enough; what is left is sorted by comparing. Returns `rows` or `spare`. */
+/* Rows that are in order of time, by their order within each. */
+static void ties_sort(struct ref *rows, uint32_t count)
+{
+    for (uint32_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && rows[end].time_ms == rows[begin].time_ms; end++)
+            continue;
+        if (end - begin > TIES_FEW) {
+            qsort(rows + begin, end - begin, sizeof(*rows), row_compare);
+            continue;
+        }
+        for (uint32_t i = begin + 1; i < end; i++) {
+            struct ref moved = rows[i];
+            uint32_t at = i;
+
+            for (; at > begin && row_compare(&rows[at - 1], &moved) > 0; at--)
+                rows[at] = rows[at - 1];
+            rows[at] = moved;
+        }
+    }
+}
+
+/* Times of one batch are near each other, so a few passes by time are enough, where they are not in
+ * order already; of one time there are few rows. Returns `rows` or `spare`. */
 static struct ref *rows_sort(struct ref *rows, struct ref *spare, uint32_t count)
 {
     int64_t first_ms = rows[0].time_ms, last_ms = rows[0].time_ms;
+    bool ascend = true;
     uint64_t span;
 
     for (uint32_t i = 1; i < count; i++) {
+        ascend = ascend && rows[i].time_ms >= rows[i - 1].time_ms;
         first_ms = rows[i].time_ms < first_ms ? rows[i].time_ms : first_ms;
         last_ms = rows[i].time_ms > last_ms ? rows[i].time_ms : last_ms;
     }
     span = (uint64_t)last_ms - (uint64_t)first_ms;
-    for (uint32_t shift = 0; span >> (DIGIT_BITS * DIGIT_PASSES) == 0 && span >> shift != 0;
-         shift += DIGIT_BITS) {
+    if (!ascend && span >> (DIGIT_BITS * DIGIT_PASSES) != 0) {
+        qsort(rows, count, sizeof(*rows), row_compare);
+        return rows;
+    }
+    for (uint32_t shift = 0; !ascend && span >> shift != 0; shift += DIGIT_BITS) {
         struct ref *swap = rows;
 
         pass_by_digit(rows, spare, count, first_ms, shift);
         rows = spare;
         spare = swap;
     }
-    if (!is_sorted(rows, count))
-        qsort(rows, count, sizeof(*rows), row_compare);
+    ties_sort(rows, count);
     return rows;
 }
 
