@@ -70,6 +70,7 @@ static char *model_lines(const struct join_case *join)
     model_source(join, 1, &right);
     for (uint32_t l = 0; l < left.count; l++) {
         const struct model_row *row = &left.rows[l];
+        long long due_ms = row->time_ms + wait_ms;
         uint32_t matches = 0;
 
         for (uint32_t r = 0; r < right.count; r++) {
@@ -79,13 +80,12 @@ static char *model_lines(const struct join_case *join)
                 since_ms > join->upper_ms || (matches && !join->all))
                 continue;
             matches++;
-            bytes_format(&lines, "out %lld %lld %lld %lld\n", (long long)(row->time_ms + wait_ms),
-                         (long long)row->key, (long long)row->value,
-                         (long long)right.rows[r].value);
+            bytes_format(&lines, "out %lld %lld %lld %lld\n", due_ms, (long long)row->key,
+                         (long long)row->value, (long long)right.rows[r].value);
         }
         if (!matches && !join->inner)
-            bytes_format(&lines, "out %lld %lld %lld 0\n", (long long)(row->time_ms + wait_ms),
-                         (long long)row->key, (long long)row->value);
+            bytes_format(&lines, "out %lld %lld %lld 0\n", due_ms, (long long)row->key,
+                         (long long)row->value);
     }
     ledger_put("model", (const char *)lines.data, lines.size);
     bytes_clear(&lines);
