@@ -255,9 +255,7 @@ void factor_find_levels(const struct factor *factor, const struct column *first,
     if (factor->kind == LEVEL_CUTS && first->type == TYPE_F64 && !first->validity) {
         CHECK(factor->levels > 0);
         loops_cuts((const double *)first->values + begin, count, factor->cuts, factor->levels - 1,
-                   FACTOR_NONE, levels);
-        for (uint32_t i = 0; i < count; i++)
-            levels[i] |= FACTOR_NONE << 16;
+                   FACTOR_NONE, FACTOR_NONE, levels);
         return;
     }
     if (factor->kind == LEVEL_NUMBER && first->type == TYPE_I32 && !first->validity) {

@@ -12,7 +12,7 @@ void loops_add(double *to, const double *left, const double *right, uint32_t cou
 /* With the number of cuts known where it is called, they stay in registers. */
 static inline void few_cuts(const double *restrict values, uint32_t count,
                             const double *restrict cuts, const uint32_t cut_count, uint32_t none,
-                            uint32_t *restrict levels)
+                            uint32_t upper, uint32_t *restrict levels)
 {
     double held[CUTS_FEW];
 
@@ -22,28 +22,28 @@ static inline void few_cuts(const double *restrict values, uint32_t count,
         int64_t level = values[i] == values[i] ? 0 : none; /* as wide as the values */
         for (uint32_t k = 0; k < cut_count; k++)
             level += values[i] >= held[k];
-        levels[i] = (uint32_t)level;
+        levels[i] = (uint32_t)level | upper << 16;
     }
 }
 
 void loops_cuts(const double *values, uint32_t count, const double *cuts, uint32_t cut_count,
-                uint32_t none, uint32_t *levels)
+                uint32_t none, uint32_t upper, uint32_t *levels)
 {
     switch (cut_count) {
     case 1:
-        few_cuts(values, count, cuts, 1, none, levels);
+        few_cuts(values, count, cuts, 1, none, upper, levels);
         return;
     case 2:
-        few_cuts(values, count, cuts, 2, none, levels);
+        few_cuts(values, count, cuts, 2, none, upper, levels);
         return;
     case 3:
-        few_cuts(values, count, cuts, 3, none, levels);
+        few_cuts(values, count, cuts, 3, none, upper, levels);
         return;
     case 4:
-        few_cuts(values, count, cuts, 4, none, levels);
+        few_cuts(values, count, cuts, 4, none, upper, levels);
         return;
     case CUTS_FEW:
-        few_cuts(values, count, cuts, CUTS_FEW, none, levels);
+        few_cuts(values, count, cuts, CUTS_FEW, none, upper, levels);
         return;
     default:
         break;
@@ -52,6 +52,7 @@ void loops_cuts(const double *values, uint32_t count, const double *cuts, uint32
         levels[i] = values[i] == values[i] ? 0 : none;
         for (uint32_t k = 0; k < cut_count; k++)
             levels[i] += values[i] >= cuts[k];
+        levels[i] |= upper << 16;
     }
 }
 
