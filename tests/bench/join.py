@@ -52,7 +52,8 @@ def main():
             best_with = min(best_with, summary["cpu"])
             best_without = min(best_without, without)
             print(f"round {number + 1}: {joined['out']['out']} rows, {joined['matched']} matched, "
-                  f"{summary['cpu']:.2f} CPU s, {without:.2f} without, state at the end "
+                  f"{summary['cpu']:.2f} CPU s, {without:.2f} without, "
+                  f"{summary['checkpoints']['completed']} checkpoints, state at the end "
                   f"{summary['state'] / 1e6:.0f} MB", flush=True)
         rows = joined["out"]["out"]
         print(f"best {(best_with - best_without) / rows * 1e9:.0f} ns a left row, "
