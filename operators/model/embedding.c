@@ -13,8 +13,8 @@
 #define START_SIZE 0.1f    /* standard deviation of a new vector */
 #define START_SQUARE 0.01f /* so that the first steps are not the whole rate long */
 
-/* The sum of four uniform draws of 16 bits, by their mean and deviation. */
-float embedding_normal(uint64_t draw)
+/* About normal: the sum of four uniform draws of 16 bits, by their mean and deviation. */
+static float normal(uint64_t draw)
 {
     int32_t sum = 0;
 
@@ -26,8 +26,8 @@ float embedding_normal(uint64_t draw)
 void embedding_init(struct embedding_item *item, uint64_t seed)
 {
     for (uint32_t d = 0; d < DIMS; d++) {
-        item->in[d] = START_SIZE * embedding_normal(hash_draw(seed, 2 * d));
-        item->out[d] = START_SIZE * embedding_normal(hash_draw(seed, 2 * d + 1));
+        item->in[d] = START_SIZE * normal(hash_draw(seed, 2 * d));
+        item->out[d] = START_SIZE * normal(hash_draw(seed, 2 * d + 1));
         item->in_squares[d] = item->out_squares[d] = START_SQUARE;
     }
     item->bias = 0;

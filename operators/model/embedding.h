@@ -32,8 +32,6 @@ struct embedding_case {
     uint32_t history_count, sample_count;
 };
 
-/* About normal, of deviation 1, by the 64 bits of a draw. */
-float embedding_normal(uint64_t draw);
 /* Small normal vectors that follow from the seed. */
 void embedding_init(struct embedding_item *item, uint64_t seed);
 

@@ -127,44 +127,6 @@ void vector_exp(float *out, const float *in, float shift, uint32_t n)
         out[i] = exp_of(in[i] - shift);
 }
 
-float vector_power(float base, float exponent)
-{
-    return exp_of(exponent * log_of(base));
-}
-
-static inline float leak_of(float z)
-{
-    return z > 0 ? 1.0f : 0.1f;
-}
-
-void vector_add_leaky(float *restrict sums, float scale, const float *restrict in, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        sums[i] += scale * (leak_of(in[i]) * in[i]);
-}
-
-float vector_leaky_back(float *restrict out, float scale, const float *restrict slopes,
-                        const float *restrict in, uint32_t n)
-{
-    float lanes[LANES] = {0};
-    uint32_t i = 0;
-
-    for (; i + LANES <= n; i += LANES)
-        for (uint32_t lane = 0; lane < LANES; lane++) {
-            float passed = slopes[i + lane] * leak_of(in[i + lane]);
-
-            out[i + lane] = scale * passed;
-            lanes[lane] += passed * in[i + lane];
-        }
-    for (; i < n; i++) {
-        float passed = slopes[i] * leak_of(in[i]);
-
-        out[i] = scale * passed;
-        lanes[i % LANES] += passed * in[i];
-    }
-    return lanes_sum(lanes);
-}
-
 void vector_learn(float *restrict weights, float *restrict squares, const float *restrict gradient,
                   float scale, const struct vector_step *step, uint32_t n)
 {

@@ -26,13 +26,6 @@ void vector_log(float *out, const float *in, float shift, float scale, uint32_t 
 void vector_exp(float *out, const float *in, float shift, uint32_t n);
 /* out = scale x in */
 void vector_scale(float *out, const float *in, float scale, uint32_t n);
-/* sums += scale x leaky(in), leaky(z) = z above 0, 0.1 z below. */
-void vector_add_leaky(float *restrict sums, float scale, const float *restrict in, uint32_t n);
-/* What goes back through it: out = scale x slopes x leaky'(in). Returns sum of slopes x leaky(in). */
-float vector_leaky_back(float *restrict out, float scale, const float *restrict slopes,
-                        const float *restrict in, uint32_t n);
-/* base ^ exponent for a base in (0, 1). */
-float vector_power(float base, float exponent);
 /* One step of Adagrad (Duchi, Hazan, Singer 2011, JMLR 12): squares += g^2, weights += rate g /
  * (sqrt(squares) + 1e-6) - decay weights, with g = scale x gradient - ridge x weights. */
 struct vector_step {

@@ -147,7 +147,8 @@ def mrr(k):
     return lambda rank: 1 / rank if 0 < rank <= k else 0.0
 
 
-SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profile.recent=20"]
+SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profile.recent=20", "-D", "score.replays=0",
+               "-D", "profile.pairs=10", "-D", "neighbours.window.tumbling=1m"]
 WIDE = ["-D", "score.items=65536"]
 # name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim)
 RUNS = {
