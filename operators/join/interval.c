@@ -22,6 +22,7 @@
 #define SPAN_MAX (366 * DAY_MS)
 #define RECORDS_MAX (CELL_SIZE_MAX / sizeof(struct packed))
 #define ROOM_MAX 1024u /* bytes that a new cell has for its first row, at most */
+#define TURNS_MAX 64u  /* places that a due key is moved by */
 #define ROOM_TEXT 16u  /* of them, for each text */
 #define NAMED_MAX (2 * NAME_SIZE_MAX)
 
@@ -250,6 +251,11 @@ static bool interval_describe(struct describe *describe, struct error *err)
 
 /* ---- an instance ---- */
 
+struct interval_turn { /* of a due key */
+    uint64_t order;
+    uint32_t row;
+};
+
 struct interval_scratch {
     struct packing packings[SIDES];
     uint32_t columns[SIDES][COLUMNS_MAX]; /* where they stand in the output; FIELD_NONE: unread */
@@ -261,6 +267,7 @@ struct interval_scratch {
     struct bytes text;
     uint32_t sizes[BATCH_ROWS_MAX];
     int64_t due[BATCH_ROWS_MAX];
+    struct interval_turn turns[BATCH_ROWS_MAX];
     const struct packed *sorted[SIDES][RECORDS_MAX];
     uint32_t counts[SIDES];
 };
@@ -420,6 +427,12 @@ static bool in_cell(const struct interval_cell *cell, const struct packed *recor
     return (const uint8_t *)record < cell->rows + cell->used;
 }
 
+/* Rows of one request have one order: with their keys they are told apart. */
+static uint64_t pair_order(const struct packed *left, const struct key *key)
+{
+    return hash_draw(left->order, key->hash);
+}
+
 /* `right` NULL: without a match; `number`: of left's matches so far. */
 static void put_pair(struct op *op, const struct key *key, const struct packed *left,
                      const struct packed *right, uint32_t number)
@@ -427,9 +440,8 @@ static void put_pair(struct op *op, const struct key *key, const struct packed *
     const struct interval_scratch *scratch = op_scratch(op);
     struct builder *out = op_reserve(op, OUT, 1);
 
-    /* Rows of one request have one order: with their keys they are told apart. */
     builder_row(out, left->time_ms + scratch->wait_ms, left->origin,
-                hash_draw(left->order, key->hash) + number);
+                pair_order(left, key) + number);
     packed_take(&scratch->packings[LEFT], left, out, scratch->columns[LEFT]);
     if (right)
         packed_take(&scratch->packings[RIGHT], right, out, scratch->columns[RIGHT]);
@@ -533,12 +545,44 @@ static void cell_settle(struct op *op, uint32_t row)
         (void)op_cell_resize(op, ROWS, row, (uint32_t)sizeof(*cell) + want);
 }
 
+/* Where a key's first due row stands among those of its time. */
+static uint64_t due_order(const struct interval_scratch *scratch, const struct interval_cell *cell,
+                          const struct key *key, int64_t now_ms)
+{
+    for (const struct packed *at = cell_first(cell); in_cell(cell, at); at = packed_next(at))
+        if (at->side == LEFT && at->time_ms + scratch->wait_ms <= now_ms)
+            return pair_order(at, key);
+    return 0;
+}
+
+/* Timers come by time. Keys of one time are taken in the order of their rows, so that whoever needs rows
+ * in order mostly has them so and need not sort. */
+static void sort_due(struct op *op, const struct due *due)
+{
+    struct interval_scratch *scratch = op_scratch(op);
+    const int64_t *times = due_time(due);
+
+    for (uint32_t row = 0; row < due_rows(due); row++) {
+        struct interval_turn turn = {
+            due_order(scratch, op_cells(op, ROWS)[row], due_key(due, row), times[row]), row};
+        uint32_t at = row;
+
+        for (; at > 0 && times[scratch->turns[at - 1].row] == times[row] &&
+               scratch->turns[at - 1].order > turn.order && row - at < TURNS_MAX;
+             at--)
+            scratch->turns[at] = scratch->turns[at - 1];
+        scratch->turns[at] = turn;
+    }
+}
+
 static bool interval_on_timer(struct op *op, const struct due *due, struct error *err)
 {
     struct interval_scratch *scratch = op_scratch(op);
     uint64_t told[2] = {0, 0};
 
-    for (uint32_t row = 0; row < due_rows(due); row++) {
+    sort_due(op, due);
+    for (uint32_t turn = 0; turn < due_rows(due); turn++) {
+        uint32_t row = scratch->turns[turn].row;
         struct interval_cell *cell = op_cells(op, ROWS)[row];
 
         if (!check_layout(op, cell, err))

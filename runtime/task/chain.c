@@ -295,13 +295,14 @@ static uint32_t slice_rows(struct op *op)
     return rows < cut ? (uint32_t)rows : cut;
 }
 
-/* Where the rows from item->at on must be cut. */
+/* Where the rows from item->at on must be cut. A rest that is no more than that goes along: to cut it
+ * off would copy both parts. */
 static uint32_t slice_end(struct op *op, const struct item *item)
 {
     uint32_t end = item->batch->selected, cut = slice_rows(op);
     int64_t time_ms, timer_ms, stop_ms;
 
-    if (end - item->at > cut)
+    if (end - item->at > BATCH_ROWS_MAX || (end - item->at) / 2 >= cut)
         end = item->at + cut;
     if (!op->sorted || (!op->due && op->period_ms == 0))
         return end;
