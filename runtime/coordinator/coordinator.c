@@ -204,7 +204,8 @@ void coordinator_joined(struct coordinator *coordinator, uint32_t worker, int64_
         deploy_if_joined(coordinator, now_ms);
 }
 
-static void trigger(struct coordinator *coordinator, bool final, int64_t now_ms);
+static void trigger(struct coordinator *coordinator, enum barrier_final final, int64_t now_ms);
+static void trigger_last(struct coordinator *coordinator, int64_t now_ms);
 
 static void running(struct coordinator *coordinator, int64_t now_ms)
 {
@@ -218,7 +219,7 @@ static void running(struct coordinator *coordinator, int64_t now_ms)
     restart_running(&coordinator->restart, now_ms);
     act(coordinator, ACTION_START);
     if (coordinator->stopping)
-        trigger(coordinator, true, now_ms);
+        trigger_last(coordinator, now_ms);
 }
 
 void coordinator_deployed(struct coordinator *coordinator, uint32_t worker, uint32_t attempt,
@@ -315,17 +316,27 @@ void coordinator_heartbeat(struct coordinator *coordinator, uint32_t worker, int
 }
 
 /* ---- checkpoints ---- */
-static void trigger(struct coordinator *coordinator, bool final, int64_t now_ms)
+static bool all_drained(const struct coordinator *coordinator)
+{
+    return coordinator->drained_count == coordinator->source_subtasks;
+}
+
+static void trigger_last(struct coordinator *coordinator, int64_t now_ms)
+{
+    trigger(coordinator, all_drained(coordinator) ? BARRIER_ENDS : BARRIER_STOPS, now_ms);
+}
+
+static void trigger(struct coordinator *coordinator, enum barrier_final final, int64_t now_ms)
 {
     struct checkpoint *checkpoint = &coordinator->checkpoint;
     struct action *action;
 
     CHECK(checkpoint->number == 0);
     checkpoint->number = ++coordinator->last_number;
-    checkpoint->final = final;
+    checkpoint->final = final != BARRIER_PASSES;
     checkpoint->begun_ms = now_ms;
     coordinator->next_checkpoint_ms = INT64_MAX;
-    if (final)
+    if (checkpoint->final)
         coordinator->state = COORDINATOR_FINISHING;
     action = act(coordinator, ACTION_TRIGGER);
     action->checkpoint = checkpoint->number;
@@ -339,8 +350,8 @@ static void checkpoint_next(struct coordinator *coordinator, int64_t now_ms)
 
     if (coordinator->state != COORDINATOR_RUNNING)
         return;
-    if (coordinator->stopping || coordinator->drained_count == coordinator->source_subtasks)
-        trigger(coordinator, true, now_ms);
+    if (coordinator->stopping || all_drained(coordinator))
+        trigger_last(coordinator, now_ms);
     else
         coordinator->next_checkpoint_ms =
             interval > 0 ? coordinator->checkpoint.begun_ms + interval : INT64_MAX;
@@ -353,8 +364,8 @@ static void on_drained(struct coordinator *coordinator, uint32_t number, int64_t
     coordinator->drained[number] = true;
     coordinator->drained_count++;
     if (coordinator->checkpoint.number == 0 && coordinator->state == COORDINATOR_RUNNING &&
-        coordinator->drained_count == coordinator->source_subtasks)
-        trigger(coordinator, true, now_ms);
+        all_drained(coordinator))
+        trigger_last(coordinator, now_ms);
 }
 
 static void complete(struct coordinator *coordinator)
@@ -540,7 +551,7 @@ void coordinator_tick(struct coordinator *coordinator, int64_t now_ms)
             time_out(coordinator, now_ms);
     } else if (coordinator->state == COORDINATOR_RUNNING &&
                now_ms >= coordinator->next_checkpoint_ms) {
-        trigger(coordinator, false, now_ms);
+        trigger(coordinator, BARRIER_PASSES, now_ms);
     }
 }
 
@@ -583,7 +594,7 @@ void coordinator_stop(struct coordinator *coordinator, int64_t now_ms)
     coordinator->stopping = true;
     coordinator->figures.stopped = true;
     if (coordinator->state == COORDINATOR_RUNNING && coordinator->checkpoint.number == 0)
-        trigger(coordinator, true, now_ms);
+        trigger_last(coordinator, now_ms);
 }
 
 /* ---- what it knows ---- */

@@ -51,7 +51,7 @@ struct action {
     enum action_kind kind;
     uint32_t worker, attempt;
     uint64_t checkpoint;
-    bool final;
+    enum barrier_final final;
     char text[256];
 };
 

@@ -17,7 +17,7 @@ enum element_kind { ELEMENT_BATCH, ELEMENT_WATERMARK, ELEMENT_BARRIER };
 
 struct element {
     enum element_kind kind;
-    bool final;          /* barrier: the last one, nothing follows */
+    bool final;          /* barrier: all sources have ended before it */
     uint64_t checkpoint; /* barrier */
     int64_t time_ms;     /* watermark: no row at or before it follows; INT64_MAX: the end */
     struct batch *batch; /* owned */

@@ -117,7 +117,7 @@ static void take_barrier(struct subtask *subtask, struct lane *lane, const struc
         /* Channels that waited at an older one go on: it will never be complete. */
         input_unblock(subtask->input, barrier->checkpoint);
         barrier->checkpoint = element->checkpoint;
-        barrier->final = element->final;
+        barrier->final = element->final ? BARRIER_ENDS : BARRIER_PASSES;
     }
     lane->barrier = element->checkpoint;
 }

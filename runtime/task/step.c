@@ -174,8 +174,8 @@ static enum progress barrier_pass(struct subtask *subtask)
         if (!sink_prepare(&subtask->ops[i], barrier->checkpoint))
             return PROGRESS_FAILED;
     snapshot_begin(subtask, barrier->checkpoint);
-    outputs_barrier(subtask, barrier->checkpoint, barrier->final);
-    if (subtask->source && barrier->final)
+    outputs_barrier(subtask, barrier->checkpoint, barrier->final == BARRIER_ENDS);
+    if (subtask->source && barrier->final != BARRIER_PASSES)
         source_stop(subtask->source);
     pause_ns = clock_now_ns(subtask->host->clock) - begin_ns;
     if (pause_ns > atomic_load_explicit(&subtask->pause_max_ns, memory_order_relaxed))
@@ -190,9 +190,8 @@ static enum progress barrier_pass(struct subtask *subtask)
  * sent their last watermark before the barrier, also those that do not feed this reader. */
 static bool settling(const struct subtask *subtask)
 {
-    bool settles =
-        subtask_head(subtask)->plan->settles ||
-        (looped(subtask) && subtask->barrier.final && input_watermark(subtask->input) == INT64_MAX);
+    bool settles = subtask_head(subtask)->plan->settles ||
+                   (looped(subtask) && subtask->barrier.final == BARRIER_ENDS);
 
     return settles && subtask->gate && gate_rows(subtask->gate) > 0 &&
            gate_first(subtask->gate) <= input_watermark(subtask->input);
@@ -225,9 +224,9 @@ static void raise_to(_Atomic uint64_t *word, uint64_t value)
         continue;
 }
 
-void subtask_trigger(struct subtask *subtask, uint64_t checkpoint, bool final)
+void subtask_trigger(struct subtask *subtask, uint64_t checkpoint, enum barrier_final final)
 {
-    raise_to(&subtask->commands.trigger, checkpoint * 2 + final);
+    raise_to(&subtask->commands.trigger, checkpoint * TRIGGER_FINALS + final);
     waker_wake(subtask->waker);
 }
 
@@ -284,9 +283,9 @@ static bool obey(struct subtask *subtask)
     }
     if (subtask->source && trigger > subtask->triggered) {
         subtask->triggered = trigger;
-        if (trigger / 2 > subtask->barrier.ignored) {
-            subtask->barrier.checkpoint = trigger / 2;
-            subtask->barrier.final = trigger & 1;
+        if (trigger / TRIGGER_FINALS > subtask->barrier.ignored) {
+            subtask->barrier.checkpoint = trigger / TRIGGER_FINALS;
+            subtask->barrier.final = (enum barrier_final)(trigger % TRIGGER_FINALS);
             subtask->barrier.aligned = false;
         }
     }

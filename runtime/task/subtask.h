@@ -20,17 +20,19 @@ struct later { /* of op_later */
 
 /* The barrier that is passing through. */
 struct barrier {
-    uint64_t checkpoint; /* 0: none */
-    bool final;
+    uint64_t checkpoint;      /* 0: none */
+    enum barrier_final final; /* behind sources: ENDS or not */
     bool aligned;     /* from all channels and tables: what can be released is on its way out */
     uint64_t ignored; /* barriers up to this number were aborted, superseded or have passed */
 };
+
+#define TRIGGER_FINALS 4u
 
 #define STORE_WORDS (sizeof(struct store_figures) / sizeof(uint64_t))
 _Static_assert(sizeof(struct store_figures) % sizeof(uint64_t) == 0, "words");
 
 struct commands {             /* any thread */
-    _Atomic uint64_t trigger; /* checkpoint * 2 + final */
+    _Atomic uint64_t trigger; /* checkpoint * TRIGGER_FINALS + final */
     _Atomic uint64_t complete, abort;
 };
 

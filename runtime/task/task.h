@@ -73,6 +73,13 @@ struct subtask_figures {
     struct op_figures ops[OPERATORS_MAX > 32 ? 32 : OPERATORS_MAX];
 };
 
+/* Whether a barrier is the last one. */
+enum barrier_final {
+    BARRIER_PASSES,
+    BARRIER_STOPS, /* sources read no more, though there may be more */
+    BARRIER_ENDS,  /* all sources have ended before it */
+};
+
 /* The host of a subtask: a worker, or the simulation. */
 struct task_host {
     const struct plan *plan;
@@ -115,7 +122,8 @@ enum step_result subtask_step(struct subtask *subtask);
 int64_t subtask_due_ns(const struct subtask *subtask);
 
 /* Commands; any thread, take effect at a later step. */
-void subtask_trigger(struct subtask *subtask, uint64_t checkpoint, bool final); /* sources only */
+void subtask_trigger(struct subtask *subtask, uint64_t checkpoint,
+                     enum barrier_final final);                      /* sources only */
 void subtask_complete(struct subtask *subtask, uint64_t checkpoint); /* the manifest is written */
 void subtask_abort(struct subtask *subtask, uint64_t checkpoint);    /* it timed out: forget it */
 

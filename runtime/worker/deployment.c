@@ -369,7 +369,8 @@ void deployment_slot_close(struct deployment *deployment, uint32_t slot)
 }
 
 /* ---- commands ---- */
-void deployment_trigger(struct deployment *deployment, uint64_t checkpoint, bool final)
+void deployment_trigger(struct deployment *deployment, uint64_t checkpoint,
+                        enum barrier_final final)
 {
     const struct plan *plan = deployment->config.plan;
 

@@ -52,7 +52,8 @@ int64_t deployment_slot_due_ns(const struct deployment *deployment, uint32_t slo
 void deployment_slot_close(struct deployment *deployment, uint32_t slot);
 
 /* Commands to all subtasks of this worker; any thread, between slot_open and slot_close. */
-void deployment_trigger(struct deployment *deployment, uint64_t checkpoint, bool final);
+void deployment_trigger(struct deployment *deployment, uint64_t checkpoint,
+                        enum barrier_final final);
 void deployment_complete(struct deployment *deployment, uint64_t checkpoint);
 void deployment_abort(struct deployment *deployment, uint64_t checkpoint);
 

@@ -36,13 +36,18 @@ static void read_hello(struct unpack *unpack, struct message *message)
 static void write_checkpoint(msgpack_packer *packer, const struct message *message)
 {
     msgpack_pack_uint64(packer, message->checkpoint);
-    pack_bool(packer, message->final);
+    msgpack_pack_uint64(packer, message->final);
 }
 
 static void read_checkpoint(struct unpack *unpack, struct message *message)
 {
+    uint64_t final;
+
     message->checkpoint = unpack_u64(unpack);
-    message->final = unpack_bool(unpack);
+    final = unpack_u64(unpack);
+    if (final > BARRIER_ENDS)
+        unpack->failed = true;
+    message->final = final > BARRIER_ENDS ? BARRIER_PASSES : (enum barrier_final) final;
 }
 
 /* ---- deploy ---- */

@@ -59,7 +59,7 @@ struct message {
     struct exchange_peer address;
     /* TRIGGER, COMPLETE, ABORT */
     uint64_t checkpoint;
-    bool final;
+    enum barrier_final final;
     struct message_deploy deploy;  /* DEPLOY */
     struct report report;          /* REPORT */
     struct worker_figures figures; /* HEARTBEAT, GOODBYE */

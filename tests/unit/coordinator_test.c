@@ -145,7 +145,7 @@ static void ends_with_a_final_checkpoint(void **state)
     expect_none(&bench);
     tell(&bench, REPORT_DRAINED, 0, 1, 0);
     expect(&bench, ACTION_TRIGGER);
-    assert_true(bench.action.final);
+    assert_int_equal(bench.action.final, BARRIER_ENDS);
     tell(&bench, REPORT_COMMITTED, 1, 0, 1); /* of the one before */
     tell(&bench, REPORT_COMMITTED, 1, 1, 1);
     expect_none(&bench);
@@ -376,7 +376,7 @@ static void stop_takes_a_last_checkpoint(void **state)
     run_up(&bench);
     coordinator_stop(bench.coordinator, bench.now);
     expect(&bench, ACTION_TRIGGER);
-    assert_true(bench.action.final);
+    assert_int_equal(bench.action.final, BARRIER_STOPS);
     snapshots(&bench, 1);
     expect(&bench, ACTION_MANIFEST);
     coordinator_manifest(bench.coordinator, 1, true, NULL, bench.now);

@@ -76,7 +76,7 @@ static void fill(struct message *message, enum message_kind kind)
 {
     *message = (struct message){.kind = kind, .epoch = 6, .attempt = 3};
     message->checkpoint = kind >= MESSAGE_TRIGGER && kind <= MESSAGE_ABORT ? 8 : 0;
-    message->final = kind == MESSAGE_TRIGGER;
+    message->final = kind == MESSAGE_TRIGGER ? BARRIER_ENDS : BARRIER_PASSES;
     if (kind == MESSAGE_HELLO) {
         message->worker = 2;
         message->pid = 4321;
