@@ -317,7 +317,13 @@ static uint32_t slice_end(struct op *op, const struct item *item)
     return end;
 }
 
-static struct batch *slice_make(const struct item *item, uint32_t end)
+static bool wants_dense(const struct op *op, uint32_t port)
+{
+    return !op->def->selective || op->sorted || (op->state_count > 0 && op->inputs[port].keyed);
+}
+
+/* A sink reads its rows where they are; others may compute for whole columns, and get a copy. */
+static struct batch *slice_make(const struct op *op, const struct item *item, uint32_t end)
 {
     const struct batch *batch = item->batch;
     uint32_t rows[BATCH_ROWS_MAX], count = end - item->at;
@@ -328,12 +334,9 @@ static struct batch *slice_make(const struct item *item, uint32_t end)
     }
     for (uint32_t k = 0; k < count; k++)
         rows[k] = batch_row(batch, item->at + k);
+    if (op->output_count == 0 && !wants_dense(op, item->port))
+        return batch_select(batch, rows, count);
     return batch_gather(batch, rows, count);
-}
-
-static bool wants_dense(const struct op *op, uint32_t port)
-{
-    return !op->def->selective || op->sorted || (op->state_count > 0 && op->inputs[port].keyed);
 }
 
 static enum progress slice_take(struct op *op, struct item *item)
@@ -356,7 +359,7 @@ static enum progress slice_take(struct op *op, struct item *item)
     }
     end = slice_end(op, item);
     CHECK(end > item->at);
-    op->slice = slice_make(item, end);
+    op->slice = slice_make(op, item, end);
     op->slice_port = item->port;
     item->at = end;
     return PROGRESS_DONE;
