@@ -201,6 +201,23 @@ static bool check_ranking(struct planner *planner, uint32_t op, const struct tab
                          type_name(type));
 }
 
+/* The rows of a table are packed: its lists hold what has one size. */
+static bool check_lists(struct planner *planner, const struct schema *schema,
+                        const struct yaml_node *node)
+{
+    for (uint32_t i = 0; i < schema->count; i++) {
+        const struct schema *child = schema->fields[i].child;
+
+        for (uint32_t c = 0; child && c < child->count; c++)
+            if (type_size(child->fields[c].type) == 0 && child->fields[c].type != TYPE_BOOL)
+                return mistake_value(
+                    &planner->mistakes, node, "publish lists of numbers, times and bools",
+                    "list \"%s\" of that table has a column \"%s\" of %s", schema->fields[i].name,
+                    child->fields[c].name, type_name(child->fields[c].type));
+    }
+    return true;
+}
+
 static bool type_table(struct planner *planner, uint32_t op, uint32_t table)
 {
     const struct job_ref *ref = &planner->job.ops[op].tables[table];
@@ -222,6 +239,7 @@ static bool type_table(struct planner *planner, uint32_t op, uint32_t table)
                              from->def->outputs[ref->port].name, from->id);
     for (const struct column_def *want = use->columns; want && want->name; want++)
         good &= check_column(planner, op, name, want, schema, ref->node);
+    good &= check_lists(planner, schema, ref->node);
     return good && check_ranking(planner, op, use, schema, ref->node);
 }
 
