@@ -57,7 +57,8 @@ static const struct option time_options[] = {
      .type = OPT_I64,
      FIELD(struct lifted_config, top),
      .max.i64 = 100000,
-     .help = "Items that stay in the list, the best first; 0: all, in the order in which they came."},
+     .help =
+         "Items that stay in the list, the best first; 0: all, in the order in which they came."},
     {0},
 };
 static const struct factor time_factor = {
