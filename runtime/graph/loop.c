@@ -270,7 +270,15 @@ static bool is_level(const struct plan *plan, const struct reach *reach, const s
     return all || op->parallelism == 1;
 }
 
-/* A subtask that settles waits for what all others have sent, so none may be ahead at a barrier. */
+/* Whether it waits for versions. Then it may stand still with rows at or below its watermark (a full gate,
+ * a barrier), and what it waits for must not depend on sources that its watermark knows nothing of: the
+ * rows that these still owe could be behind what stands still. */
+static bool waits(const struct plan_op *op)
+{
+    return plan_op_reads_tables(op) && !op->lookup_latest;
+}
+
+/* A subtask that waits does so for what all others have sent, so none may be ahead at a barrier. */
 static void bring_abreast(struct planner *planner, const struct reach *reach)
 {
     struct plan *plan = planner->plan;
@@ -280,7 +288,7 @@ static void bring_abreast(struct planner *planner, const struct reach *reach)
         const struct plan_op *op = &plan->ops[planner->order[i]];
 
         level[op->index] = is_level(plan, reach, op, level);
-        if (!op->settles || level[op->index])
+        if (!waits(op) || level[op->index])
             continue;
         for (uint32_t e = 0; e < plan->edge_count; e++)
             if (plan->edges[e].to == op->index && plan->edges[e].partition == PARTITION_FORWARD &&
@@ -295,11 +303,8 @@ void loops_make(struct planner *planner)
     struct plan *plan = planner->plan;
     size_t square = (size_t)plan->op_count * plan->op_count + 1;
     struct reach reach = {.count = plan->op_count};
-    bool any = false;
 
-    for (uint32_t i = 0; i < plan->table_count; i++)
-        any = any || plan->tables[i].delay_ms > 0;
-    if (!any)
+    if (plan->table_count == 0)
         return;
     reach.sends = memory_array(square, sizeof(bool));
     reach.sources = memory_array(square, sizeof(bool));

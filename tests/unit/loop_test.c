@@ -99,7 +99,7 @@ static void loops_abreast(void **state)
     assert_int_equal(edge_of(plan, "m", 0)->partition, PARTITION_FORWARD);
     assert_int_equal(edge_of(plan, "l", 0)->partition, PARTITION_ABREAST);
     assert_int_equal(edge_of(plan, "k", 0)->partition, PARTITION_FORWARD);
-    assert_int_equal(edge_of(plan, "o", 0)->partition, PARTITION_FORWARD);
+    assert_int_equal(edge_of(plan, "o", 0)->partition, PARTITION_ABREAST);
     assert_int_equal(edge_of(plan, "c", 0)->partition, PARTITION_KEY);
     plan_close(plan);
 }
