@@ -62,6 +62,18 @@ class Shop(harness.Case):
         self.assertEqual(run.summary()["restarts"], 1)
         self.assertEqual(self.sums(run), expected)
 
+    @unittest.skipIf(harness.SCALE > 1, "too long with sanitizers")
+    def test_sixty_days(self):
+        """By the truth of the world: the factors win, the one without effect neither wins nor loses.
+        tests/bench/world.py has two years, other sites and worlds with other effects."""
+        run = self.run_job("-D", "events.days=60", "-p", 2, job=SHOP)
+        rows = [json.loads(line) for line in self.lines(run, "results/truth")]
+        arms = {row["arm"]: row for row in rows if row["by"] == "all"}
+        for arm in ("environment", "location", "time", "network"):
+            self.assertGreater(arms[arm]["clicks_uplift_low"], 0, arm)
+        self.assertLess(abs(arms["decoy"]["clicks_uplift"]), 0.0005)
+        self.reasons(run)
+
 
 if __name__ == "__main__":
     unittest.main()
