@@ -10,6 +10,7 @@
  * with the highest bound for the request's `context` is taken, but for a share of `floor`, in which one is
  * drawn from all. Lists that adjust/explore draws at random have an arm too, which had no say in them. */
 #include "operators/model/bandit.h"
+#include "operators/model/arms.h"
 #include "operators/model/list.h"
 #include "runtime/base/hash.h"
 #include "runtime/batch/expr.h"
@@ -99,26 +100,6 @@ static const char *const rank_names[] = {"rank.bandit"};
 
 /* ---- planning ---- */
 
-static bool check_arm(struct describe *describe, const struct option_entry *entry,
-                      const struct schema *items, struct error *err)
-{
-    const char *path = arena_format(describe_arena(describe), "arms.%s", entry->name);
-    struct error mistake = {0};
-    struct expr *expr = entry->text ? expr_compile(entry->text, items, &mistake) : NULL;
-    enum type type = expr ? expr_type(expr) : TYPE_NONE;
-
-    expr_close(expr);
-    if (!entry->text)
-        return describe_error(describe, err, path, "write an expression, such as reasons.base",
-                              "it is not a text");
-    if (type == TYPE_NONE)
-        return describe_error(describe, err, path, mistake.how, "%s", mistake.what);
-    if (type != TYPE_F64 && type != TYPE_I64 && type != TYPE_F32 && type != TYPE_I32)
-        return describe_error(describe, err, path, "write an expression that gives a number",
-                              "it gives %s", type_name(type));
-    return true;
-}
-
 static bool check_options(struct describe *describe, struct error *err)
 {
     const struct bandit_config *config = describe_config(describe);
@@ -132,19 +113,9 @@ static bool check_options(struct describe *describe, struct error *err)
                               "there are %u arms, not 2 to %u", config->arms.count,
                               BANDIT_ARMS_MAX);
     for (uint32_t i = 0; i < config->arms.count; i++)
-        if (!check_arm(describe, &config->arms.entries[i], items, err))
+        if (!arms_check(describe, &config->arms.entries[i], items, err))
             return false;
-    if (config->context.count >= BANDIT_WIDTH_MAX)
-        return describe_error(describe, err, "context", "leave some out",
-                              "there are %u columns, more than %u", config->context.count,
-                              BANDIT_WIDTH_MAX - 1);
-    for (uint32_t i = 0; i < config->context.count; i++) {
-        enum type type = in->fields[schema_find(in, config->context.items[i])].type;
-        if (type == TYPE_UTF8 || type == TYPE_LIST || type == TYPE_VECTOR)
-            return describe_error(describe, err, "context", "name numbers and bools",
-                                  "column \"%s\" is %s", config->context.items[i], type_name(type));
-    }
-    return true;
+    return arms_check_context(describe, &config->context, err);
 }
 
 static bool bandit_describe(struct describe *describe, struct error *err)

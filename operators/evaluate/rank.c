@@ -6,6 +6,7 @@
  * worth to show the item, largest first. Ties by the item's hash: by nothing that another arm's order
  * could tell. One pass a list that keeps the best `top` (10 of 80: an insertion each eighth item). */
 #include "operators/evaluate/ranks.h"
+#include "operators/model/arms.h"
 #include "operators/model/ids.h"
 #include "operators/model/list.h"
 #include "runtime/batch/expr.h"
@@ -77,20 +78,10 @@ static bool add_arm(struct describe *describe, const struct option_entry *entry,
                     const struct schema *items, struct schema *child, struct error *err)
 {
     struct arena *arena = describe_arena(describe);
-    struct error mistake = {0};
     const char *path = arena_format(arena, "arms.%s", entry->name);
-    struct expr *expr = entry->text ? expr_compile(entry->text, items, &mistake) : NULL;
-    enum type type = expr ? expr_type(expr) : TYPE_NONE;
 
-    expr_close(expr);
-    if (!entry->text)
-        return describe_error(describe, err, path, "write an expression, such as reasons.base",
-                              "it is not a text");
-    if (type == TYPE_NONE)
-        return describe_error(describe, err, path, mistake.how, "%s", mistake.what);
-    if (type != TYPE_F64 && type != TYPE_I64 && type != TYPE_F32 && type != TYPE_I32)
-        return describe_error(describe, err, path, "write an expression that gives a number",
-                              "it gives %s", type_name(type));
+    if (!arms_check(describe, entry, items, err))
+        return false;
     if (strlen(entry->name) > TALLY_LEVEL_MAX)
         return describe_error(describe, err, path, "shorten it",
                               "the name has more than %u characters", TALLY_LEVEL_MAX);

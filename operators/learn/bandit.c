@@ -7,6 +7,7 @@
  * Method: bandit.h. Sums fade with `half-life`, so that an arm that was bad is tried again. Rows without an
  * arm, or of lists drawn at random, say nothing of an arm: `when`. */
 #include "operators/model/bandit.h"
+#include "operators/model/arms.h"
 #include "operators/model/served.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
@@ -87,24 +88,6 @@ static void add_list(struct schema *schema, struct arena *arena, const char *nam
     CHECK(schema_add(schema, arena, &list));
 }
 
-static bool check_context(struct describe *describe, struct error *err)
-{
-    const struct bandit_config *config = describe_config(describe);
-    const struct schema *in = describe_input(describe, 0);
-
-    if (config->context.count >= BANDIT_WIDTH_MAX)
-        return describe_error(describe, err, "context", "leave some out",
-                              "there are %u columns, more than %u", config->context.count,
-                              BANDIT_WIDTH_MAX - 1);
-    for (uint32_t i = 0; i < config->context.count; i++) {
-        enum type type = in->fields[schema_find(in, config->context.items[i])].type;
-        if (type == TYPE_UTF8 || type == TYPE_LIST || type == TYPE_VECTOR)
-            return describe_error(describe, err, "context", "name numbers and bools",
-                                  "column \"%s\" is %s", config->context.items[i], type_name(type));
-    }
-    return true;
-}
-
 static bool bandit_describe(struct describe *describe, struct error *err)
 {
     const struct bandit_config *config = describe_config(describe);
@@ -128,7 +111,7 @@ static bool bandit_describe(struct describe *describe, struct error *err)
     if (type != TYPE_BOOL)
         return describe_error(describe, err, "when", "compare something", "it gives %s, not a bool",
                               type_name(type));
-    if (!check_context(describe, err))
+    if (!arms_check_context(describe, &config->context, err))
         return false;
     CHECK(schema_add_column(schema, arena, "arm", TYPE_UTF8));
     CHECK(schema_add_column(schema, arena, "clicks", TYPE_F64));
