@@ -17,6 +17,7 @@
  * the result depends on neither schedule nor parallelism. State is complete (ranking_memory.h): after a
  * kill it goes on to the bit. */
 #include "operators/learn/ranking_lines.h"
+#include "operators/model/request.h"
 #include "runtime/batch/expr.h"
 
 #include <inttypes.h>
@@ -168,22 +169,6 @@ enum { LIST_ITEM, LIST_SCORE, LIST_REASON };      /* columns of an item of the l
 
 /* ---- planning ---- */
 
-static bool check_request(struct describe *describe, struct error *err)
-{
-    const struct ranking_config *config = describe_config(describe);
-    struct expr *when;
-    bool good;
-
-    if (!config->request.when)
-        return true;
-    when = expr_compile(config->request.when, describe_input(describe, IN), err);
-    good = when && expr_type(when) == TYPE_BOOL;
-    expr_close(when);
-    return good ||
-           describe_error(describe, err, "request.when", "write a condition, such as rating >= 4",
-                          "\"%s\" is not a condition", config->request.when);
-}
-
 static bool check_types(struct describe *describe, struct error *err)
 {
     const struct ranking_config *config = describe_config(describe);
@@ -216,23 +201,6 @@ static bool check_types(struct describe *describe, struct error *err)
     return true;
 }
 
-static bool add_columns(struct describe *describe, struct schema *schema, struct error *err)
-{
-    const struct ranking_config *config = describe_config(describe);
-    const struct schema *in = describe_input(describe, IN);
-    struct arena *arena = describe_arena(describe);
-
-    CHECK(schema_add(schema, arena, &in->fields[schema_find(in, config->user)]));
-    if (!schema_add(schema, arena, &in->fields[schema_find(in, config->item)]))
-        return describe_error(describe, err, "item", "name the item's column",
-                              "\"%s\" is the user's column", config->item);
-    for (uint32_t i = 0; i < config->carry.count; i++)
-        if (!schema_add(schema, arena, &in->fields[schema_find(in, config->carry.items[i])]))
-            return describe_error(describe, err, "carry", "leave it out",
-                                  "column \"%s\" is in the output already", config->carry.items[i]);
-    return true;
-}
-
 static bool add_results(struct describe *describe, struct schema *schema, struct error *err)
 {
     static const char *const names[] = {"event_time", "rec_id", "items", "versions.neighbours"};
@@ -262,8 +230,9 @@ static bool ranking_describe(struct describe *describe, struct error *err)
     struct schema *schema = schema_create(describe_arena(describe));
     struct text_list user = {1, (const char *[]){config->user}};
 
-    if (!check_request(describe, err) || !check_types(describe, err) ||
-        !add_columns(describe, schema, err) || !add_results(describe, schema, err))
+    if (!request_check(describe, config->request.when, err) || !check_types(describe, err) ||
+        !request_columns(describe, schema, config->user, config->item, &config->carry, err) ||
+        !add_results(describe, schema, err))
         return false;
     describe_output(describe, OUT, schema);
     describe_output_key(describe, OUT, &user);

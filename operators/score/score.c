@@ -9,6 +9,7 @@
  * time t sees the tables' versions that closed at or before t; until they are there the engine holds
  * it back, so lists do not depend on the schedule. rec_id is a hash of job and origin. */
 #include "operators/model/decay.h"
+#include "operators/model/request.h"
 #include "operators/score/fuse.h"
 #include "runtime/api/operator.h"
 #include "runtime/batch/expr.h"
@@ -162,22 +163,6 @@ static const char *score_user(const struct score_config *config, const struct te
     return config->user ? config->user : key->count == 1 ? key->items[0] : NULL;
 }
 
-static bool check_request(struct describe *describe, struct error *err)
-{
-    const struct score_config *config = describe_config(describe);
-    struct expr *when;
-    bool good;
-
-    if (!config->request.when)
-        return true;
-    when = expr_compile(config->request.when, describe_input(describe, IN), err);
-    good = when && expr_type(when) == TYPE_BOOL;
-    expr_close(when);
-    return good ||
-           describe_error(describe, err, "request.when", "write a condition, such as rating >= 4",
-                          "\"%s\" is not a condition", config->request.when);
-}
-
 static bool check_types(struct describe *describe, struct error *err)
 {
     const struct score_config *config = describe_config(describe);
@@ -201,24 +186,6 @@ static bool check_types(struct describe *describe, struct error *err)
         return describe_error(describe, err, "tables.neighbours",
                               "give the output of feature/covisitation",
                               "its column \"entries\" has other columns");
-    return true;
-}
-
-static bool add_columns(struct describe *describe, struct schema *schema, const char *user,
-                        struct error *err)
-{
-    const struct score_config *config = describe_config(describe);
-    const struct schema *in = describe_input(describe, IN);
-    struct arena *arena = describe_arena(describe);
-
-    CHECK(schema_add(schema, arena, &in->fields[schema_find(in, user)]));
-    if (!schema_add(schema, arena, &in->fields[schema_find(in, config->item)]))
-        return describe_error(describe, err, "item", "name the item's column",
-                              "\"%s\" is the user's column", config->item);
-    for (uint32_t i = 0; i < config->carry.count; i++)
-        if (!schema_add(schema, arena, &in->fields[schema_find(in, config->carry.items[i])]))
-            return describe_error(describe, err, "carry", "leave it out",
-                                  "column \"%s\" is in the output already", config->carry.items[i]);
     return true;
 }
 
@@ -256,8 +223,9 @@ static bool score_describe(struct describe *describe, struct error *err)
     if (!user)
         return describe_error(describe, err, "user", "name the user's column",
                               "the input is not keyed by one column");
-    if (!check_request(describe, err) || !check_types(describe, err) ||
-        !add_columns(describe, schema, user, err) || !add_results(describe, schema, err))
+    if (!request_check(describe, config->request.when, err) || !check_types(describe, err) ||
+        !request_columns(describe, schema, user, config->item, &config->carry, err) ||
+        !add_results(describe, schema, err))
         return false;
     describe_output(describe, OUT, schema);
     return true;
