@@ -8,7 +8,7 @@ size_t slot_size(const struct sample_layout *layout)
 {
     size_t each = sizeof(uint64_t) + (1 + layout->terms) * sizeof(float) + 2;
 
-    return (sizeof(struct slot) + layout->candidates * each + 7) / 8 * 8;
+    return (sizeof(struct slot) + layout->length * each + 7) / 8 * 8;
 }
 
 uint64_t *slot_ids(struct slot *slot)
@@ -18,8 +18,7 @@ uint64_t *slot_ids(struct slot *slot)
 
 float *slot_terms(const struct sample_layout *layout, struct slot *slot, uint32_t term)
 {
-    return (float *)(void *)(slot_ids(slot) + layout->candidates) +
-           (size_t)term * layout->candidates;
+    return (float *)(void *)(slot_ids(slot) + layout->length) + (size_t)term * layout->length;
 }
 
 uint8_t *slot_positions(const struct sample_layout *layout, struct slot *slot)
@@ -29,17 +28,17 @@ uint8_t *slot_positions(const struct sample_layout *layout, struct slot *slot)
 
 uint8_t *slot_clicked(const struct sample_layout *layout, struct slot *slot)
 {
-    return slot_positions(layout, slot) + layout->candidates;
+    return slot_positions(layout, slot) + layout->length;
 }
 
 void sample_exam_init(struct sample_exam *exam, uint32_t k, double examination)
 {
     exam->k = k;
-    exam->exam[0] = exam->total[0] = 0;
-    for (uint32_t i = 1; i <= SAMPLE_CANDIDATES_MAX; i++) {
+    exam->exam[0] = exam->mean = 0;
+    for (uint32_t i = 1; i <= SAMPLE_LENGTH_MAX; i++)
         exam->exam[i] = pow(i, -examination);
-        exam->total[i] = exam->total[i - 1] + exam->exam[i];
-    }
+    for (uint32_t i = 1; i <= k; i++)
+        exam->mean += exam->exam[i] / k;
 }
 
 /* From 1, ties by id; k + 1: behind the first k. */
@@ -57,24 +56,21 @@ void slot_value(const struct sample_layout *layout, const struct sample_exam *ex
                 struct slot *slot, const double *strengths, double *over, double *under)
 {
     const uint8_t *positions = slot_positions(layout, slot), *clicked = slot_clicked(layout, slot);
-    float values[SAMPLE_CANDIDATES_MAX];
+    float values[SAMPLE_LENGTH_MAX];
+    double total = 0;
 
-    memcpy(values, slot_terms(layout, slot, 0), slot->candidates * sizeof(float));
+    memcpy(values, slot_terms(layout, slot, 0), slot->length * sizeof(float));
     for (uint32_t term = 0; term < layout->terms; term++) {
         const float *of = slot_terms(layout, slot, term + 1);
         float strength = strengths ? (float)strengths[term] : 1;
-        for (uint32_t i = 0; i < slot->candidates; i++)
+        for (uint32_t i = 0; i < slot->length; i++)
             values[i] += strength * of[i];
     }
-    for (uint32_t i = 0; i < slot->candidates; i++) {
-        uint32_t rank;
-        double weight;
-        if (!positions[i])
-            continue;
-        rank = rank_of(values, slot_ids(slot), slot->candidates, i, exam->k);
-        if (rank > exam->k)
-            continue;
-        weight = exam->exam[rank] * slot->candidates / exam->total[slot->length];
+    for (uint32_t i = 0; i < slot->length; i++)
+        total += exam->exam[positions[i]];
+    for (uint32_t i = 0; i < slot->length; i++) {
+        uint32_t rank = rank_of(values, slot_ids(slot), slot->length, i, exam->k);
+        double weight = rank <= exam->k ? exam->exam[rank] * slot->length / total : 0;
         *over += clicked[i] ? weight : 0;
         *under += weight * exam->exam[positions[i]];
     }
@@ -82,5 +78,5 @@ void slot_value(const struct sample_layout *layout, const struct sample_exam *ex
 
 double sample_rate(const struct sample_exam *exam, double over, double under)
 {
-    return under > 0 ? over / under * exam->total[exam->k] / exam->k : 0;
+    return under > 0 ? over / under * exam->mean : 0;
 }

@@ -1,25 +1,25 @@
-/* sample: a request with all of its candidates in one cell, and what a ranking by strengths would have
- * earned there. For learn/search.
+/* sample: a list that was shown, with what was known of its items, in one cell, and what a ranking of them
+ * by strengths would have earned. For learn/search.
  *
  *   struct slot | ids u64[n] | base and terms float[1 + terms][n] | positions u8[n] | clicked u8[n]
  *
- * n is the most candidates that a request may have; a position of 0: not shown. */
+ * n is the most items that a list may have. */
 #ifndef MILLRACE_LEARN_SAMPLE_H
 #define MILLRACE_LEARN_SAMPLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define SAMPLE_CANDIDATES_MAX 200
+#define SAMPLE_LENGTH_MAX 200
 
 struct sample_layout {
-    uint32_t candidates, terms;
+    uint32_t length, terms;
 };
 
 struct slot {
     uint64_t rec, user;
     int64_t time_ms;
-    uint32_t candidates, length; /* of the request, and of the list that was shown */
+    uint32_t length, spare;
 };
 
 size_t slot_size(const struct sample_layout *layout);
@@ -29,13 +29,13 @@ float *slot_terms(const struct sample_layout *layout, struct slot *slot, uint32_
 uint8_t *slot_positions(const struct sample_layout *layout, struct slot *slot);
 uint8_t *slot_clicked(const struct sample_layout *layout, struct slot *slot);
 
-struct sample_exam { /* of positions, from 1 */
-    uint32_t k;      /* ranks that would have been shown */
-    double exam[SAMPLE_CANDIDATES_MAX + 1], total[SAMPLE_CANDIDATES_MAX + 1]; /* sums up to there */
+struct sample_exam {                          /* of positions, from 1 */
+    uint32_t k;                               /* ranks that count */
+    double exam[SAMPLE_LENGTH_MAX + 1], mean; /* of the first k */
 };
 void sample_exam_init(struct sample_exam *exam, uint32_t k, double examination);
 
-/* Adds the request's two sums of position-based SNIPS under these strengths; NULL: all 1. */
+/* Adds the list's two sums of position-based SNIPS under these strengths; NULL: all 1. */
 void slot_value(const struct sample_layout *layout, const struct sample_exam *exam,
                 struct slot *slot, const double *strengths, double *over, double *under);
 /* The click rate that two sums make; 0 without any. */

@@ -1,20 +1,24 @@
 /* learn/search: how strongly each factor's term should count, by search on the offline value of the ranking
  * itself: what learn/strengths cannot see, since likely is not the same as well ranked.
- * In: requests with all candidates, their terms and places (adjust/explore, all: true), of lists drawn at
- * random (`when`); and their clicks. All meet in one subtask, in order of event time. Out, when the input
- * ends: a row a method and term: method, factor, strength, requests; and of the method train, held_out (the
- * offline click rate of the found strengths, in the earlier and the later part of the requests), plain (the
- * later part's with all strengths 1), uplift over it with its interval over users, accepted. Where the
- * interval does not lie above 0 the strengths are not accepted: they are 1, and found holds what was found.
+ * In: labelled impressions (clicked, position, base or reasons.base, reasons.NAME) of lists drawn at random
+ * (`when`), such as the log that a job has written, all in one subtask, in order of event time. Out, when
+ * the input ends: a row a method and term: method, factor, strength, requests; and of the method train,
+ * held_out (the offline click rate of the found strengths, in the earlier and the later part of the
+ * requests), plain (the later part's with all strengths 1), uplift over it with its interval over users,
+ * accepted. Where the interval does not lie above 0 the strengths are not accepted: they are 1, and found
+ * holds what was found.
  *
- * Method: a sample of `sample` requests (Vitter 1985, algorithm R, by hash). score = base + sum of strength
- * x term; value: position-based SNIPS, as evaluate/offline. search.h finds the best strengths on the
- * earlier share `train` of the sample; the rest judges it. Sums go by place in the sample. */
+ * Method: what was shown of a request is ranked anew by base + sum of strength x term; value: position-based
+ * SNIPS of the first `k`, as in evaluate/offline. The first 3 of 10 that were drawn tell as much of strengths
+ * as the first 10 of 80 candidates do: the gain is smaller, but three times as many clicks count. search.h
+ * finds the best strengths on the earlier share `train` of a sample; the rest judges it. Requests whose hash
+ * is least are the sample, so it is theirs alone, and not that of their order. */
 #include "operators/model/search.h"
 #include "operators/learn/sample.h"
 #include "operators/model/ids.h"
 #include "operators/model/interval.h"
-#include "operators/model/list.h"
+#include "operators/model/served.h"
+#include "runtime/api/operator.h"
 #include "runtime/base/hash.h"
 #include "runtime/batch/expr.h"
 
@@ -22,18 +26,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUESTS_MAX 50000
+#define REQUESTS_MAX 100000
 #define SLOTS_A_CALL 200u /* about half a millisecond */
 
 struct search_config {
     const char *when, *user, *item, *rec;
     struct text_list factors, methods;
-    int64_t sample, candidates, k, generations;
+    int64_t sample, length, k, generations;
     double train, low, high, examination;
 };
 
 struct search_total {
-    int64_t requests; /* seen */
+    int64_t slots;  /* in use, up to `sample` */
+    int64_t level;  /* the sample is those whose hash begins with so many zero bits */
+    int64_t cursor; /* slots before it are of the sample */
 };
 
 static const struct option search_options[] = {
@@ -41,7 +47,7 @@ static const struct option search_options[] = {
      .type = OPT_EXPRESSION,
      FIELD(struct search_config, when),
      .def.text = "explore",
-     .help = "Which requests count: those whose list was drawn at random."},
+     .help = "Which impressions count: those of lists drawn at random."},
     {.name = "factors",
      .type = OPT_TEXTS,
      FIELD(struct search_config, factors),
@@ -53,17 +59,17 @@ static const struct option search_options[] = {
     {.name = "sample",
      .type = OPT_I64,
      FIELD(struct search_config, sample),
-     .def.i64 = 3000,
+     .def.i64 = 10000,
      .min.i64 = 20,
      .max.i64 = REQUESTS_MAX,
-     .help = "Requests that are kept."},
-    {.name = "candidates",
+     .help = "Requests that are kept; of more, between half of it and all."},
+    {.name = "length",
      .type = OPT_I64,
-     FIELD(struct search_config, candidates),
-     .def.i64 = 80,
+     FIELD(struct search_config, length),
+     .def.i64 = 20,
      .min.i64 = 2,
-     .max.i64 = SAMPLE_CANDIDATES_MAX,
-     .help = "Candidates of a request; requests with more are skipped."},
+     .max.i64 = SAMPLE_LENGTH_MAX,
+     .help = "The most items of a list; further ones are skipped."},
     {.name = "train",
      .type = OPT_RATIO,
      FIELD(struct search_config, train),
@@ -95,10 +101,10 @@ static const struct option search_options[] = {
     {.name = "k",
      .type = OPT_I64,
      FIELD(struct search_config, k),
-     .def.i64 = 10,
+     .def.i64 = 3,
      .min.i64 = 1,
-     .max.i64 = SAMPLE_CANDIDATES_MAX,
-     .help = "Ranks that would have been shown."},
+     .max.i64 = SAMPLE_LENGTH_MAX,
+     .help = "The first so many of a list, ranked anew, count."},
     {.name = "examination",
      .type = OPT_F64,
      FIELD(struct search_config, examination),
@@ -109,21 +115,23 @@ static const struct option search_options[] = {
      .type = OPT_TEXT,
      FIELD(struct search_config, user),
      .def.text = "user_id",
-     .help = "Column of the requests with the user: intervals are over users."},
+     .help = "Column with the user: intervals are over users."},
     {.name = "item",
      .type = OPT_TEXT,
      FIELD(struct search_config, item),
      .def.text = "item_id",
-     .help = "Column of the candidates and of the clicks that names the item."},
+     .help = "Column with the item."},
     {.name = "rec",
      .type = OPT_TEXT,
      FIELD(struct search_config, rec),
      .def.text = "rec_id",
-     .help = "Column of both inputs that names the request."},
+     .help = "Column with the request: its impressions are one list."},
     {0},
 };
 static const struct state_field total_fields[] = {
-    {"requests", TYPE_I64, FIELD(struct search_total, requests)},
+    {"slots", TYPE_I64, FIELD(struct search_total, slots)},
+    {"level", TYPE_I64, FIELD(struct search_total, level)},
+    {"cursor", TYPE_I64, FIELD(struct search_total, cursor)},
     {0},
 };
 static const struct state_field place_fields[] = {{"slot", TYPE_I64, 0, sizeof(int64_t)}, {0}};
@@ -133,9 +141,9 @@ static const struct state search_states[] = {
     {"places", STATE_MAP, place_fields, sizeof(int64_t)}, /* 1 + slot of a request */
     {0},
 };
+static const struct column_def search_columns[] = {{"clicked", TYPE_BOOL}, {0}};
 static const struct port search_in[] = {
-    {"in", .global = true, .help = "Requests with all candidates."},
-    {"clicks", .global = true, .help = "Clicks on what was shown of them."},
+    {"in", search_columns, .global = true, .help = "Labelled impressions."},
     {0},
 };
 static const struct column_def search_row[] = {
@@ -193,12 +201,12 @@ static bool wanted(const struct text_list *factors, const char *name)
 }
 
 /* False: too many. */
-static bool find_terms(const struct search_config *config, const struct schema *items,
+static bool find_terms(const struct search_config *config, const struct schema *in,
                        struct terms *terms)
 {
     terms->count = 0;
-    for (uint32_t i = 0; i < items->count; i++) {
-        const struct field *field = &items->fields[i];
+    for (uint32_t i = 0; i < in->count; i++) {
+        const struct field *field = &in->fields[i];
         if (field->type != TYPE_F64 || strncmp(field->name, "reasons.", 8) != 0 ||
             strcmp(field->name, "reasons.base") == 0 || !wanted(&config->factors, field->name + 8))
             continue;
@@ -212,46 +220,45 @@ static bool find_terms(const struct search_config *config, const struct schema *
 
 static struct sample_layout layout_of(const struct search_config *config, const struct terms *terms)
 {
-    return (struct sample_layout){(uint32_t)config->candidates, terms->count};
+    return (struct sample_layout){(uint32_t)config->length, terms->count};
 }
 
 /* ---- planning ---- */
 
-static bool check_key(struct describe *describe, const struct schema *schema, const char *option,
-                      const char *name, struct error *err)
+static bool check_key(struct describe *describe, const char *option, const char *name,
+                      struct error *err)
 {
-    uint32_t column = schema_find(schema, name);
+    const struct schema *in = describe_input(describe, 0);
+    uint32_t column = schema_find(in, name);
 
-    if (column != FIELD_NONE && key_type(schema->fields[column].type))
+    if (column != FIELD_NONE && key_type(in->fields[column].type))
         return true;
-    return describe_error(describe, err, option, "name a text or integer column that both have",
+    return describe_error(describe, err, option, "name a text or integer column",
                           "there is no such column \"%s\"", name);
 }
 
 static bool check_columns(struct describe *describe, struct error *err)
 {
     const struct search_config *config = describe_config(describe);
-    const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
-    uint32_t position = schema_find(items, "position"), base = schema_find(items, "reasons.base");
+    struct served served;
 
-    if (items == in || position == FIELD_NONE || items->fields[position].type != TYPE_I32)
-        return describe_error(describe, err, "from", "read adjust/explore with all: true",
-                              "the input has no list \"items\" with positions");
-    if (base == FIELD_NONE || items->fields[base].type != TYPE_F64)
-        return describe_error(describe, err, "from", "read lists with reasons",
-                              "the items have no column \"reasons.base\"");
-    return check_key(describe, in, "user", config->user, err) &&
-           check_key(describe, in, "rec", config->rec, err) &&
-           check_key(describe, items, "item", config->item, err) &&
-           check_key(describe, describe_input(describe, 1), "rec", config->rec, err) &&
-           check_key(describe, describe_input(describe, 1), "item", config->item, err);
+    served_open(&served, describe_input(describe, 0), NULL);
+    if (served.base == FIELD_NONE)
+        return describe_error(describe, err, "from", "read impressions with their base",
+                              "the input has no column \"base\" or \"reasons.base\"");
+    if (served.position == FIELD_NONE)
+        return describe_error(describe, err, "from", "read impressions with their place",
+                              "the input has no column \"position\"");
+    return check_key(describe, "user", config->user, err) &&
+           check_key(describe, "rec", config->rec, err) &&
+           check_key(describe, "item", config->item, err);
 }
 
 static bool check_terms(struct describe *describe, struct terms *terms, struct error *err)
 {
     const struct search_config *config = describe_config(describe);
 
-    if (!find_terms(config, list_schema(describe_input(describe, 0)), terms))
+    if (!find_terms(config, describe_input(describe, 0), terms))
         return describe_error(describe, err, "factors", "name those that count",
                               "there are more than %u terms", SEARCH_WIDTH_MAX);
     for (uint32_t i = 0; i < config->factors.count; i++) {
@@ -263,8 +270,8 @@ static bool check_terms(struct describe *describe, struct terms *terms, struct e
                                   "there is no term \"%s\"", config->factors.items[i]);
     }
     return terms->count > 0 ||
-           describe_error(describe, err, "from", "put adjust operators before it",
-                          "the items have no terms beside their base");
+           describe_error(describe, err, "from", "read impressions with reasons",
+                          "the input has no terms beside the base");
 }
 
 static bool check_methods(struct describe *describe, struct error *err)
@@ -313,8 +320,8 @@ static bool search_describe(struct describe *describe, struct error *err)
     fields[0] = (struct state_field){"rec", TYPE_I64, FIELD(struct slot, rec)};
     fields[1] = (struct state_field){"user", TYPE_I64, FIELD(struct slot, user)};
     fields[2] = (struct state_field){"time", TYPE_TIMESTAMP, FIELD(struct slot, time_ms)};
-    fields[3] = (struct state_field){"list", TYPE_UTF8, offsetof(struct slot, candidates),
-                                     size - offsetof(struct slot, candidates)};
+    fields[3] = (struct state_field){"list", TYPE_UTF8, offsetof(struct slot, length),
+                                     size - offsetof(struct slot, length)};
     describe_state(describe, SAMPLE, size, fields);
     return true;
 }
@@ -329,19 +336,16 @@ struct judged { /* a held-out request: its sums under the found strengths and un
 };
 
 struct search_scratch {
-    struct list_layout layout;
     struct terms terms;
     struct expr *when;
-    uint32_t rec, user, item, base, position; /* of requests and their items */
-    uint32_t click_rec, click_item;           /* of clicks */
+    uint32_t rec, user, item, base, position, clicked;
     uint32_t rows[BATCH_ROWS_MAX];
-    uint64_t recs[BATCH_ROWS_MAX], users[BATCH_ROWS_MAX];
-    uint64_t ids[SAMPLE_CANDIDATES_MAX + IDS_SPARE];
+    uint64_t recs[BATCH_ROWS_MAX], users[BATCH_ROWS_MAX], items[BATCH_ROWS_MAX];
     struct sample_layout sample;
     struct sample_exam exam;
     /* over the calls of the last watermark */
     enum stage stage;
-    int64_t slots, split_ms; /* earlier requests are searched on */
+    int64_t slots, requests, split_ms; /* earlier requests are searched on */
     uint32_t method, point;
     int64_t at;
     double over, under;
@@ -353,20 +357,19 @@ struct search_scratch {
 static bool search_open(struct op *op, struct error *err)
 {
     const struct search_config *config = op_config(op);
-    const struct schema *in = op_input_schema(op, 0), *items = list_schema(in);
-    const struct schema *clicks = op_input_schema(op, 1);
+    const struct schema *in = op_input_schema(op, 0);
     struct search_scratch *scratch = op_memory(op, sizeof(*scratch));
+    struct served served;
 
     op_set_scratch(op, scratch);
-    list_open(op, &scratch->layout, NULL, 0);
-    CHECK(find_terms(config, items, &scratch->terms));
+    CHECK(find_terms(config, in, &scratch->terms));
+    served_open(&served, in, NULL);
+    scratch->base = served.base;
+    scratch->position = served.position;
     scratch->rec = schema_find(in, config->rec);
     scratch->user = schema_find(in, config->user);
-    scratch->item = schema_find(items, config->item);
-    scratch->base = schema_find(items, "reasons.base");
-    scratch->position = schema_find(items, "position");
-    scratch->click_rec = schema_find(clicks, config->rec);
-    scratch->click_item = schema_find(clicks, config->item);
+    scratch->item = schema_find(in, config->item);
+    scratch->clicked = schema_find(in, "clicked");
     scratch->judged = op_memory(op, (size_t)config->sample * sizeof(*scratch->judged));
     scratch->sample = layout_of(config, &scratch->terms);
     sample_exam_init(&scratch->exam, (uint32_t)config->k, config->examination);
@@ -389,106 +392,110 @@ static struct slot *slot_at(struct op *op, uint32_t row, int64_t number, bool ma
     return op_entry(op, SAMPLE, row, &number, sizeof(number), make);
 }
 
-static void fill_slot(struct op *op, struct slot *slot, const struct batch *in, uint32_t row)
+static bool sampled(const struct op *op, const struct search_total *total, uint64_t rec)
 {
-    struct search_scratch *scratch = op_scratch(op);
-    const struct batch *items = list_items(&scratch->layout, in);
-    uint8_t *positions = slot_positions(&scratch->sample, slot);
-    uint32_t begin, end;
+    return hash_draw(op_seed(op), rec) <= UINT64_MAX >> total->level;
+}
 
-    list_range(&scratch->layout, in, row, &begin, &end);
-    memset(slot, 0, slot_size(&scratch->sample));
-    slot->rec = scratch->recs[row];
-    slot->user = scratch->users[row];
-    slot->time_ms = batch_time(in)[row];
-    slot->candidates = end - begin;
-    ids_part(batch_column(items, scratch->item), begin, end - begin, scratch->ids);
-    memcpy(slot_ids(slot), scratch->ids, slot->candidates * sizeof(uint64_t));
-    for (uint32_t term = 0; term <= scratch->terms.count; term++) {
-        const struct column *column =
-            batch_column(items, term ? scratch->terms.columns[term - 1] : scratch->base);
-        for (uint32_t i = begin; i < end; i++) {
-            double value = column_valid(column, i) ? ((const double *)column->values)[i] : 0;
-            slot_terms(&scratch->sample, slot, term)[i - begin] =
-                isfinite(value) ? (float)value : 0;
-        }
+/* A slot for a request that is not there yet; NULL: it is none of the sample, or the engine's error. */
+static struct slot *free_slot(struct op *op, uint32_t row, uint64_t rec, int64_t *number)
+{
+    const struct search_config *config = op_config(op);
+    struct search_total *total = op_cells(op, TOTAL)[row];
+
+    if (!sampled(op, total, rec))
+        return NULL;
+    if (total->slots < config->sample) {
+        *number = total->slots++;
+        return slot_at(op, row, *number, true);
     }
-    for (uint32_t i = begin; i < end; i++) {
-        double position = column_number(batch_column(items, scratch->position), i);
-        if (!(position >= 1 && position <= SAMPLE_CANDIDATES_MAX))
-            continue;
-        positions[i - begin] = (uint8_t)position;
-        slot->length++;
+    for (;;) {
+        for (; total->cursor < config->sample; total->cursor++) {
+            struct slot *slot = slot_at(op, row, total->cursor, false);
+            if (!slot)
+                return NULL;
+            if (sampled(op, total, slot->rec)) /* it stays */
+                continue;
+            *number = total->cursor++;
+            return slot;
+        }
+        total->level++;
+        total->cursor = 0;
+        if (!sampled(op, total, rec))
+            return NULL;
     }
 }
 
-/* False: it is none of those that are kept. */
-static bool keep(struct op *op, const struct batch *in, uint32_t row)
+static struct slot *slot_of(struct op *op, const struct batch *in, uint32_t row)
+{
+    const struct search_scratch *scratch = op_scratch(op);
+    uint64_t rec = scratch->recs[row];
+    int64_t *place = op_entry(op, PLACES, row, &rec, sizeof(rec), false), number;
+    struct slot *slot = place ? slot_at(op, row, *place - 1, false) : NULL;
+
+    if (slot && slot->rec == rec)
+        return slot;
+    slot = free_slot(op, row, rec, &number);
+    place = slot ? op_entry(op, PLACES, row, &rec, sizeof(rec), true) : NULL;
+    if (!place)
+        return NULL;
+    *place = number + 1;
+    memset(slot, 0, slot_size(&scratch->sample));
+    slot->rec = rec;
+    slot->user = scratch->users[row];
+    slot->time_ms = batch_time(in)[row];
+    return slot;
+}
+
+static double term_of(const struct batch *in, uint32_t column, uint32_t row)
+{
+    const struct column *terms = batch_column(in, column);
+    double value = column_valid(terms, row) ? ((const double *)terms->values)[row] : 0;
+
+    return isfinite(value) ? value : 0;
+}
+
+/* False: there is no room for it. */
+static bool put_item(struct op *op, struct slot *slot, const struct batch *in, uint32_t row,
+                     double position)
 {
     const struct search_config *config = op_config(op);
     const struct search_scratch *scratch = op_scratch(op);
-    struct search_total *total = op_cells(op, TOTAL)[row];
-    int64_t number = total->requests++, *place;
-    struct slot *slot;
+    const struct column *clicked = batch_column(in, scratch->clicked);
+    uint32_t at = slot->length;
 
-    if (number >= config->sample)
-        number = (int64_t)(hash_draw(op_seed(op), (uint64_t)number) % (uint64_t)(number + 1));
-    if (number >= config->sample)
-        return true;
-    slot = slot_at(op, row, number, true);
-    place = op_entry(op, PLACES, row, &scratch->recs[row], sizeof(uint64_t), true);
-    if (!slot || !place)
+    if (at == config->length)
         return false;
-    *place = number + 1;
-    fill_slot(op, slot, in, row);
+    slot->length++;
+    slot_ids(slot)[at] = scratch->items[row];
+    slot_positions(&scratch->sample, slot)[at] = (uint8_t)position;
+    slot_clicked(&scratch->sample, slot)[at] =
+        column_valid(clicked, row) && column_bool(clicked, row);
+    for (uint32_t term = 0; term <= scratch->terms.count; term++)
+        slot_terms(&scratch->sample, slot, term)[at] =
+            (float)term_of(in, term ? scratch->terms.columns[term - 1] : scratch->base, row);
     return true;
-}
-
-static void take_requests(struct op *op, const struct batch *in)
-{
-    const struct search_config *config = op_config(op);
-    struct search_scratch *scratch = op_scratch(op);
-    uint32_t count = expr_filter(scratch->when, in, scratch->rows), skipped = 0;
-
-    key_ids(batch_column(in, scratch->rec), batch_rows(in), scratch->recs);
-    key_ids(batch_column(in, scratch->user), batch_rows(in), scratch->users);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t begin, end;
-        list_range(&scratch->layout, in, scratch->rows[i], &begin, &end);
-        if (end == begin || end - begin > config->candidates)
-            skipped++;
-        else if (!keep(op, in, scratch->rows[i]))
-            return; /* the engine's error */
-    }
-    op_count(op, 0, skipped);
-}
-
-static void take_clicks(struct op *op, const struct batch *in)
-{
-    struct search_scratch *scratch = op_scratch(op);
-
-    key_ids(batch_column(in, scratch->click_rec), batch_rows(in), scratch->recs);
-    key_ids(batch_column(in, scratch->click_item), batch_rows(in), scratch->users);
-    for (uint32_t row = 0; row < batch_rows(in); row++) {
-        const int64_t *place =
-            op_entry(op, PLACES, row, &scratch->recs[row], sizeof(uint64_t), false);
-        struct slot *slot = place ? slot_at(op, row, *place - 1, false) : NULL;
-        if (!slot || slot->rec != scratch->recs[row])
-            continue;
-        for (uint32_t i = 0; i < slot->candidates; i++)
-            if (slot_ids(slot)[i] == scratch->users[row])
-                slot_clicked(&scratch->sample, slot)[i] = 1;
-    }
 }
 
 static bool search_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
-    (void)err; /* what could not be read is the engine's error */
+    struct search_scratch *scratch = op_scratch(op);
+    uint32_t count = expr_filter(scratch->when, in, scratch->rows), skipped = 0;
+
+    (void)port; /* there is one */
+    (void)err;  /* what could not be read is the engine's error */
     CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
-    if (port == 0)
-        take_requests(op, in);
-    else
-        take_clicks(op, in);
+    key_ids(batch_column(in, scratch->rec), batch_rows(in), scratch->recs);
+    key_ids(batch_column(in, scratch->user), batch_rows(in), scratch->users);
+    key_ids(batch_column(in, scratch->item), batch_rows(in), scratch->items);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = scratch->rows[i];
+        double position = column_number(batch_column(in, scratch->position), row);
+        bool good = position >= 1 && position <= SAMPLE_LENGTH_MAX;
+        struct slot *slot = good ? slot_of(op, in, row) : NULL;
+        skipped += !good || (slot && !put_item(op, slot, in, row, position));
+    }
+    op_count(op, 0, skipped);
     return true;
 }
 
@@ -511,20 +518,25 @@ static bool search_begin(struct op *op)
     int64_t *times;
     bool good = true;
 
-    scratch->slots = total->requests < config->sample ? total->requests : config->sample;
+    scratch->slots = total->slots;
+    scratch->requests = 0;
     if (scratch->slots < 2)
         return false;
     memory = block_create((size_t)scratch->slots * sizeof(*times));
     times = (int64_t *)(void *)memory->data;
     for (int64_t i = 0; good && i < scratch->slots; i++) {
-        const struct slot *slot = slot_at(op, 0, i, false);
+        struct slot *slot = slot_at(op, 0, i, false);
         good = slot != NULL;
-        times[i] = good ? slot->time_ms : 0;
+        if (good && sampled(op, total, slot->rec))
+            times[scratch->requests++] = slot->time_ms;
+        else if (good)
+            slot->length = 0; /* it left the sample, and nobody came in its place */
     }
-    qsort(times, (size_t)scratch->slots, sizeof(*times), by_time);
-    scratch->split_ms = times[(int64_t)(config->train * (double)scratch->slots)];
+    qsort(times, (size_t)scratch->requests, sizeof(*times), by_time);
+    if (scratch->requests)
+        scratch->split_ms = times[(int64_t)(config->train * (double)scratch->requests)];
     block_release(&memory);
-    return good;
+    return good && scratch->requests >= 2;
 }
 
 static bool method_wanted(const struct search_config *config, uint32_t method)
@@ -569,7 +581,7 @@ static bool search_step(struct op *op)
         struct slot *slot = slot_at(op, 0, scratch->at, false);
         if (!slot)
             return false;
-        if (slot->time_ms < scratch->split_ms)
+        if (slot->length && slot->time_ms < scratch->split_ms)
             slot_value(&scratch->sample, &scratch->exam, slot, search->points[scratch->point],
                        &scratch->over, &scratch->under);
     }
@@ -601,7 +613,7 @@ static bool judge_step(struct op *op)
         struct judged *judged = &scratch->judged[scratch->judged_count];
         if (!slot)
             return false;
-        if (slot->time_ms < scratch->split_ms)
+        if (!slot->length || slot->time_ms < scratch->split_ms)
             continue;
         *judged = (struct judged){.user = slot->user};
         slot_value(&scratch->sample, &scratch->exam, slot, scratch->search.best, &judged->over[0],
@@ -674,7 +686,7 @@ static void put_rows(struct op *op, const struct verdict *verdict)
         builder_text(out, FACTOR, scratch->terms.names[i], strlen(scratch->terms.names[i]));
         builder_f64(out, STRENGTH, accepted ? search->best[i] : 1);
         builder_f64(out, FOUND, search->best[i]);
-        builder_i64(out, REQUESTS, scratch->slots);
+        builder_i64(out, REQUESTS, scratch->requests);
         builder_f64(out, TRAIN, search->best_value);
         builder_f64(out, HELD_OUT, verdict->held_out);
         builder_f64(out, PLAIN, verdict->plain);

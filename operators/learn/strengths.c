@@ -1,8 +1,8 @@
 /* learn/strengths: how strongly each factor's term should count in the logit of a click, learnt from
  * lists that were drawn at random.
  * In: labelled impressions (clicked, position; p_served, base, reasons.NAME, shadow.NAME), all in one
- * subtask, in order of event time; `when` says which count. Out, at the ends of windows that had some, a
- * row a term: factor, strength, se, z (strength over se), impressions, gain, gain_se, window_end; `level`
+ * subtask, in order of event time; `when` says which count. Out, at the ends of windows that had some (with
+ * `last` only at the last one), a row a term: factor, strength, se, z (strength over se), impressions, gain, gain_se, window_end; `level`
  * is a constant and `base` the base's slope: off 0 and 1 they tell of a base that is not calibrated.
  *
  * Method: strengths.h; a window's rows are expanded at the strengths known at its beginning. A strength of
@@ -25,6 +25,7 @@ struct strengths_config {
     double spread;
     int64_t half_life_ms;
     struct window window;
+    bool last;
 };
 
 enum { LEVEL, BASE, TERMS }; /* unknowns */
@@ -64,6 +65,10 @@ static const struct option strengths_options[] = {
      FIELD(struct strengths_config, window),
      .required = true,
      .help = "{tumbling: 1d}: how often the strengths are computed anew."},
+    {.name = "last",
+     .type = OPT_BOOL,
+     FIELD(struct strengths_config, last),
+     .help = "Rows come once, when the input ends."},
     {0},
 };
 static const struct state_field strengths_fields[] = {
@@ -187,7 +192,8 @@ static bool strengths_describe(struct describe *describe, struct error *err)
         return describe_error(describe, err, "when", "compare something", "it gives %s, not a bool",
                               type_name(type));
     describe_output_key(describe, 0, &factor);
-    describe_versions(describe, config->window.size_ms, false);
+    if (!config->last)
+        describe_versions(describe, config->window.size_ms, false);
     return true;
 }
 
@@ -329,7 +335,7 @@ static bool strengths_process(struct op *op, uint32_t port, const struct batch *
 
 /* ---- the end of a window ---- */
 
-static void put_rows(struct op *op, const struct strengths_cell *cell)
+static void put_rows(struct op *op, const struct strengths_cell *cell, int64_t at_ms)
 {
     const struct terms *terms = &((const struct strengths_scratch *)op_scratch(op))->terms;
     struct builder *out = op_reserve(op, 0, terms->count);
@@ -337,7 +343,7 @@ static void put_rows(struct op *op, const struct strengths_cell *cell)
 
     for (uint32_t i = 0; i < terms->count; i++) {
         double strength = cell->strengths.values[i], se = cell->strengths.errors[i];
-        builder_row(out, cell->due_ms, 0, i);
+        builder_row(out, at_ms, 0, i);
         builder_text(out, FACTOR, terms->names[i], strlen(terms->names[i]));
         builder_f64(out, STRENGTH, strength);
         builder_f64(out, SE, se);
@@ -354,6 +360,7 @@ static void put_rows(struct op *op, const struct strengths_cell *cell)
 
 static bool strengths_on_timer(struct op *op, const struct due *due, struct error *err)
 {
+    const struct strengths_config *config = op_config(op);
     const struct strengths_scratch *scratch = op_scratch(op);
     struct strengths_cell *cell = op_cells(op, 0)[0];
 
@@ -364,7 +371,19 @@ static bool strengths_on_timer(struct op *op, const struct due *due, struct erro
     strengths_solve(&cell->strengths, scratch->terms.count);
     cell->pending = false;
     cell->windows++;
-    put_rows(op, cell);
+    if (!config->last)
+        put_rows(op, cell, cell->due_ms);
+    return true;
+}
+
+static bool strengths_on_watermark(struct op *op, int64_t time_ms, struct error *err)
+{
+    const struct strengths_config *config = op_config(op);
+    const struct strengths_cell *cell = op_cells(op, 0)[0];
+
+    (void)err; /* cannot fail */
+    if (config->last && time_ms == INT64_MAX && cell->windows)
+        put_rows(op, cell, time_ms);
     return true;
 }
 
@@ -385,6 +404,7 @@ const struct operator_def learn_strengths = {
     .open = strengths_open,
     .process = strengths_process,
     .on_timer = strengths_on_timer,
+    .on_watermark = strengths_on_watermark,
     .close = strengths_close,
 };
 OPERATOR_REGISTER(learn_strengths);

@@ -5,6 +5,7 @@ its ranks, IPS and SNIPS follow their definitions, intervals are the delta metho
 
 usage: figures_test.py
 """
+import csv
 import json
 import math
 import pathlib
@@ -311,58 +312,69 @@ def check_strengths():
 
 # ---- searches ----
 
-def list_sums(row, clicked, strengths, k):
-    """The two sums of position-based SNIPS of a list under these strengths."""
-    values = {item["item_id"]: item["reasons"]["base"] +
-              sum(strength * (item["reasons"][name] or 0) for name, strength in strengths.items())
-              for item in row["items"]}
-    if len(set(values.values())) != len(values):
+def list_sums(rows, strengths, k):
+    """The two sums of position-based SNIPS of a list that is ranked anew under these strengths; None: two
+    items are worth the same."""
+    values = [row["base"] + sum(strengths[name] * row[name] for name in strengths) for row in rows]
+    if len(set(values)) != len(values):
         return None
-    exam = [0] + [j ** -0.5 for j in range(1, 101)]
-    shown = [item for item in row["items"] if item["position"]]
-    over = under = 0
-    for item in shown:
-        rank = 1 + sum(value > values[item["item_id"]] for value in values.values())
-        if rank <= k:
-            weight = exam[rank] * len(values) / sum(exam[1:len(shown) + 1])
-            over += weight * ((row["rec_id"], item["item_id"]) in clicked)
-            under += weight * exam[item["position"]]
-    return {"over": over * sum(exam[1:k + 1]) / k, "under": under}
+    ranks = [1 + sum(other > value for other in values) for value in values]
+    total = sum(row["position"] ** -0.5 for row in rows)
+    weights = [rank ** -0.5 * len(rows) / total if rank <= k else 0 for rank in ranks]
+    return {"over": sum(w * row["clicked"] for w, row in zip(weights, rows)) *
+            sum(j ** -0.5 for j in range(1, k + 1)) / k,
+            "under": sum(w * row["position"] ** -0.5 for w, row in zip(weights, rows))}
 
 
-def check_search():
-    k, names = 3, ("network", "place")
-    lists = sorted(read("learn-search/out-lists.jsonl"), key=lambda row: row["ts"])
-    clicked = {(row["rec_id"], row["item_id"]) for row in read("learn-search/out-clicks.jsonl")}
-    split = lists[int(0.6 * len(lists))]["ts"]
+def searched_lists():
+    lists = {}
+    with open(HERE / "learn-search/in.csv") as file:
+        for row in csv.DictReader(file):
+            if row["explore"] == "true":
+                row = {"ts": int(row["ts"]), "rec": row["rec"], "user": row["user"],
+                       "position": int(row["position"]), "clicked": row["clicked"] == "true",
+                       "base": float(row["base"]), "time": float(row["time"]), "noise": float(row["noise"])}
+                lists.setdefault(row["rec"], []).append(row)
+    return sorted(lists.values(), key=lambda rows: rows[0]["ts"])
+
+
+def check_search_case(case, lists, names, accepted):
+    k, split = 2, lists[int(0.6 * len(lists))][0]["ts"]
     found = {}
-    for row in read("learn-search/out-found.jsonl"):
+    for row in read(f"learn-search/out-{case}.jsonl"):
         found.setdefault(row["method"], {})[row["factor"]] = row
     if set(found) != {"cross-entropy", "swarm", "genetic"}:
-        yield f"learn-search: methods {list(found)}"
+        yield f"learn-search {case}: methods {list(found)}"
     for method, rows in found.items():
-        sums, row = Sums(), rows["network"]
+        sums, row = Sums(), next(iter(rows.values()))
         for arm, strengths in (("found", {name: rows[name]["found"] for name in names}),
                                ("plain", dict.fromkeys(names, 1))):
             for one in lists:
-                values = list_sums(one, clicked, strengths, k)
+                values = list_sums(one, strengths, k)
                 if values is None:
-                    yield f"learn-search {one['rec_id']}: equal values, whose order is not known here"
+                    yield f"learn-search {case}, {one[0]['rec']}: equal values, whose order is not known here"
                     return
-                part = "train" if one["ts"] < split else "rest"
-                sums.add([part], arm, one["user_id"], values)
+                part = "train" if one[0]["ts"] < split else "rest"
+                sums.add([part], arm, one[0]["user"], values)
         value, base = ("rest", "found"), ("rest", "plain")
         expected = [sums.total(("train", "found"), "over") / sums.total(("train", "found"), "under"),
                     *(sums.total(of, "over") / sums.total(of, "under") for of in (value, base)),
                     *sums.figure(value, "over", "under", base)]
         got = [row["train"], row["held_out"], row["plain"], row["uplift"], row["uplift_low"],
                row["uplift_high"]]
-        yield from close(got, expected, f"learn-search {method}")
+        yield from close(got, expected, f"learn-search {case} {method}")
         for name in names:
-            accepted = expected[4] > 0
-            if rows[name]["accepted"] != accepted or rows[name]["requests"] != len(lists) or \
+            if (expected[4] > 0) != accepted or rows[name]["accepted"] != accepted or \
+                    rows[name]["requests"] != len(lists) or \
                     rows[name]["strength"] != (rows[name]["found"] if accepted else 1):
-                yield f"learn-search {method}: {rows[name]}"
+                yield f"learn-search {case} {method}: {rows[name]}"
+
+
+def check_search():
+    lists = searched_lists()
+    doubled = [[{**row, "time": 2 * row["time"]} for row in rows] for rows in lists]
+    yield from check_search_case("wrong", doubled, ("time", "noise"), True)
+    yield from check_search_case("right", lists, ("time",), False)
 
 
 # ---- bandits ----

@@ -12,6 +12,7 @@ import unittest
 import harness
 
 SHOP = harness.SOURCE / "jobs" / "ecommerce.yaml"
+TUNE = harness.SOURCE / "jobs" / "tune.yaml"
 USERS, DAYS, DAY0_MS, DAY_MS = 120 // harness.SCALE, 4, 1735689600000, 86400000
 QUICK = ["-D", "checkpoint.interval=200ms", "-D", "restart.delay=10ms"]
 SINKS = ["recommendations", "impressions", "truth", "offline", "clicks"]
@@ -73,6 +74,24 @@ class Shop(harness.Case):
             self.assertGreater(arms[arm]["clicks_uplift_low"], 0, arm)
         self.assertLess(abs(arms["decoy"]["clicks_uplift"]), 0.0005)
         self.reasons(run)
+        self.tune(run)
+
+    def tune(self, run):
+        """jobs/tune.yaml over the log of the shop: what is served is about right, so no search is accepted."""
+        done = subprocess.run([harness.MILLRACE, "run", TUNE, "--quiet", "-D", "searched.generations=3"],
+                              cwd=run.folder, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        heads = [k for k, words in enumerate(lines) if "factor" in words]
+        self.assertEqual([lines[k][0] for k in heads], ["factor", "method"], done.stdout)
+        strengths = {words[0]: [float(word) for word in words[1:]] for words in lines[1:heads[1]]}
+        self.assertEqual(len(strengths), 2 + 12)
+        strength, se = strengths["location"][:2]
+        self.assertLess(abs(strength - 1), 4 * se)
+        self.assertGreater(strength, 2 * se)
+        searched = lines[heads[1] + 1:]
+        self.assertEqual(len(searched), 3 * 11)
+        self.assertEqual({words[-1] for words in searched}, {"no"}, done.stdout)
 
 
 if __name__ == "__main__":
