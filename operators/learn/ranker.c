@@ -42,8 +42,8 @@ static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uin
     ranker->stage_sums = part(memory, &at, RANKER_STAGES, sizeof(float));
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
         ranker->embeddings[i].items = part(memory, &at, n, sizeof(struct embedding_item));
-    ranker->fusion.weights = part(
-        memory, &at, fusion_floats(RANKER_FEATURES, RANKER_STAGES, RANKER_GAPS), sizeof(float));
+    ranker->fusion.weights =
+        part(memory, &at, fusion_floats(RANKER_FEATURES, RANKER_GATES), sizeof(float));
     ranker->candidates = part(memory, &at, candidates, sizeof(uint32_t));
     ranker->requests = part(memory, &at, n, sizeof(uint32_t));
     ranker->places = part(memory, &at, n, sizeof(int32_t));
@@ -69,8 +69,9 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
     (void)layout(ranker, items_max, candidates_max,
                  (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64));
     ranker->fusion.features = RANKER_FEATURES;
-    ranker->fusion.first_gates = RANKER_STAGES;
-    ranker->fusion.second_gates = RANKER_GAPS;
+    ranker->fusion.gates[GATE_STAGE] = RANKER_STAGES;
+    ranker->fusion.gates[GATE_GAP] = RANKER_GAPS;
+    ranker->fusion.gates[GATE_KNOWN] = RANKER_KNOWN;
     ranker->fusion.rate = 0.2f;
     ranker->fusion.gate_rate = 0.1f;
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
@@ -303,12 +304,12 @@ static void after_feature(struct ranker *ranker, uint32_t now)
 static void stage_feature(struct ranker *ranker, const struct ranker_request *request)
 {
     float *out = feature(ranker, FEATURE_STAGE), all = 1 / ((float)request->now + 1);
-    float sum = ranker->stage_sums[ranker->gates.first], share = 1 / (sum + STAGE_DAMP);
+    float sum = ranker->stage_sums[ranker->gates.open[GATE_STAGE]], share = 1 / (sum + STAGE_DAMP);
 
     fade(ranker, request->now, STAGE_EVENTS);
     for (uint32_t j = 0; j < ranker->count; j++) {
         uint32_t item = ranker->candidates[j];
-        float count = ranker->items.stages[(size_t)item * RANKER_STAGES + ranker->gates.first];
+        float count = ranker->items.stages[(size_t)item * RANKER_STAGES + ranker->gates.open[GATE_STAGE]];
         float expected = (ranker->items.events[item] + 0.1f) * all;
 
         out[j] = (count * ranker->scratch[j] + STAGE_DAMP * expected) * share / expected;
@@ -356,8 +357,9 @@ static void met_features(struct ranker *ranker, const struct ranker_request *req
 {
     float *same = feature(ranker, FEATURE_SAME), *rate = feature(ranker, FEATURE_SAME_RATE);
     float *met = feature(ranker, FEATURE_MET), *often = feature(ranker, FEATURE_MET_OFTEN);
+    float *longest = feature(ranker, FEATURE_MET_LONG);
 
-    for (uint32_t f = FEATURE_SAME; f <= FEATURE_MET_OFTEN; f++)
+    for (uint32_t f = FEATURE_SAME; f <= FEATURE_MET_LONG; f++)
         memset(feature(ranker, f), 0, ranker->count * sizeof(float));
     for (uint32_t b = 0; b < request->history_count; b++) {
         uint32_t item = request->history[b];
@@ -368,13 +370,18 @@ static void met_features(struct ranker *ranker, const struct ranker_request *req
         often[place] += 1;
         if (met[place] == 0)
             met[place] = 1 / (1 + (float)b);
-        if (b > 0)
+        if (b > 0) {
+            float spent = (float)(request->times_ms[b - 1] - request->times_ms[b]);
+            longest[place] = spent > longest[place] ? spent : longest[place];
             continue;
+        }
         same[place] = 1;
         rate[place] = (ranker->items.again[item] + 1) / (ranker->items.events[item] + 4);
         vector_log(rate + place, rate + place, 0, 0.33f, 1);
     }
     vector_log(often, often, 1, 1, ranker->count);
+    vector_scale(longest, longest, 0.001f, ranker->count);
+    vector_log(longest, longest, 1, 0.2f, ranker->count);
 }
 
 static void embedding_features(struct ranker *ranker, const struct ranker_request *request)
@@ -391,18 +398,26 @@ static void embedding_features(struct ranker *ranker, const struct ranker_reques
     }
 }
 
+static uint32_t level(int64_t value, const int64_t *cuts, uint32_t count)
+{
+    uint32_t level = 0;
+
+    while (level < count && value >= cuts[level])
+        level++;
+    return level;
+}
+
 static void open_gates(struct ranker *ranker, const struct ranker_request *request)
 {
-    static const uint32_t lengths[RANKER_STAGES - 1] = {1, 2, 4, 10, 25, 60};
-    uint32_t first = 0;
+    static const int64_t lengths[RANKER_STAGES - 1] = {1, 2, 4, 10, 25, 60};
+    static const int64_t gaps[RANKER_GAPS - 1] = {0, 2000, 10000, 30000, 90000, 300000, 900000};
+    static const int64_t events[RANKER_KNOWN - 1] = {1, 4, 12, 35, 100, 300};
+    uint32_t *open = ranker->gates.open;
+    float known = request->history_count > 0 ? ranker->items.events[request->history[0]] : 0;
 
-    while (first < RANKER_STAGES - 1 && request->history_count >= lengths[first])
-        first++;
-    ranker->gates.first = first;
-    ranker->gates.second = request->gap_ms < 0        ? 0
-                           : request->gap_ms < 2000   ? 1
-                           : request->gap_ms < 600000 ? 2
-                                                      : 3;
+    open[GATE_STAGE] = level(request->history_count, lengths, RANKER_STAGES - 1);
+    open[GATE_GAP] = level(request->gap_ms, gaps, RANKER_GAPS - 1);
+    open[GATE_KNOWN] = level((int64_t)known, events, RANKER_KNOWN - 1);
 }
 
 void ranker_rate(struct ranker *ranker)
@@ -458,8 +473,8 @@ void ranker_count(struct ranker *ranker, uint32_t item, uint32_t now)
     items->slow[item] = items->slow[item] * fades[1] + 1;
     vector_scale(stages, stages, fades[2], RANKER_STAGES);
     vector_scale(ranker->stage_sums, ranker->stage_sums, fades[3], RANKER_STAGES);
-    stages[ranker->gates.first] += 1;
-    ranker->stage_sums[ranker->gates.first] += 1;
+    stages[ranker->gates.open[GATE_STAGE]] += 1;
+    ranker->stage_sums[ranker->gates.open[GATE_STAGE]] += 1;
     items->last[item] = now;
     ranker_set_events(ranker, item, items->events[item] + 1);
 }

@@ -16,8 +16,12 @@
 
 #define RANKER_HISTORY_MAX 200u /* of the user's latest items */
 #define RANKER_EMBEDDINGS 2u
-#define RANKER_STAGES 7u /* by length of the history: the first gates */
-#define RANKER_GAPS 4u   /* by the time since the user's last event: the second ones */
+#define RANKER_STAGES 7u /* by length of the history */
+#define RANKER_GAPS 8u   /* by the time since the user's last event */
+#define RANKER_KNOWN 7u  /* by how often its newest item was met, by all */
+#define RANKER_GATES (RANKER_STAGES + RANKER_GAPS + RANKER_KNOWN)
+
+enum ranker_gate { GATE_STAGE, GATE_GAP, GATE_KNOWN }; /* kinds */
 
 enum ranker_feature {
     FEATURE_NEAR_HEAD, /* item-to-item, the latest 60, decay 0.9 */
@@ -44,6 +48,7 @@ enum ranker_feature {
     FEATURE_SAME_RATE, /* how often that is met again at once */
     FEATURE_MET,       /* 1 / (1 + its latest distance in the history) */
     FEATURE_MET_OFTEN, /* times in the history */
+    FEATURE_MET_LONG,  /* the longest time from it to the user's next event */
     FEATURE_SHORT,     /* embeddings */
     FEATURE_LONG,
     RANKER_FEATURES
@@ -82,6 +87,7 @@ enum ranker_sum {
 
 struct ranker_request {
     const uint32_t *own, *history; /* never offered; latest items, newest first */
+    const int64_t *times_ms; /* of the history */
     uint32_t own_count, history_count;
     uint32_t visit_count; /* of the history: items of the present visit */
     uint32_t now;         /* event number */

@@ -8,8 +8,8 @@
  *
  * Method: generators (co-visits near and far, sequence rules both ways), popularity on three time
  * scales, ages, the user's taste for popular and for old things, and two item embeddings are features
- * of a linear softmax fusion with gates by length of history and by the time since the user's last
- * event (ranker.h). The embeddings also learn from replayed past events (experience replay: Lin 1992,
+ * of a linear softmax fusion with gates by length of history, by the time since the user's last
+ * event and by how well its newest item is known (ranker.h). The embeddings also learn from replayed past events (experience replay: Lin 1992,
  * Machine Learning 8). Candidates are all items while they are no more than `candidates`; above that
  * the items of the latest events and the neighbours of the user's latest items.
  *
@@ -256,6 +256,7 @@ struct ranking_scratch {
     uint32_t mark;
     /* of the present event */
     uint32_t recent[RANKER_HISTORY_MAX], recent_count, visit_count;
+    int64_t times_ms[RANKER_HISTORY_MAX];
     int64_t gap_ms;
 };
 
@@ -320,6 +321,7 @@ static void read_history(struct op *op, const struct batch *in, uint32_t row)
 
         if (item == MEMORY_NONE)
             continue;
+        scratch->times_ms[scratch->recent_count] = times[i];
         scratch->recent[scratch->recent_count++] = item;
         if (batch_time(in)[row] - times[i] <= config->visit_ms)
             scratch->visit_count = scratch->recent_count;
@@ -354,6 +356,7 @@ static void rate(struct op *op)
     struct ranker_request request = {.own = scratch->memory.own,
                                      .own_count = config->repeats ? 0 : scratch->memory.own_count,
                                      .history = scratch->recent,
+                                     .times_ms = scratch->times_ms,
                                      .history_count = scratch->recent_count,
                                      .visit_count = scratch->visit_count,
                                      .now = (uint32_t)scratch->memory.events,

@@ -16,7 +16,7 @@
 #define MEMORY_OWN_MAX 8160u /* of a user; beyond, the oldest may be offered again */
 #define MEMORY_NONE UINT32_MAX
 
-#define MEMORY_WEIGHTS (2u * RANKER_FEATURES * (1 + RANKER_STAGES + RANKER_GAPS))
+#define MEMORY_WEIGHTS (2u * RANKER_FEATURES * (1 + RANKER_GATES))
 
 enum { MEMORY_MODEL, MEMORY_ITEMS, MEMORY_NAMES, MEMORY_PASTS, MEMORY_USERS }; /* states */
 

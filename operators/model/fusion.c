@@ -6,37 +6,39 @@
 
 #include <string.h>
 
-static uint32_t blocks(const struct fusion *fusion)
+size_t fusion_floats(uint32_t features, uint32_t gates)
 {
-    return 1 + fusion->first_gates + fusion->second_gates;
+    return (size_t)2 * features * (1 + gates);
 }
 
-size_t fusion_floats(uint32_t features, uint32_t first_gates, uint32_t second_gates)
+/* Where the weights of the open gates begin; returns where the squares do. */
+static size_t open_gates(const struct fusion *fusion, const struct fusion_gates *gates,
+                         size_t begin[FUSION_KINDS])
 {
-    return (size_t)2 * features * (1 + first_gates + second_gates);
-}
+    size_t at = fusion->features;
 
-/* Where the weights of the two open gates begin. */
-static void open_gates(const struct fusion *fusion, const struct fusion_gates *gates,
-                       size_t begin[2])
-{
-    CHECK(gates->first < fusion->first_gates && gates->second < fusion->second_gates);
-    begin[0] = (size_t)(1 + gates->first) * fusion->features;
-    begin[1] = (size_t)(1 + fusion->first_gates + gates->second) * fusion->features;
+    for (uint32_t kind = 0; kind < FUSION_KINDS; kind++) {
+        CHECK(gates->open[kind] < fusion->gates[kind]);
+        begin[kind] = at + (size_t)gates->open[kind] * fusion->features;
+        at += (size_t)fusion->gates[kind] * fusion->features;
+    }
+    return at;
 }
 
 void fusion_score(const struct fusion *fusion, const struct fusion_gates *gates,
                   const struct fusion_rows *rows, float *scores)
 {
-    size_t begin[2];
+    size_t begin[FUSION_KINDS];
 
-    open_gates(fusion, gates, begin);
+    (void)open_gates(fusion, gates, begin);
     memset(scores, 0, rows->count * sizeof(*scores));
-    for (uint32_t f = 0; f < fusion->features; f++)
-        vector_add(scores,
-                   fusion->weights[f] + fusion->weights[begin[0] + f] +
-                       fusion->weights[begin[1] + f],
-                   rows->values + (size_t)f * rows->stride, rows->count);
+    for (uint32_t f = 0; f < fusion->features; f++) {
+        float weight = fusion->weights[f];
+
+        for (uint32_t kind = 0; kind < FUSION_KINDS; kind++)
+            weight += fusion->weights[begin[kind] + f];
+        vector_add(scores, weight, rows->values + (size_t)f * rows->stride, rows->count);
+    }
 }
 
 float fusion_softmax(float *scores, uint32_t count)
@@ -64,16 +66,15 @@ void fusion_learn(struct fusion *fusion, const struct fusion_gates *gates,
 {
     const struct vector_step step = {fusion->rate, 1e-5f, 0};
     const struct vector_step gate_step = {fusion->gate_rate, 1e-4f, 0};
-    float *squares = fusion->weights + (size_t)blocks(fusion) * fusion->features;
     float gradient[FUSION_FEATURES_MAX];
-    size_t begin[2];
+    size_t begin[FUSION_KINDS], squares = open_gates(fusion, gates, begin);
+    float *weights = fusion->weights;
 
     CHECK(chosen < rows->count && fusion->features <= FUSION_FEATURES_MAX);
-    open_gates(fusion, gates, begin);
     (void)fusion_softmax(scores, rows->count);
     fusion_gradient(rows, scores, chosen, fusion->features, gradient);
-    vector_learn(fusion->weights, squares, gradient, 1, &step, fusion->features);
-    for (int i = 0; i < 2; i++)
-        vector_learn(fusion->weights + begin[i], squares + begin[i], gradient, 1, &gate_step,
-                     fusion->features);
+    vector_learn(weights, weights + squares, gradient, 1, &step, fusion->features);
+    for (uint32_t kind = 0; kind < FUSION_KINDS; kind++)
+        vector_learn(weights + begin[kind], weights + squares + begin[kind], gradient, 1,
+                     &gate_step, fusion->features);
 }

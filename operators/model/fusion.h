@@ -1,13 +1,13 @@
 /* fusion: a linear ranking of candidates that learns from each choice. Pure.
  *
- * score_j = (w + u[first gate] + v[second gate]) . x_j over the features x_j of a candidate. Loss of
+ * score_j = (w + sum over kinds k of v_k[the open gate]) . x_j over the features x_j of a candidate. Loss of
  * a choice: softmax cross-entropy over all candidates, so that what is learnt is the order of one
  * list and what all candidates share cancels out. Gradient g = x_chosen - sum of p_j x_j, one
- * Adagrad step on w and a shorter one on the two gates that are open (a hierarchy: what a gate has
+ * Adagrad step on w and a shorter one on the open gate of each kind (a hierarchy: what a gate has
  * seen little of falls back to w). From zero, so that a fusion that has learnt nothing ranks nothing.
  *
- * Weights are floats: w, then the first gates, then the second ones, each `features` long; the
- * squares of Adagrad are laid out alike behind them. */
+ * Weights are floats: w, then the gates of each kind, each `features` long; the squares of Adagrad are
+ * laid out alike behind them. */
 #ifndef MILLRACE_MODEL_FUSION_H
 #define MILLRACE_MODEL_FUSION_H
 
@@ -15,9 +15,10 @@
 #include <stdint.h>
 
 #define FUSION_FEATURES_MAX 64u
+#define FUSION_KINDS 3u /* of gates */
 
 struct fusion {
-    uint32_t features, first_gates, second_gates;
+    uint32_t features, gates[FUSION_KINDS]; /* of each kind */
     float rate, gate_rate;
     float *weights; /* fusion_floats of them, the caller's */
 };
@@ -29,10 +30,11 @@ struct fusion_rows {
 };
 
 struct fusion_gates {
-    uint32_t first, second;
+    uint32_t open[FUSION_KINDS];
 };
 
-size_t fusion_floats(uint32_t features, uint32_t first_gates, uint32_t second_gates);
+/* `gates`: of all kinds. */
+size_t fusion_floats(uint32_t features, uint32_t gates);
 
 /* scores[j]; room for `count`. */
 void fusion_score(const struct fusion *fusion, const struct fusion_gates *gates,

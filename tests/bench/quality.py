@@ -148,7 +148,8 @@ def mrr(k):
 
 
 SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profile.recent=20", "-D", "score.replays=0",
-               "-D", "profile.pairs=10", "-D", "neighbours.window.tumbling=1m"]
+               "-D", "profile.pairs=10", "-D", "neighbours.window.tumbling=1m", "-D", "neighbours.keep=50",
+               "-D", "score.candidates=300", "-D", "score.trending=30", "-D", "score.samples=20", "-D", "score.top=20"]
 WIDE = ["-D", "score.items=65536"]
 # name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim)
 RUNS = {

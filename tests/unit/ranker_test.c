@@ -19,6 +19,7 @@ static struct ranker ranker;
 static void *memory;
 static uint32_t event_items[EVENTS], event_stages[EVENTS];
 static uint32_t history[HISTORY], own[HISTORY];
+static int64_t times_ms[HISTORY];
 static uint32_t numbers[ITEMS];
 static float together[ITEMS][ITEMS], forward[ITEMS][ITEMS], backward[ITEMS][ITEMS];
 
@@ -52,13 +53,15 @@ static int begin(void **state)
     ranker.items.count = ITEMS;
     for (uint32_t e = 0; e < EVENTS; e++) {
         event_items[e] = e < ITEMS ? e : draw(3, e, ITEMS);
-        event_stages[e] = ranker.gates.first = draw(4, e, RANKER_STAGES);
+        event_stages[e] = ranker.gates.open[GATE_STAGE] = draw(4, e, RANKER_STAGES);
         ranker.asked.history_count = e % 7 == 0; /* of the same item */
         ranker.asked.history = &event_items[e];
         ranker_count(&ranker, event_items[e], e);
     }
-    for (uint32_t b = 0; b < HISTORY; b++)
+    for (uint32_t b = 0; b < HISTORY; b++) {
         history[b] = own[b] = (b * 3) % ITEMS;
+        times_ms[b] = -3000 * (int64_t)(b * b);
+    }
     return 0;
 }
 
@@ -77,7 +80,7 @@ static struct ranker_line line_of(uint32_t item)
 
 static void request(uint32_t own_count)
 {
-    struct ranker_request asked = {own, history, own_count, HISTORY, 4, EVENTS, 5000};
+    struct ranker_request asked = {own, history, times_ms, own_count, HISTORY, 4, EVENTS, 5000};
 
     ranker_begin(&ranker, &asked);
     for (uint32_t b = 0; b < HISTORY; b++) {
@@ -210,7 +213,7 @@ static void test_singles(void **state)
     (void)state;
     request(HISTORY);
     for (uint32_t i = 0; i < ranker.count; i++) {
-        uint32_t j = ranker.candidates[i], stage = ranker.gates.first;
+        uint32_t j = ranker.candidates[i], stage = ranker.gates.open[GATE_STAGE];
         double count = 0.33 * log(events_of(j) + 0.5);
         double expected = (events_of(j) + 0.1) / (EVENTS + 1);
         double after = (forward[history[0]][j] + 5 * events_of(j) / EVENTS) / 35;
@@ -229,6 +232,19 @@ static void test_singles(void **state)
     }
 }
 
+/* 25 items, the newest one met 9 or so times by all, 5 s ago. */
+static void test_gates(void **state)
+{
+    uint32_t known = (uint32_t)events_of(history[0]);
+
+    (void)state;
+    request(HISTORY);
+    assert_true(known >= 4 && known < 12);
+    assert_int_equal(ranker.gates.open[GATE_STAGE], 5);
+    assert_int_equal(ranker.gates.open[GATE_GAP], 2);
+    assert_int_equal(ranker.gates.open[GATE_KNOWN], 2);
+}
+
 /* Where what was met is offered. */
 static void test_met(void **state)
 {
@@ -245,6 +261,7 @@ static void test_met(void **state)
         assert_near(value(FEATURE_MET, place), 1.0 / (1 + b));
         assert_near(value(FEATURE_MET_OFTEN, place), log(2));
         assert_near(value(FEATURE_SAME, place), b == 0);
+        assert_near(value(FEATURE_MET_LONG, place), b == 0 ? 0 : 0.2 * log(1 + 3 * (2 * b - 1)));
     }
     place = (uint32_t)ranker_place(&ranker, history[0]);
     assert_near(value(FEATURE_SAME_RATE, place),
@@ -283,7 +300,7 @@ static void test_room(void **state)
 {
     struct ranker small;
     void *room = calloc(1, ranker_size(ITEMS, 3));
-    struct ranker_request asked = {own, history, 1, HISTORY, 0, EVENTS, -1};
+    struct ranker_request asked = {own, history, times_ms, 1, HISTORY, 0, EVENTS, -1};
     struct ranker_line line = line_of(5);
 
     (void)state;
@@ -301,7 +318,8 @@ static void test_room(void **state)
     assert_true(ranker_place(&small, own[0]) < 0);
     assert_true(ranker_place(&small, ITEMS - 1) < 0);
     ranker_rate(&small);
-    assert_int_equal(small.gates.second, 0);
+    assert_int_equal(small.gates.open[GATE_GAP], 0);
+    assert_int_equal(small.gates.open[GATE_KNOWN], 1);
     free(room);
 }
 
@@ -310,7 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generators), cmocka_unit_test(test_singles),
         cmocka_unit_test(test_met),        cmocka_unit_test(test_best),
-        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_room),       cmocka_unit_test(test_gates),
     };
 
     return cmocka_run_group_tests_name("ranker", tests, begin, end);

@@ -88,16 +88,16 @@ static double likelihood(const struct fusion *fusion, const struct fusion_gates 
 
 static void test_fusion_gradient(void **state)
 {
-    float weights[2 * FEATURES * 6] = {0}, values[FEATURES * STRIDE], shares[STRIDE];
+    float weights[2 * FEATURES * 7] = {0}, values[FEATURES * STRIDE], shares[STRIDE];
     float gradient[FEATURES];
-    struct fusion fusion = {FEATURES, 3, 2, 0.1f, 0.05f, weights};
-    struct fusion_gates gates = {2, 1};
+    struct fusion fusion = {FEATURES, {3, 2, 1}, 0.1f, 0.05f, weights};
+    struct fusion_gates gates = {{2, 1, 0}};
     struct fusion_rows rows = {values, STRIDE, CANDIDATES};
-    static const uint32_t blocks[] = {0, 1 + 2, 1 + 3 + 1}; /* that are open */
+    static const uint32_t blocks[] = {0, 1 + 2, 1 + 3 + 1, 1 + 3 + 2}; /* that are open */
 
     (void)state;
-    assert_int_equal(fusion_floats(FEATURES, 3, 2), sizeof(weights) / sizeof(weights[0]));
-    for (uint32_t i = 0; i < FEATURES * 6; i++)
+    assert_int_equal(fusion_floats(FEATURES, 3 + 2 + 1), sizeof(weights) / sizeof(weights[0]));
+    for (uint32_t i = 0; i < FEATURES * 7; i++)
         weights[i] = draw(i);
     for (uint32_t i = 0; i < FEATURES * STRIDE; i++)
         values[i] = draw(1000 + i);
@@ -105,7 +105,7 @@ static void test_fusion_gradient(void **state)
     (void)fusion_softmax(shares, CANDIDATES);
     fusion_gradient(&rows, shares, 4, FEATURES, gradient);
     for (uint32_t f = 0; f < FEATURES; f++) {
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < 4; k++) {
             float *weight = &weights[blocks[k] * FEATURES + f], before = *weight;
             double up, down;
             *weight = before + 1e-2f;
@@ -121,18 +121,18 @@ static void test_fusion_gradient(void **state)
 /* From nothing it learns which feature tells, and closed gates stay as they are. */
 static void test_fusion_learns(void **state)
 {
-    float weights[2 * FEATURES * 6] = {0}, values[FEATURES * STRIDE], scores[STRIDE];
-    struct fusion fusion = {FEATURES, 3, 2, 0.1f, 0.05f, weights};
+    float weights[2 * FEATURES * 7] = {0}, values[FEATURES * STRIDE], scores[STRIDE];
+    struct fusion fusion = {FEATURES, {3, 2, 1}, 0.1f, 0.05f, weights};
     struct fusion_rows rows = {values, STRIDE, CANDIDATES};
     uint32_t right = 0;
 
     (void)state;
     for (uint32_t e = 0; e < 600; e++) {
-        struct fusion_gates gates = {e % 2, 0};
+        struct fusion_gates gates = {{e % 2, 0, 0}};
         uint32_t chosen = (uint32_t)(hash_draw(7, e) % CANDIDATES), best = 0;
         for (uint32_t i = 0; i < FEATURES * STRIDE; i++)
             values[i] = draw(e * 1000 + i);
-        values[(gates.first ? 3 : 1) * STRIDE + chosen] += 1; /* tells, by gate */
+        values[(gates.open[0] ? 3 : 1) * STRIDE + chosen] += 1; /* tells, by gate */
         fusion_score(&fusion, &gates, &rows, scores);
         for (uint32_t j = 1; j < CANDIDATES; j++)
             best = scores[j] > scores[best] ? j : best;
