@@ -114,7 +114,7 @@ static inline void segments_forget(struct segments *log, uint64_t address, uint3
 }
 
 /* The live cell at `address` is a mark of a removed one from now on, or no longer. It only tells where
- * compaction is worth while: marks of map entries are not counted. */
+ * compaction is worth while. */
 static inline void segments_mark(struct segments *log, uint64_t address, uint32_t bytes)
 {
     log->segments[address_segment(address)]->marks += bytes;

@@ -538,30 +538,38 @@ void *store_resize(struct store *store, uint32_t at, void *value, uint32_t size)
 }
 
 /* What no file knows of leaves at once; otherwise a mark stays until a file has it. */
+static void cell_remove(struct store *store, struct state_info *state, const struct probe *probe,
+                        struct cell *cell)
+{
+    struct group *group = state->group;
+    uint64_t *slot = index_find(&group->index, &store->log, &state->shape, probe);
+    uint32_t bytes = cell_bytes(cell, &state->shape);
+    bool born = cell_flags(cell) & CELL_BORN;
+
+    CHECK(slot && segments_cell(&store->log, *slot & ADDRESS_MASK) == cell);
+    cell->bits = cell_bits(cell_size(cell), cell_key_size(cell), born ? CELL_DEAD : CELL_DELETED);
+    if (!born) {
+        segments_mark(&store->log, *slot & ADDRESS_MASK, bytes);
+        return;
+    }
+    segments_forget(&store->log, *slot & ADDRESS_MASK, bytes);
+    index_remove(&group->index, probe->hash, slot);
+}
+
 void store_remove(struct store *store, uint32_t at, void *value)
 {
     struct state_info *state = &store->states[at];
-    struct group *group = state->group;
     struct cell *cell = cell_of(state, value);
-    bool born = cell_flags(cell) & CELL_BORN;
-    uint64_t hash, *slot;
     struct probe probe;
 
     CHECK(state->shape.list);
-    if (!born && cell_class(cell_size(cell)) != cell_class(state->cell_size))
-        cell = cell_move(store, group, cell, state->cell_size);
-    hash = cell_hash(cell, &state->shape);
-    probe = (struct probe){.key = cell->bytes, .key_size = cell_key_size(cell), .hash = hash};
-    slot = index_find(&group->index, &store->log, &state->shape, &probe);
-    CHECK(slot && segments_cell(&store->log, *slot & ADDRESS_MASK) == cell);
-    if (!born) {
-        cell->bits = cell_bits(state->cell_size, cell_key_size(cell), CELL_DELETED);
-        segments_mark(&store->log, *slot & ADDRESS_MASK, cell_bytes(cell, &state->shape));
-        return;
-    }
-    segments_forget(&store->log, *slot & ADDRESS_MASK, cell_bytes(cell, &state->shape));
-    index_remove(&group->index, hash, slot);
-    cell->bits = cell_bits(cell_size(cell), cell_key_size(cell), CELL_DEAD);
+    if (!(cell_flags(cell) & CELL_BORN) &&
+        cell_class(cell_size(cell)) != cell_class(state->cell_size))
+        cell = cell_move(store, state->group, cell, state->cell_size);
+    probe = (struct probe){.key = cell->bytes,
+                           .key_size = cell_key_size(cell),
+                           .hash = cell_hash(cell, &state->shape)};
+    cell_remove(store, state, &probe, cell);
 }
 
 /* The open cell of a map entry; NULL when it is nowhere (`err` untouched) or on failure. */
@@ -601,9 +609,13 @@ void *store_entry(struct store *store, uint32_t at, const struct key *key, const
         return cell_value(cell, &state->shape);
     if (!make)
         return NULL;
-    if (!cell)
+    if (cell)
+        cell_revive(store, state,
+                    index_find(&state->group->index, &store->log, &state->shape, &probe), cell);
+    else if (state->spilled) /* files may have a mark of it */
         cell = group_add(store, state->group, &probe, state->cell_size);
-    cell->bits = cell_bits(state->cell_size, probe.key_size, 0);
+    else
+        cell = cell_begin(store, state->group, &probe);
     return memset(cell_value(cell, &state->shape), 0, state->cell_size);
 }
 
@@ -617,8 +629,8 @@ bool store_entry_remove(struct store *store, uint32_t at, const struct key *key,
     CHECK(state->shape.map);
     err->code = ERROR_NONE;
     cell = entry_find(store, state, &probe, err);
-    if (cell)
-        cell->bits = cell_bits(cell_size(cell), probe.key_size, CELL_DELETED);
+    if (cell && !(cell_flags(cell) & CELL_DELETED))
+        cell_remove(store, state, &probe, cell);
     return err->code == ERROR_NONE;
 }
 

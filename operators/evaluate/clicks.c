@@ -14,6 +14,7 @@ struct clicks_config {
 
 static const struct option clicks_options[] = {
     TALLY_OPTIONS(struct clicks_config),
+    TALLY_GROUPS(struct clicks_config),
     {.name = "arm",
      .type = OPT_FIELD,
      FIELD(struct clicks_config, tally.arm),

@@ -30,6 +30,7 @@ enum { LISTS, CLICKS, PLACES, IPS, IPS_SELF, IPS_EXAM, PBM, PBM_SELF, PBM_EXAM, 
 
 static const struct option offline_options[] = {
     TALLY_OPTIONS(struct offline_config),
+    TALLY_GROUPS(struct offline_config),
     {.name = "arm",
      .type = OPT_FIELD,
      FIELD(struct offline_config, tally.arm),

@@ -1,4 +1,4 @@
-/* See tally.h. Slices and a slice's users are numbered from 0 in the order of their coming: the
+/* See tally.h. Slices and a slice's units are numbered from 0 in the order of their coming: the
  * numbers differ between runs, what is told does not; rows of one end are a set. */
 #include "operators/evaluate/tally.h"
 
@@ -14,6 +14,7 @@
 const struct state_field tally_total_fields[] = {
     {"slices", TYPE_UTF8, FIELD(struct tally_total, slices)},
     {"open", TYPE_UTF8, FIELD(struct tally_total, open)},
+    {"gone", TYPE_I64, FIELD(struct tally_total, gone)},
     {"due", TYPE_TIMESTAMP, FIELD(struct tally_total, due_ms)},
     {0},
 };
@@ -23,7 +24,7 @@ const struct state_field tally_slice_fields[] = {
     {"end", TYPE_TIMESTAMP, FIELD(struct tally_slice, end_ms)},
     {"first", TYPE_TIMESTAMP, FIELD(struct tally_slice, first_ms)},
     {"last", TYPE_TIMESTAMP, FIELD(struct tally_slice, last_ms)},
-    {"users", TYPE_I64, FIELD(struct tally_slice, users)},
+    {"units", TYPE_I64, FIELD(struct tally_slice, units)},
     {"level_hash", TYPE_I64, FIELD(struct tally_slice, level_hash)},
     {"arm_hash", TYPE_I64, FIELD(struct tally_slice, arm_hash)},
     {"told", TYPE_I32, FIELD(struct tally_slice, told)},
@@ -33,6 +34,7 @@ const struct state_field tally_slice_fields[] = {
     {"level", TYPE_UTF8, FIELD(struct tally_slice, level)},
     {"arm", TYPE_UTF8, FIELD(struct tally_slice, arm)},
     {"totals", TYPE_UTF8, FIELD(struct tally_slice, totals)},
+    {"users", TYPE_UTF8, FIELD(struct tally_slice, users)},
     {0},
 };
 const struct state_field tally_number_fields[] = {{"number", TYPE_I64, 0, sizeof(int64_t)}, {0}};
@@ -245,7 +247,7 @@ static bool find_slice(struct op *op, uint32_t row, const struct wanted *wanted,
     cached->slice = slice_at(op, row, *number - 1);
     cached->number = *number - 1;
     cached->cell = NULL;
-    if (!cached->slice || cached->slice->users)
+    if (!cached->slice || cached->slice->units)
         return cached->slice != NULL;
     slice_begin(op_config(op), cached->slice, wanted);
     if (period && (total->open[1] == total->slices[1] - 1 || cached->slice->end_ms < total->due_ms))
@@ -270,22 +272,31 @@ static struct tally_cached *cached_slice(struct op *op, struct tally *tally, uin
     return find_slice(op, row, wanted, cached) ? cached : NULL;
 }
 
-/* The user's cell of a slice; a new one gets its place. */
-static bool find_user(struct op *op, uint32_t row, uint64_t id, struct tally_cached *cached)
+static uint64_t unit_of(const struct tally_options *options, uint64_t user)
 {
+    return options->groups ? hash_draw(0, user) % (uint64_t)options->groups : user;
+}
+
+/* The cell of a user's unit in a slice; a new one gets its place. */
+static bool find_user(struct op *op, uint32_t row, uint64_t user, struct tally_cached *cached)
+{
+    const struct tally_options *options = op_config(op);
+    uint64_t unit = unit_of(options, user);
     int64_t *member;
 
-    if (cached->cell && cached->user == id)
+    if (cached->cell && cached->user == user)
         return true;
-    cached->cell = user_of(op, row, cached->number, id, true);
-    cached->user = id;
+    cached->cell = user_of(op, row, cached->number, unit, true);
+    cached->user = user;
+    if (cached->cell && options->groups)
+        distinct_add(&cached->slice->users, user);
     if (!cached->cell || cached->cell->place)
         return cached->cell != NULL;
-    member = member_at(op, row, cached->number, cached->slice->users, true);
+    member = member_at(op, row, cached->number, cached->slice->units, true);
     if (!member)
         return false;
-    *member = (int64_t)id;
-    cached->cell->place = ++cached->slice->users;
+    *member = (int64_t)unit;
+    cached->cell->place = ++cached->slice->units;
     return true;
 }
 
@@ -370,10 +381,10 @@ static void add_side(const struct tally *tally, struct tally_telling *telling,
 {
     for (uint32_t i = 0; i < tally->plan.figure_count; i++) {
         const struct tally_figure *figure = &tally->plan.figures[i];
-        double value = term(figure, slice, user, slice->users);
+        double value = term(figure, slice, user, slice->units);
         influence_add(&telling->own[i], value);
         if (base && other)
-            value -= term(figure, base, other, slice->users);
+            value -= term(figure, base, other, slice->units);
         influence_add(&telling->paired[i], value);
     }
 }
@@ -384,14 +395,14 @@ static bool add_users(struct op *op, struct tally *tally, const struct tally_sli
                       const struct tally_slice *base)
 {
     struct tally_telling *telling = &tally->telling;
-    int64_t all = slice->users + (base ? base->users : 0);
+    int64_t all = slice->units + (base ? base->units : 0);
     int64_t end = telling->at + TALLY_USERS_A_CALL < all ? telling->at + TALLY_USERS_A_CALL : all;
 
     for (; telling->at < end; telling->at++) {
-        bool side = telling->at < slice->users;
+        bool side = telling->at < slice->units;
         int64_t number = side ? telling->number : telling->base;
         const int64_t *id =
-            member_at(op, 0, number, side ? telling->at : telling->at - slice->users, false);
+            member_at(op, 0, number, side ? telling->at : telling->at - slice->units, false);
         const struct tally_user *user = id ? user_of(op, 0, number, (uint64_t)*id, false) : NULL;
         const struct tally_user *other = NULL;
         if (!user)
@@ -403,7 +414,7 @@ static bool add_users(struct op *op, struct tally *tally, const struct tally_sli
         else if (base && !other)
             for (uint32_t i = 0; i < tally->plan.figure_count; i++)
                 influence_add(&telling->paired[i],
-                              term(&tally->plan.figures[i], base, user, slice->users));
+                              term(&tally->plan.figures[i], base, user, slice->units));
         telling->both += side || !other;
     }
     return true;
@@ -441,13 +452,13 @@ static void put_figure(const struct tally *tally, uint32_t number, const struct 
         return;
     value = over / under;
     put_interval(out, column, value,
-                 over != 0 ? influence_error(&telling->own[number], slice->users) : NAN, 0);
+                 over != 0 ? influence_error(&telling->own[number], slice->units) : NAN, 0);
     if (!base || total_of(base, figure->under) == 0 || total_of(base, figure->over) == 0)
         return;
     value /= total_of(base, figure->over) / total_of(base, figure->under);
     put_interval(
         out, column + 3, value,
-        over != 0 ? paired_error(&telling->paired[number], slice->users, telling->both) : NAN, 1);
+        over != 0 ? paired_error(&telling->paired[number], slice->units, telling->both) : NAN, 1);
 }
 
 static void put_slice(struct op *op, const struct tally_slice *slice, struct builder *out)
@@ -465,7 +476,7 @@ static void put_slice(struct op *op, const struct tally_slice *slice, struct bui
         builder_text(out, ARM, slice->arm, slice->arm_size);
     builder_i64(out, FROM, period ? slice->begin_ms : slice->first_ms);
     builder_i64(out, UNTIL, period ? slice->end_ms : slice->last_ms + 1);
-    builder_i64(out, USERS, slice->users);
+    builder_i64(out, USERS, options->groups ? distinct_count(&slice->users) : slice->units);
 }
 
 /* The slice of another arm that goes with this one; NULL where there is none. */
@@ -492,7 +503,7 @@ int64_t tally_arm_users(struct op *op, const struct tally_slice *slice, const ch
     int64_t number;
     const struct tally_slice *found = find_arm(op, slice, arm, &number);
 
-    return found ? found->users : 0;
+    return found ? found->units : 0;
 }
 
 /* Begins with a slice: what it is compared with, and sums that are still empty. */
@@ -540,7 +551,7 @@ static bool tell(struct op *op, struct tally *tally, int64_t number, tally_more 
         base = slice_at(op, 0, telling->base);
     if ((telling->base >= 0 && !base) || !add_users(op, tally, slice, base))
         return false;
-    if (telling->at < slice->users + (base ? base->users : 0)) {
+    if (telling->at < slice->units + (base ? base->units : 0)) {
         op_again(op);
         return false;
     }
@@ -574,6 +585,44 @@ static bool tell_due(struct op *op, struct tally *tally, uint32_t period, int64_
     return true;
 }
 
+/* ---- what leaves ---- */
+
+static bool remove_unit(struct op *op, int64_t number, int64_t place)
+{
+    const int64_t *unit = member_at(op, 0, number, place, false);
+    const int64_t user[2] = {number, unit ? *unit : 0}, member[2] = {number, place};
+
+    return unit && op_entry_remove(op, TALLY_USERS, 0, user, sizeof(user)) &&
+           op_entry_remove(op, TALLY_MEMBERS, 0, member, sizeof(member));
+}
+
+/* Told periods, a piece at a time; all of one end have been told. */
+static void remove_told(struct op *op)
+{
+    struct tally_total *total = op_cells(op, TALLY_TOTAL)[0];
+    int64_t left = TALLY_USERS_A_CALL / 2;
+
+    while (total->gone < total->open[1]) {
+        int64_t number = 2 * total->gone + 1;
+        struct tally_slice *slice = slice_at(op, 0, number);
+        if (!slice)
+            return; /* the engine's error */
+        for (; slice->units > 0 && left > 0; left--)
+            if (!remove_unit(op, number, --slice->units))
+                return;
+        if (slice->units > 0) {
+            op_again(op);
+            return;
+        }
+        const int64_t entry[4] = {slice->by, slice->begin_ms, (int64_t)slice->level_hash,
+                                  (int64_t)slice->arm_hash};
+        if (!op_entry_remove(op, TALLY_NUMBERS, 0, entry, sizeof(entry)) ||
+            !op_entry_remove(op, TALLY_SLICES, 0, &number, sizeof(number)))
+            return;
+        total->gone++;
+    }
+}
+
 bool tally_watermark(struct op *op, struct tally *tally, int64_t time_ms, tally_more *more)
 {
     const struct tally_total *total = op_cells(op, TALLY_TOTAL)[0];
@@ -583,5 +632,7 @@ bool tally_watermark(struct op *op, struct tally *tally, int64_t time_ms, tally_
         return true; /* called again, or the engine's error */
     if (time_ms == INT64_MAX)
         (void)tell_due(op, tally, 0, time_ms, more);
+    else
+        remove_told(op);
     return true;
 }

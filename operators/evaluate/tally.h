@@ -8,13 +8,18 @@
  * an arm, its uplift over that arm in the same slice, paired by user. Everything is added as
  * integers: no order of rows changes a bit.
  *
+ * Users fall into `groups` by hash, and a group is a unit of the intervals: sums of independent users are
+ * independent too, and 1000 of them know their spread to 2 %. So a slice takes no more memory than that,
+ * some 250 bytes a group; periods leave once they are told. `groups` 0: each user is a unit, and memory
+ * grows with them. The number of users is told apart: exact up to 64, then within 5 % (model/distinct.h).
+ *
  * An operator's states begin with TALLY_STATES; its input is global. Out-of-range values are held at
  * +-10^9. A row costs a look-up a slice, less where a user's rows follow each other; telling a slice is
- * spread over calls of TALLY_USERS_A_CALL. Entries are never dropped: memory grows with users x slices,
- * 8 bytes a variable and about 100 more. */
+ * spread over calls of TALLY_USERS_A_CALL. */
 #ifndef MILLRACE_EVALUATE_TALLY_H
 #define MILLRACE_EVALUATE_TALLY_H
 
+#include "operators/model/distinct.h"
 #include "operators/model/interval.h"
 #include "runtime/api/operator.h"
 
@@ -34,6 +39,7 @@ struct tally_options { /* first in an operator's configuration */
     const char *arm, *base; /* NULL: none */
     struct text_list by;
     int64_t every_ms; /* 0: no periods */
+    int64_t groups;   /* of users; 0: each is one */
 };
 
 /* Those that all operators have alike; `arm` and `base` mean something of their own in each. */
@@ -51,6 +57,15 @@ struct tally_options { /* first in an operator's configuration */
         .name = "every", .type = OPT_DURATION, FIELD(config, tally.every_ms),                      \
         .max.i64 = 3660 * DAY_MS,                                                                  \
         .help = "Periods of event time that get rows of their own as they end; 0: none."           \
+    }
+
+/* Of those that need no exact number of users. */
+#define TALLY_GROUPS(config)                                                                       \
+    {                                                                                              \
+        .name = "groups", .type = OPT_I64, FIELD(config, tally.groups), .def.i64 = 1000,           \
+        .max.i64 = 1000000,                                                                        \
+        .help = "Users fall into so many groups, which the intervals are over: this bounds the "   \
+                "memory. 0: each user is one; memory grows with them."                             \
     }
 
 struct tally_figure { /* sum of `over` / sum of `under`; `active` by the configuration */
@@ -72,6 +87,7 @@ struct tally_plan { /* of an operator with its configuration */
 /* Slices of all time have even numbers, those of periods odd ones, each in the order of their coming. */
 struct tally_total {
     int64_t slices[2], open[2]; /* how many there are; the first that is not told */
+    int64_t gone;               /* periods that have left */
     int64_t due_ms;             /* no open period ends before */
 };
 
@@ -79,16 +95,17 @@ struct tally_slice {
     int64_t by;                /* TALLY_ALL, or place in `by` */
     int64_t begin_ms, end_ms;  /* its period; INT64_MIN: all time */
     int64_t first_ms, last_ms; /* of its rows */
-    int64_t users;
+    int64_t units;             /* users, or groups of them */
     uint64_t level_hash, arm_hash;
     uint32_t told, level_size, arm_size, spare;
     char level[TALLY_LEVEL_MAX], arm[TALLY_LEVEL_MAX];
     struct sum totals[TALLY_VARIABLES_MAX]; /* raw: whole units, as the users' sums */
+    struct distinct users;                  /* where they are grouped */
 };
 #define TALLY_ALL (-1)
 
-struct tally_user { /* of a slice: a cell */
-    int64_t place;  /* 1 + its place among the slice's users; 0: new */
+struct tally_user { /* a unit of a slice: a cell */
+    int64_t place;  /* 1 + its place among the slice's units; 0: new */
     int64_t sums[]; /* the plan's variables */
 };
 
@@ -114,13 +131,13 @@ struct tally_cached { /* of this call: a slice, and its user last met */
     int64_t number;
     struct tally_slice *slice; /* NULL: none */
     uint64_t user;
-    struct tally_user *cell; /* NULL: none */
+    struct tally_user *cell; /* of its unit; NULL: none */
 };
 
 struct tally_telling {    /* of a slice, over the calls of one watermark */
     int64_t number, base; /* -1: none */
-    int64_t at;           /* users done, of the slice and then of the base */
-    int64_t both;         /* users that are in either */
+    int64_t at;           /* units done, of the slice and then of the base */
+    int64_t both;         /* units that are in either */
     struct influence own[TALLY_FIGURES_MAX], paired[TALLY_FIGURES_MAX];
 };
 

@@ -26,6 +26,7 @@ enum { IMPRESSIONS, LISTS, CLICKS, CONVERSIONS, DWELL, VARIABLES };
 
 static const struct option truth_options[] = {
     TALLY_OPTIONS(struct truth_config),
+    TALLY_GROUPS(struct truth_config),
     {.name = "base",
      .type = OPT_TEXT,
      FIELD(struct truth_config, tally.base),

@@ -204,6 +204,8 @@ void op_cell_remove(struct op *op, uint32_t state, uint32_t row);
  * the call ends. */
 void *op_entry(struct op *op, uint32_t state, uint32_t row, const void *entry, uint32_t size,
                bool make);
+/* Removes that cell; other cells' pointers hold. False where that could not be read or written. */
+bool op_entry_remove(struct op *op, uint32_t state, uint32_t row, const void *entry, uint32_t size);
 
 /* One timer a row's key: of a key's timers the last one set stands. INT64_MIN: leave as it is;
  * INT64_MAX: none. A timer is due once the watermark reaches it; also in on_timer. */

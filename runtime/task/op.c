@@ -316,6 +316,19 @@ void *op_entry(struct op *op, uint32_t state, uint32_t row, const void *entry, u
     return cell;
 }
 
+bool op_entry_remove(struct op *op, uint32_t state, uint32_t row, const void *entry, uint32_t size)
+{
+    struct key key = call_key(op, row);
+    struct error err = {0};
+
+    CHECK(state < op->state_count && size <= KEY_SIZE_MAX);
+    if (store_entry_remove(op->subtask->store, op->state_first + state, &key, entry, size, &err))
+        return true;
+    if (op->subtask->err.code == ERROR_NONE)
+        op->subtask->err = err;
+    return false;
+}
+
 /* ---- timers ---- */
 static void timer_fetch(const struct op *op, uint32_t row)
 {

@@ -310,6 +310,23 @@ def check_strengths():
                 yield f"learn-strengths {name} {factor}: {row}, computed {value} +- {error}"
 
 
+# ---- groups of users ----
+
+def check_groups():
+    """More groups than users give the same, two groups the same figures with other intervals."""
+    def by_slice(name, ends):
+        return sorted(json.dumps({key: value for key, value in row.items()
+                                  if ends or not key.endswith(("_low", "_high"))})
+                      for row in read(f"evaluate-clicks/out-{name}.jsonl"))
+
+    if by_slice("many", True) != by_slice("clicks", True):
+        yield "evaluate-clicks: a group a user is not the same as users"
+    if by_slice("two", False) != by_slice("clicks", False):
+        yield "evaluate-clicks: two groups have other figures"
+    if by_slice("two", True) == by_slice("clicks", True):
+        yield "evaluate-clicks: two groups have the intervals of users"
+
+
 # ---- searches ----
 
 def list_sums(rows, strengths, k):
@@ -483,7 +500,7 @@ def check_bandit():
 
 def main():
     problems = list(check_truth()) + list(check_quality()) + list(check_offline()) + \
-        list(check_strengths()) + list(check_search()) + list(check_bandit())
+        list(check_strengths()) + list(check_search()) + list(check_groups()) + list(check_bandit())
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 

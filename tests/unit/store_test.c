@@ -215,6 +215,41 @@ static void test_limits(void **state)
     solo_clear(&solo);
 }
 
+/* ---- map entries ---- */
+
+/* Entries that live for a while: what they took is given back, whether or not a file has them. */
+static void test_removed_entries_leave(void **state)
+{
+    static const struct store_state states[] = {{.name = "op.map", .kind = STORE_MAP, .size = 500}};
+    enum { ENTRIES = 200, LIFE = 15 * ENTRIES };
+    struct key key = number_key(0);
+    struct store_figures figures;
+    struct error err = {0};
+    struct solo solo;
+
+    (void)state;
+    solo_init(&solo, states, 1, 0);
+    for (uint32_t i = 0; i < 500 * ENTRIES; i++) {
+        uint32_t old = i - LIFE, twice = i % 2 ? i : old;
+
+        assert_non_null(store_entry(solo.store, 0, &key, &i, 4, true, &err));
+        if (i >= LIFE)
+            must(store_entry_remove(solo.store, 0, &key, &old, 4, &err), &err);
+        if (i >= LIFE) /* gone already, or one that nobody has written yet */
+            must(store_entry_remove(solo.store, 0, &key, &twice, 4, &err), &err);
+        if (i % (10 * ENTRIES) == 0) {
+            solo_barrier(&solo, INT64_MIN);
+            solo_settle(&solo);
+        }
+        if (i % ENTRIES == 0)
+            solo_maintain(&solo);
+    }
+    store_figures(solo.store, &figures);
+    assert_true(figures.cells < 20000);
+    assert_true(figures.log_bytes < 16u << 20); /* of 54 MB that came and went */
+    solo_clear(&solo);
+}
+
 /* ---- damage ---- */
 
 static void fill_all(struct solo *solo)
@@ -455,12 +490,19 @@ static void test_other_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),     cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_many),      cmocka_unit_test(test_barrier_while_compacting),
-        cmocka_unit_test(test_expiry),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_bit_flips), cmocka_unit_test(test_flip_before_merge),
-        cmocka_unit_test(test_layouts),   cmocka_unit_test(test_no_folder),
-        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_other_folder),
+        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_barrier_while_compacting),
+        cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bit_flips),
+        cmocka_unit_test(test_flip_before_merge),
+        cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_other_folder),
+        cmocka_unit_test(test_removed_entries_leave),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
