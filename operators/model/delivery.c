@@ -3,6 +3,7 @@
 
 #include "operators/model/lift.h"
 #include "operators/model/vector.h"
+#include "operators/model/wide.h"
 
 #include "runtime/base/check.h"
 
@@ -13,7 +14,7 @@
 #define RTT_MS 50.0
 #define CHUNK 128u
 #define LOGIT_MAX 80.0f /* whose exponential is a float */
-#define RUNGS_MAX 8u
+#define RUNGS_MAX 4u
 #define GATED 2.0 /* what a variant that does not start loses in the order */
 
 const double delivery_start[DELIVERY_WEIGHTS] = {1.5, 1.2, 1, -.3, -.5};
@@ -84,7 +85,7 @@ uint32_t delivery_rung(const double *weights, const struct link *link, const str
 /* What the items of one link have in common: logit = level - slope log(rate). */
 struct plan {
     double level, slope, gate;
-    const struct ladder *ladder;
+    double shares[RUNGS_MAX]; /* of the ladder; the last rung fills up what is left */
     double logs[RUNGS_MAX];   /* of the shares */
     double limits[RUNGS_MAX]; /* largest log of a native rate that starts on a rung */
     double low_mbit;
@@ -107,7 +108,7 @@ static double log_limit(const struct plan *plan, double enough)
 static struct plan make_plan(const double *weights, const struct link *link,
                              const struct ladder *ladder, double enough)
 {
-    struct plan plan = {.ladder = ladder, .known = known(link, 1)};
+    struct plan plan = {.known = known(link, 1)};
     double features[DELIVERY_WEIGHTS], limit;
 
     CHECK(ladder->count > 0 && ladder->count <= RUNGS_MAX);
@@ -116,33 +117,16 @@ static struct plan make_plan(const double *weights, const struct link *link,
     for (uint32_t i = 0; i < DELIVERY_WEIGHTS && plan.known; i++)
         plan.level += weights[i] * features[i];
     limit = log_limit(&plan, enough);
-    for (uint32_t i = 0; i < ladder->count; i++) {
-        plan.logs[i] = log(ladder->shares[i]);
+    for (uint32_t i = 0; i < RUNGS_MAX; i++) {
+        uint32_t rung = i < ladder->count ? i : ladder->count - 1;
+        plan.shares[i] = ladder->shares[rung];
+        plan.logs[i] = log(plan.shares[i]);
         plan.limits[i] = limit - plan.logs[i];
     }
     return plan;
 }
 
-static double rung_logit(const struct plan *plan, double log_native, uint32_t rung)
-{
-    double log_rate = log_native + plan->logs[rung];
-
-    return plan->level - plan->slope * (log_rate > FLOOR_LOG ? log_rate : FLOOR_LOG);
-}
-
-/* Shares descend, so a rung that is refused has none before it that is not: they are counted, without
- * a branch that cannot be foreseen. */
-static uint32_t choose_rung(const struct plan *plan, double native, double log_native)
-{
-    const struct ladder *ladder = plan->ladder;
-    uint32_t rung = 0;
-
-    for (uint32_t i = 0; i + 1 < ladder->count; i++)
-        rung += (log_native > plan->limits[i]) | (native * ladder->shares[i] > plan->low_mbit);
-    return rung;
-}
-
-static float held(double logit)
+static inline float bounded(double logit)
 {
     float near = (float)logit;
 
@@ -150,16 +134,58 @@ static float held(double logit)
     return near < LOGIT_MAX ? near : LOGIT_MAX;
 }
 
-/* `logits` negated; what is not known of a rate or of the link is settled behind. */
-static void choose_rungs(const struct plan *plan, const double *native, const float *logs,
-                         uint32_t count, float *logits, double *shares, double *rates)
+/* `logits` negated; what is not known of a rate or of the link is settled behind. Shares descend, so the
+ * last rung that is refused tells the choice: without a branch, as all loops here, for vector units. */
+WIDE static void choose_rungs(const struct plan *plan, const double *native, const float *logs,
+                              uint32_t count, float *restrict logits, double *restrict shares,
+                              double *restrict rates)
 {
+    const struct plan held = *plan;
+
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t rung = choose_rung(plan, native[i], (double)logs[i]);
-        shares[i] = isnan(native[i]) ? 0 : plan->ladder->shares[rung];
-        rates[i] = isnan(native[i]) ? 0 : native[i] * shares[i];
-        logits[i] = held(-rung_logit(plan, (double)logs[i], rung));
+        double log_native = (double)logs[i], share = held.shares[0], log_rate = held.logs[0];
+        for (uint32_t rung = 0; rung + 1 < RUNGS_MAX; rung++) {
+            double share_next = held.shares[rung + 1], log_next = held.logs[rung + 1];
+            double limit = held.limits[rung], rate = native[i] * held.shares[rung];
+            share = log_native > limit ? share_next : share;
+            share = rate > held.low_mbit ? share_next : share;
+            log_rate = log_native > limit ? log_next : log_rate;
+            log_rate = rate > held.low_mbit ? log_next : log_rate;
+        }
+        log_rate += log_native;
+        log_rate = log_rate > FLOOR_LOG ? log_rate : FLOOR_LOG;
+        shares[i] = isnan(native[i]) ? 0 : share;
+        rates[i] = isnan(native[i]) ? 0 : native[i] * share;
+        logits[i] = bounded(-(held.level - held.slope * log_rate));
     }
+}
+
+/* What follows from the probability to start, and its term. */
+WIDE static void settle(const struct plan *plan, const double *native, const float *numbers,
+                        const float *logs, uint32_t count, double *restrict starts,
+                        double *restrict ranks)
+{
+    double gate = plan->gate;
+    bool known = plan->known;
+
+    for (uint32_t i = 0; i < count; i++) {
+        double start = known ? (double)numbers[i] : 1;
+        double rank = known ? (double)logs[i] - (start < gate ? GATED : 0) : 0;
+        starts[i] = isnan(native[i]) ? 0 : start;
+        ranks[i] = isnan(native[i]) ? 0 : rank;
+    }
+}
+
+WIDE static void narrow(const double *native, uint32_t count, float *restrict numbers)
+{
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = native[i] > FLOOR_MBIT ? (float)native[i] : (float)FLOOR_MBIT;
+}
+
+WIDE static void starts_of(const float *exps, uint32_t count, float *restrict numbers)
+{
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = 1 / (1 + exps[i]);
 }
 
 static void choose_chunk(const struct plan *plan, const double *native, uint32_t count,
@@ -167,21 +193,14 @@ static void choose_chunk(const struct plan *plan, const double *native, uint32_t
 {
     float numbers[CHUNK], logs[CHUNK];
 
-    for (uint32_t i = 0; i < count; i++)
-        numbers[i] = native[i] > FLOOR_MBIT ? (float)native[i] : (float)FLOOR_MBIT;
+    narrow(native, count, numbers);
     vector_log(logs, numbers, 0, 1, count);
     choose_rungs(plan, native, logs, count, numbers, shares, rates);
     vector_exp(logs, numbers, 0, count);
-    for (uint32_t i = 0; i < count; i++)
-        numbers[i] = 1 / (1 + logs[i]);
+    starts_of(logs, count, numbers);
     vector_scale(logs, numbers, .8f, count);
     vector_log(logs, logs, .2f, 1, count);
-    for (uint32_t i = 0; i < count; i++) {
-        double start = plan->known ? (double)numbers[i] : 1;
-        double rank = plan->known ? (double)logs[i] - (start < plan->gate ? GATED : 0) : 0;
-        starts[i] = isnan(native[i]) ? 0 : start;
-        ranks[i] = isnan(native[i]) ? 0 : rank;
-    }
+    settle(plan, native, numbers, logs, count, starts, ranks);
 }
 
 void delivery_choose(const double *weights, const struct link *link, const struct ladder *ladder,

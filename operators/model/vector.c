@@ -1,46 +1,72 @@
 /* vector: see vector.h. Its meson.build has what these loops are compiled with. */
 #include "operators/model/vector.h"
 
+#include "operators/model/wide.h"
+
 #include <math.h>
 #include <string.h>
 
 #define LANES VECTOR_LANES
+#define AHEAD 8u /* vectors that are on their way from memory */
+#define LINE 16u /* floats of a cache line */
 
-static float lanes_sum(const float *lanes)
+/* All lanes at once: gcc takes loops over them apart again. */
+typedef float eight __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+
+static inline const eight *eight_at(const float *values)
 {
-    float a = lanes[0] + lanes[4], b = lanes[1] + lanes[5];
-    float c = lanes[2] + lanes[6], d = lanes[3] + lanes[7];
+    return (const eight *)(const void *)values;
+}
+
+static inline float lanes_sum(const eight *lanes)
+{
+    float a = (*lanes)[0] + (*lanes)[4], b = (*lanes)[1] + (*lanes)[5];
+    float c = (*lanes)[2] + (*lanes)[6], d = (*lanes)[3] + (*lanes)[7];
 
     return (a + c) + (b + d);
 }
 
-float vector_dot(const float *a, const float *b, uint32_t n)
+static inline float dot(const float *a, const float *b, uint32_t n)
 {
-    float lanes[LANES] = {0};
+    eight lanes = {0};
     uint32_t i = 0;
 
     for (; i + LANES <= n; i += LANES)
-        for (uint32_t lane = 0; lane < LANES; lane++)
-            lanes[lane] += a[i + lane] * b[i + lane];
+        lanes += *eight_at(a + i) * *eight_at(b + i);
     for (; i < n; i++)
         lanes[i % LANES] += a[i] * b[i];
-    return lanes_sum(lanes);
+    return lanes_sum(&lanes);
 }
 
-float vector_sum(const float *a, uint32_t n)
+WIDE float vector_dot(const float *a, const float *b, uint32_t n)
 {
-    float lanes[LANES] = {0};
+    return dot(a, b, n);
+}
+
+WIDE void vector_dots(const float *a, const float *const *many, uint32_t count, uint32_t n,
+                      float *dots)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const float *ahead = many[i + AHEAD < count ? i + AHEAD : count - 1];
+        for (uint32_t k = 0; k < n; k += LINE)
+            __builtin_prefetch(ahead + k);
+        dots[i] = dot(a, many[i], n);
+    }
+}
+
+WIDE float vector_sum(const float *a, uint32_t n)
+{
+    eight lanes = {0};
     uint32_t i = 0;
 
     for (; i + LANES <= n; i += LANES)
-        for (uint32_t lane = 0; lane < LANES; lane++)
-            lanes[lane] += a[i + lane];
+        lanes += *eight_at(a + i);
     for (; i < n; i++)
         lanes[i % LANES] += a[i];
-    return lanes_sum(lanes);
+    return lanes_sum(&lanes);
 }
 
-float vector_most(const float *a, uint32_t n, float least)
+WIDE float vector_most(const float *a, uint32_t n, float least)
 {
     float lanes[LANES];
     uint32_t i = 0;
@@ -57,13 +83,13 @@ float vector_most(const float *a, uint32_t n, float least)
     return least;
 }
 
-void vector_add(float *restrict to, float scale, const float *restrict from, uint32_t n)
+WIDE void vector_add(float *restrict to, float scale, const float *restrict from, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         to[i] += scale * from[i];
 }
 
-void vector_scale(float *out, const float *in, float scale, uint32_t n)
+WIDE void vector_scale(float *out, const float *in, float scale, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         out[i] = scale * in[i];
@@ -95,19 +121,21 @@ static inline float log_of(float x)
     return m + y + e * 0.693359375f;
 }
 
-void vector_log(float *out, const float *in, float shift, float scale, uint32_t n)
+WIDE void vector_log(float *out, const float *in, float shift, float scale, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         out[i] = scale * log_of(in[i] + shift);
 }
 
-/* Cephes expf: x = n ln 2 + r. */
+#define EXP_LEAST -87.0f
+#define EXP_BELOW -87.00001f /* stands for all below */
+
+/* Cephes expf: x = n ln 2 + r; 0 below EXP_LEAST. Without a branch. */
 static inline float exp_of(float x)
 {
-    float low = x < -87.0f ? -87.0f : x;
-    float t = low * 1.44269504088896341f;
-    int32_t n = (int32_t)(t + (t < 0 ? -0.5f : 0.5f)), bits;
-    float k = (float)n, r = low - k * 0.693359375f + k * 2.12194440e-4f, y, power;
+    float t = x * 1.44269504088896341f;
+    int32_t n = (int32_t)(t + copysignf(0.5f, t)), bits;
+    float k = (float)n, r = x - k * 0.693359375f + k * 2.12194440e-4f, y, power;
 
     y = 1.9875691500e-4f;
     y = y * r + 1.3981999507e-3f;
@@ -116,19 +144,25 @@ static inline float exp_of(float x)
     y = y * r + 1.6666665459e-1f;
     y = y * r + 5.0000001201e-1f;
     y = y * r * r + r + 1.0f;
-    bits = (n + 127) * (1 << 23);
+    bits = (n + 127) * (1 << 23) & -(x >= EXP_LEAST);
     memcpy(&power, &bits, sizeof(power));
-    return x < -87.0f ? 0.0f : y * power;
+    return y * power;
 }
 
-void vector_exp(float *out, const float *in, float shift, uint32_t n)
+/* In two loops: in one, gcc makes a path of its own for what is below, and no vectors. */
+WIDE void vector_exp(float *out, const float *in, float shift, uint32_t n)
 {
+    for (uint32_t i = 0; i < n; i++) {
+        float x = in[i] - shift;
+        out[i] = x < EXP_LEAST ? EXP_BELOW : x;
+    }
     for (uint32_t i = 0; i < n; i++)
-        out[i] = exp_of(in[i] - shift);
+        out[i] = exp_of(out[i]);
 }
 
-void vector_learn(float *restrict weights, float *restrict squares, const float *restrict gradient,
-                  float scale, const struct vector_step *step, uint32_t n)
+WIDE void vector_learn(float *restrict weights, float *restrict squares,
+                       const float *restrict gradient, float scale, const struct vector_step *step,
+                       uint32_t n)
 {
     float rate = step->rate, decay = step->decay, ridge = step->ridge;
 

@@ -15,6 +15,8 @@ static inline uint32_t vector_padded(uint32_t n)
 }
 
 float vector_dot(const float *a, const float *b, uint32_t n);
+/* The same of `a` with each of many, which may lie anywhere in memory. */
+void vector_dots(const float *a, const float *const *many, uint32_t count, uint32_t n, float *dots);
 float vector_sum(const float *a, uint32_t n);
 /* The largest; `least` where there is none above. */
 float vector_most(const float *a, uint32_t n, float least);

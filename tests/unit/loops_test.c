@@ -18,6 +18,7 @@ static void test_cuts(void **state)
 {
     static const double cuts[CUTS_MAX] = {-2, -1, 0, .5, 1, 2, 3, 4, 5};
     static const double some[] = {-INFINITY, -2.5, -2, -1, -.5, 0, .5, .75, 5, 6, INFINITY, NAN};
+    static const double terms[CUTS_MAX + 2] = {.1, .2, -.3, .4, 5, 6, -7, .8, 9, 10, 11};
     struct random random = {1};
 
     (void)state;
@@ -25,15 +26,17 @@ static void test_cuts(void **state)
         uint32_t count = (uint32_t)random_below(&random, COUNT_MAX + 1);
         uint32_t cut_count = (uint32_t)random_below(&random, CUTS_MAX + 1), levels[COUNT_MAX];
         uint32_t upper = random_below(&random, 2) ? NONE : 7;
-        double values[COUNT_MAX];
+        double values[COUNT_MAX], steps[COUNT_MAX];
         for (uint32_t i = 0; i < count; i++)
             values[i] = some[random_below(&random, sizeof(some) / sizeof(some[0]))];
         loops_cuts(values, count, cuts, cut_count, NONE, upper, levels);
+        loops_steps(values, count, cuts, cut_count, terms, steps);
         for (uint32_t i = 0; i < count; i++) {
             uint32_t level = isnan(values[i]) ? NONE : 0;
             for (uint32_t k = 0; k < cut_count; k++)
                 level += values[i] >= cuts[k];
             assert_int_equal(levels[i], level | upper << 16);
+            assert_true(steps[i] == terms[level == NONE ? cut_count + 1 : level]);
         }
     }
 }
