@@ -204,7 +204,7 @@ static double examination(const struct explore_scratch *scratch, const struct ta
 struct request {
     uint64_t rec;
     bool random;
-    uint32_t begin, candidates, length;
+    uint32_t begin, candidates, kept, length;
     const struct table_row *row;
 };
 
@@ -215,7 +215,7 @@ static bool draw_random(struct op *op, uint64_t rec)
     return (double)(hash_draw(op_seed(op), rec) >> 11) * 0x1p-53 < config->share;
 }
 
-/* The columns that items get, null for those that are not shown; items are where they came. */
+/* The columns that the items that are kept get, null for those that are not shown. */
 struct shown {
     struct column *columns[ITEM_ADDED];
     uint8_t *valid;
@@ -250,51 +250,52 @@ static void make_shown(uint32_t rows, struct shown *shown)
     block_release(&validity);
 }
 
-static void show(struct op *op, const struct request *request, double score, uint32_t place,
-                 uint32_t k, bool greedy, const struct shown *shown)
+/* The k-th of a list, row `at` of what is kept. */
+static void show(struct op *op, const struct request *request, double score, uint32_t k,
+                 bool greedy, const struct shown *shown, uint32_t at)
 {
     const struct explore_config *config = op_config(op);
     double uniform = 1. / request->candidates;
 
-    shown->valid[place >> 3] |= (uint8_t)(1u << (place & 7));
-    shown->positions[place] = (int32_t)k + 1;
-    shown->propensities[place] = config->share * uniform + (greedy ? 1 - config->share : 0);
-    shown->uniforms[place] = uniform;
-    shown->examinations[place] = examination(op_scratch(op), request->row, k);
-    shown->p_served[place] = shown->examinations[place] * lift_sigmoid(score);
+    shown->valid[at >> 3] |= (uint8_t)(1u << (at & 7));
+    shown->positions[at] = (int32_t)k + 1;
+    shown->propensities[at] = config->share * uniform + (greedy ? 1 - config->share : 0);
+    shown->uniforms[at] = uniform;
+    shown->examinations[at] = examination(op_scratch(op), request->row, k);
+    shown->p_served[at] = shown->examinations[at] * lift_sigmoid(score);
 }
 
-/* Writes the places of the items that are kept, in order; returns their number. */
-static uint32_t choose(struct op *op, const struct batch *items, const struct request *request,
-                       const struct shown *shown, uint32_t *places)
+/* Room for the largest list of a batch. */
+struct room {
+    struct list_place *greedy, *drawn;
+    double *values;
+    uint64_t *ids;
+};
+
+/* The places of the items that are kept, in order; the first of them is row `at` of all that is kept. */
+static void choose(struct op *op, const struct batch *items, const struct request *request,
+                   const struct room *room, const struct shown *shown, uint32_t *places,
+                   uint32_t at)
 {
-    const struct explore_config *config = op_config(op);
     const struct explore_scratch *scratch = op_scratch(op);
     const double *scores = batch_column(items, scratch->layout.score)->values;
-    uint32_t count = request->candidates, kept = config->all ? count : request->length;
-    struct block *memory = block_create((count + 1ul) * (2 * sizeof(struct list_place) + 16) + 64);
-    struct list_place *greedy = (struct list_place *)(void *)memory->data, *drawn = greedy + count;
-    double *values = (double *)(void *)(drawn + count);
-    uint64_t *ids = (uint64_t *)(void *)(values + count);
+    const struct list_place *kept = request->random ? room->drawn : room->greedy;
+    uint32_t count = request->candidates;
 
-    list_values(&scratch->layout, items, request->begin, request->begin + count, values);
-    for (uint32_t i = 0; i < count; i++)
-        greedy[i] = (struct list_place){values[i], request->begin + i};
-    list_best(greedy, count, kept);
+    list_values(&scratch->layout, items, request->begin, request->begin + count, room->values);
+    list_best(room->values, count, request->begin, request->kept, room->greedy);
     if (request->random) {
-        ids_part(batch_column(items, scratch->item), request->begin, count, ids);
+        ids_part(batch_column(items, scratch->item), request->begin, count, room->ids);
         for (uint32_t i = 0; i < count; i++)
-            drawn[i] = (struct list_place){
-                (double)(hash_draw(op_seed(op) ^ request->rec, ids[i]) >> 11), request->begin + i};
-        list_best(drawn, count, kept);
+            room->values[i] = (double)(hash_draw(op_seed(op) ^ request->rec, room->ids[i]) >> 11);
+        list_best(room->values, count, request->begin, request->kept, room->drawn);
     }
-    for (uint32_t k = 0; k < kept; k++) {
-        places[k] = request->random ? drawn[k].place : greedy[k].place;
+    for (uint32_t k = 0; k < request->kept; k++) {
+        places[at + k] = kept[k].place;
         if (k < request->length)
-            show(op, request, scores[places[k]], places[k], k, places[k] == greedy[k].place, shown);
+            show(op, request, scores[kept[k].place], k, kept[k].place == room->greedy[k].place,
+                 shown, at + k);
     }
-    block_release(&memory);
-    return kept;
 }
 
 static uint32_t length_of(struct op *op, const struct batch *in, uint32_t row, uint32_t candidates)
@@ -322,69 +323,100 @@ static void put_row(struct op *op, const struct request *request, struct builder
     builder_i32(rows, LIST_LEN, (int32_t)request->length);
 }
 
-static void choose_rows(struct op *op, const struct batch *in, const struct shown *shown,
-                        struct builder *rows, uint32_t *places, uint32_t *counts)
+/* What is asked for, before anything is chosen; returns the number of items that are kept. */
+static uint32_t plan(struct op *op, const struct batch *in, struct request *requests)
 {
+    const struct explore_config *config = op_config(op);
     const struct explore_scratch *scratch = op_scratch(op);
-    const struct batch *items = list_items(&scratch->layout, in);
     bool by_site = scratch->levels != FIELD_NONE && scratch->site != FIELD_NONE;
     uint64_t recs[BATCH_ROWS_MAX], sites[BATCH_ROWS_MAX];
+    uint32_t total = 0;
 
     key_ids(batch_column(in, scratch->rec), batch_rows(in), recs);
     if (by_site)
         key_ids(batch_column(in, scratch->site), batch_rows(in), sites);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
-        struct request request = {.rec = recs[row], .random = draw_random(op, recs[row])};
+        struct request *request = &requests[row];
         uint32_t end;
-        list_range(&scratch->layout, in, row, &request.begin, &end);
-        request.candidates = end - request.begin;
-        request.length = length_of(op, in, row, request.candidates);
-        if (by_site)
-            request.row = op_table_find(op, 0, sites[row]);
-        counts[row] = choose(op, items, &request, shown, places);
-        places += counts[row];
-        put_row(op, &request, rows);
+        *request = (struct request){.rec = recs[row], .random = draw_random(op, recs[row])};
+        list_range(&scratch->layout, in, row, &request->begin, &end);
+        request->candidates = end - request->begin;
+        request->length = length_of(op, in, row, request->candidates);
+        request->kept = config->all ? request->candidates : request->length;
+        request->row = by_site ? op_table_find(op, 0, sites[row]) : NULL;
+        total += request->kept;
     }
+    return total;
 }
 
-/* `batch` (moves in) with columns appended (they move in). */
-static struct batch *with_columns(struct batch *batch, struct column **columns, uint32_t count)
+static void choose_rows(struct op *op, const struct batch *in, const struct request *requests,
+                        const struct shown *shown, uint32_t *places)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        struct batch *wide = batch_with(batch, &columns[i]);
-        batch_release(&batch);
-        batch = wide;
+    const struct explore_scratch *scratch = op_scratch(op);
+    const struct batch *items = list_items(&scratch->layout, in);
+    uint32_t most = 0, at = 0;
+    struct block *memory;
+    struct room room;
+
+    for (uint32_t row = 0; row < batch_rows(in); row++)
+        most = requests[row].candidates > most ? requests[row].candidates : most;
+    memory = block_create(most * (2 * sizeof(struct list_place) + 2 * sizeof(uint64_t)) +
+                          IDS_SPARE * sizeof(uint64_t));
+    room.greedy = (struct list_place *)(void *)memory->data;
+    room.drawn = room.greedy + most;
+    room.values = (double *)(void *)(room.drawn + most);
+    room.ids = (uint64_t *)(void *)(room.values + most);
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        choose(op, items, &requests[row], &room, shown, places, at);
+        at += requests[row].kept;
     }
-    return batch;
+    block_release(&memory);
+}
+
+/* `in` with its lists cut, and the columns of their items. */
+static struct batch *serve(struct op *op, const struct batch *in, const struct request *requests,
+                           uint32_t total)
+{
+    const struct explore_scratch *scratch = op_scratch(op);
+    struct block *memory = block_create((total + 1ul) * sizeof(uint32_t));
+    uint32_t *places = (uint32_t *)(void *)memory->data, counts[BATCH_ROWS_MAX];
+    struct batch *kept, *wide;
+    struct shown shown;
+
+    make_shown(total, &shown);
+    choose_rows(op, in, requests, &shown, places);
+    for (uint32_t row = 0; row < batch_rows(in); row++)
+        counts[row] = requests[row].kept;
+    kept = batch_gather(list_items(&scratch->layout, in), places, total);
+    wide = batch_with_all(kept, shown.columns, ITEM_ADDED);
+    batch_release(&kept);
+    block_release(&memory);
+    return list_filled(&scratch->layout, in, wide, counts);
 }
 
 static bool explore_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
-    struct explore_scratch *scratch = op_scratch(op);
-    struct batch *items = (struct batch *)list_items(&scratch->layout, in), *added, *out;
-    struct block *memory = block_create((items->rows + 1ul) * sizeof(uint32_t));
-    uint32_t *places = (uint32_t *)(void *)memory->data, counts[BATCH_ROWS_MAX];
+    const struct explore_scratch *scratch = op_scratch(op);
     struct builder *rows = builder_create(&scratch->rows, false);
+    struct request requests[BATCH_ROWS_MAX];
     struct column *columns[ROW_ADDED];
-    struct shown shown;
+    struct batch *lists, *added, *out;
 
     (void)port;
     (void)err; /* cannot fail */
     CHECK(batch_rows(in) > 0 && batch_rows(in) <= BATCH_ROWS_MAX);
-    make_shown(items->rows, &shown);
-    choose_rows(op, in, &shown, rows, places, counts);
-    batch_ref(items);
-    items = with_columns(items, shown.columns, ITEM_ADDED);
-    out = list_with(&scratch->layout, in, &items, places, counts);
+    lists = serve(op, in, requests, plan(op, in, requests));
+    for (uint32_t row = 0; row < batch_rows(in); row++)
+        put_row(op, &requests[row], rows);
     added = builder_finish(rows);
     for (uint32_t i = 0; i < ROW_ADDED; i++) {
         columns[i] = added->columns[HIDDEN_COUNT + i];
         column_ref(columns[i]);
     }
-    out = with_columns(out, columns, ROW_ADDED);
+    out = batch_with_all(lists, columns, ROW_ADDED);
+    batch_release(&lists);
     batch_release(&added);
     builder_close(rows);
-    block_release(&memory);
     op_emit(op, 0, &out);
     return true;
 }

@@ -122,6 +122,17 @@ void list_range(const struct list_layout *layout, const struct batch *in, uint32
     *end = column_valid(list, row) ? (uint32_t)list->offsets[row + 1] : *begin;
 }
 
+bool list_covers(const struct list_layout *layout, const struct batch *in)
+{
+    const struct column *list;
+
+    if (layout->list == FIELD_NONE)
+        return true;
+    list = batch_column(in, layout->list);
+    return !list->validity && list->offsets[0] == 0 &&
+           (uint32_t)list->offsets[batch_rows(in)] == list->child->rows;
+}
+
 struct column *list_column_unset(uint32_t rows, double **values)
 {
     struct column *column = column_create(TYPE_F64, rows);
@@ -188,24 +199,23 @@ static void sift(struct list_place *heap, uint32_t count, uint32_t at)
     heap[at] = moved;
 }
 
-/* A heap of the best so far: most others are seen off by one comparison. */
-void list_best(struct list_place *places, uint32_t count, uint32_t most)
+/* A heap of the best so far: most others are seen off by one comparison, since of equal values the first
+ * stays. */
+void list_best(const double *values, uint32_t count, uint32_t first, uint32_t most,
+               struct list_place *best)
 {
-    if (most >= count) {
-        list_order(places, count);
-        return;
-    }
-    for (uint32_t i = most / 2; i > 0; i--)
-        sift(places, most, i - 1);
+    most = most < count ? most : count;
+    for (uint32_t i = 0; i < most; i++)
+        best[i] = (struct list_place){values[i], first + i};
+    for (uint32_t i = most / 2; i > 0 && most < count; i--)
+        sift(best, most, i - 1);
     for (uint32_t i = most; i < count && most > 0; i++) {
-        struct list_place put_off = places[0];
-        if (places[i].value < put_off.value || by_value(&places[i], &put_off) > 0)
+        if (!(values[i] > best[0].value))
             continue;
-        places[0] = places[i];
-        places[i] = put_off;
-        sift(places, most, 0);
+        best[0] = (struct list_place){values[i], first + i};
+        sift(best, most, 0);
     }
-    list_order(places, most);
+    list_order(best, most);
 }
 
 /* Scores with the reasons in: the first is added while they are copied. */
@@ -239,33 +249,17 @@ static bool reasons(const struct list_layout *layout)
 static struct batch *widen(const struct list_layout *layout, const struct batch *items,
                            struct column **added)
 {
-    struct batch *wide = batch_create(items->rows, items->column_count + layout->count);
-    uint32_t score = HIDDEN_COUNT + layout->score;
+    bool adds = layout->score != FIELD_NONE && reasons(layout);
+    struct column *scores =
+        adds ? add_up(layout, batch_column(items, layout->score), items->rows, added) : NULL;
+    struct batch *wide = batch_with_all(items, added, layout->count);
 
-    for (uint32_t i = 0; i < HIDDEN_COUNT + items->column_count; i++) {
-        if (layout->score != FIELD_NONE && i == score && reasons(layout))
-            wide->columns[i] = add_up(layout, items->columns[i], items->rows, added);
-        else if ((wide->columns[i] = items->columns[i]))
-            column_ref(wide->columns[i]);
-    }
-    for (uint32_t i = 0; i < layout->count; i++) {
-        wide->columns[HIDDEN_COUNT + items->column_count + i] = added[i];
-        added[i] = NULL;
+    if (adds) {
+        struct column **score = &wide->columns[HIDDEN_COUNT + layout->score];
+        column_release(score);
+        *score = scores;
     }
     return wide;
-}
-
-static double rank_of(const struct list_layout *layout, const struct batch *items, uint32_t old,
-                      uint32_t place)
-{
-    double value = ((const double *)batch_column(items, layout->score)->values)[place];
-
-    for (uint32_t i = 0; i < layout->rank_count; i++)
-        value += ((const double *)batch_column(items, layout->ranks[i])->values)[place];
-    for (uint32_t i = 0; i < layout->count; i++)
-        if (begins(layout->names[i], "rank."))
-            value += ((const double *)batch_column(items, old + i)->values)[place];
-    return value;
 }
 
 /* `in` with a list column of these elements, counted by `offsets` (both move in). */
@@ -290,22 +284,33 @@ static struct batch *with_list(const struct list_layout *layout, const struct ba
     return out;
 }
 
-struct batch *list_with(const struct list_layout *layout, const struct batch *in,
-                        struct batch **items, const uint32_t *places, const uint32_t *counts)
+struct batch *list_filled(const struct list_layout *layout, const struct batch *in,
+                          struct batch *items, const uint32_t *counts)
 {
     uint32_t rows = batch_rows(in), total = 0;
     struct block *memory = block_create((rows + 1ul) * sizeof(int32_t));
     int32_t *offsets = (int32_t *)(void *)memory->data;
-    struct batch *gathered;
 
     for (uint32_t row = 0; row < rows; row++) {
         offsets[row] = (int32_t)total;
         total += counts[row];
     }
+    CHECK(total == items->rows);
     offsets[rows] = (int32_t)total;
+    return with_list(layout, in, memory, items);
+}
+
+struct batch *list_with(const struct list_layout *layout, const struct batch *in,
+                        struct batch **items, const uint32_t *places, const uint32_t *counts)
+{
+    struct batch *gathered;
+    uint32_t total = 0;
+
+    for (uint32_t row = 0; row < batch_rows(in); row++)
+        total += counts[row];
     gathered = batch_gather(*items, places, total);
     batch_release(items);
-    return with_list(layout, in, memory, gathered);
+    return list_filled(layout, in, gathered, counts);
 }
 
 struct batch *list_widened(const struct list_layout *layout, const struct batch *in,
@@ -318,13 +323,26 @@ struct batch *list_widened(const struct list_layout *layout, const struct batch 
     return with_list(layout, in, offsets, wide);
 }
 
+/* What items [begin, end) are ordered by, with the terms that are added here, behind `old` columns. */
+static void values_with(const struct list_layout *layout, const struct batch *wide, uint32_t old,
+                        uint32_t begin, uint32_t end, double *values)
+{
+    list_values(layout, wide, begin, end, values);
+    for (uint32_t i = 0; i < layout->count; i++)
+        if (begins(layout->names[i], "rank.")) {
+            const double *ranks = batch_column(wide, old + i)->values;
+            loops_add(values, values, ranks + begin, end - begin);
+        }
+}
+
 static void emit_ordered(struct op *op, const struct list_layout *layout, const struct batch *in,
                          struct batch *wide, uint32_t old, uint32_t top)
 {
-    struct block *memory =
-        block_create((wide->rows + 1ul) * (sizeof(struct list_place) + sizeof(uint32_t)));
-    struct list_place *order = (struct list_place *)(void *)memory->data;
-    uint32_t *places = (uint32_t *)(void *)(order + wide->rows), total = 0;
+    size_t each = sizeof(struct list_place) + sizeof(double) + sizeof(uint32_t);
+    struct block *memory = block_create((wide->rows + 1ul) * each);
+    struct list_place *best = (struct list_place *)(void *)memory->data;
+    double *values = (double *)(void *)(best + wide->rows);
+    uint32_t *places = (uint32_t *)(void *)(values + wide->rows), total = 0;
     uint32_t counts[BATCH_ROWS_MAX];
     bool sorts = moves(layout->names, layout->count);
     struct batch *out;
@@ -333,12 +351,13 @@ static void emit_ordered(struct op *op, const struct list_layout *layout, const 
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         uint32_t begin, end;
         list_range(layout, in, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++)
-            order[i - begin] = (struct list_place){sorts ? rank_of(layout, wide, old, i) : 0, i};
         counts[row] = end - begin < top ? end - begin : top;
-        list_best(order, end - begin, counts[row]);
+        if (sorts) {
+            values_with(layout, wide, old, begin, end, values);
+            list_best(values, end - begin, begin, counts[row], best);
+        }
         for (uint32_t i = 0; i < counts[row]; i++)
-            places[total++] = order[i].place;
+            places[total++] = sorts ? best[i].place : begin + i;
     }
     out = list_with(layout, in, &wide, places, counts);
     block_release(&memory);

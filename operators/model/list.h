@@ -37,6 +37,8 @@ const struct batch *list_items(const struct list_layout *layout, const struct ba
 /* The items of a row: [*begin, *end) of the above. */
 void list_range(const struct list_layout *layout, const struct batch *in, uint32_t row,
                 uint32_t *begin, uint32_t *end);
+/* Whether each item is one of some row: none of a list that is null, or before or behind all lists. */
+bool list_covers(const struct list_layout *layout, const struct batch *in);
 
 /* A new f64 column of zeros, or of what is to be written to all of it; *values to fill it. */
 struct column *list_column(uint32_t rows, double **values);
@@ -63,12 +65,16 @@ struct list_place {
     uint32_t place;
 };
 void list_order(struct list_place *places, uint32_t count);
-/* The same for the first `most` of them; what comes behind is in no order. */
-void list_best(struct list_place *places, uint32_t count, uint32_t most);
+/* The best `most` of `count` values in the same order, or all: places, from `first` on, into `best`. */
+void list_best(const double *values, uint32_t count, uint32_t first, uint32_t most,
+               struct list_place *best);
 
 /* `in` with its items replaced by rows `places` of `items` (moves in, may be wider), `counts` of them
  * a row. */
 struct batch *list_with(const struct list_layout *layout, const struct batch *in,
                         struct batch **items, const uint32_t *places, const uint32_t *counts);
+/* The same with all rows of `items`, one after another. */
+struct batch *list_filled(const struct list_layout *layout, const struct batch *in,
+                          struct batch *items, const uint32_t *counts);
 
 #endif

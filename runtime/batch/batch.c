@@ -139,15 +139,22 @@ struct batch *batch_select(const struct batch *batch, const uint32_t *rows, uint
     return copy;
 }
 
+struct batch *batch_with_all(const struct batch *batch, struct column **columns, uint32_t count)
+{
+    struct batch *copy = batch_share(batch, batch->column_count + count);
+
+    share_columns(copy, batch);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(columns[i]->rows == batch->rows);
+        copy->columns[HIDDEN_COUNT + batch->column_count + i] = columns[i];
+        columns[i] = NULL;
+    }
+    return copy;
+}
+
 struct batch *batch_with(const struct batch *batch, struct column **column)
 {
-    struct batch *copy = batch_share(batch, batch->column_count + 1);
-
-    CHECK((*column)->rows == batch->rows);
-    share_columns(copy, batch);
-    copy->columns[HIDDEN_COUNT + batch->column_count] = *column;
-    *column = NULL;
-    return copy;
+    return batch_with_all(batch, column, 1);
 }
 
 struct batch *batch_project(const struct batch *batch, const uint32_t *columns, uint32_t count)

@@ -70,6 +70,7 @@ struct batch *batch_copy(const struct batch *batch); /* the same columns and sel
 struct batch *batch_select(const struct batch *batch, const uint32_t *rows, uint32_t count);
 struct batch *batch_with(const struct batch *batch,
                          struct column **column); /* appended; moves in */
+struct batch *batch_with_all(const struct batch *batch, struct column **columns, uint32_t count);
 struct batch *batch_project(const struct batch *batch, const uint32_t *columns, uint32_t count);
 /* Copies the selected rows (or `rows`) so that the result is dense. With nothing to do: a
  * reference to the same batch. */
