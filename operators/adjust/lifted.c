@@ -10,10 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MEMO_SIZE 4096u                  /* terms; a power of two */
-#define TERMS_MAX (FACTOR_CELLS_MAX + 1) /* of levels, and of none */
+#define PLACES_MAX (FACTOR_CELLS_MAX + 1) /* levels, and none */
+#define SHELF_TERMS 8192u                 /* of all rows of a shelf; all three are powers of two */
+#define ROW_LEAST 16u
+#define ROWS_MAX (SHELF_TERMS / ROW_LEAST)
 
-static_assert(CLASSES_MAX <= TERMS_MAX, "there is a term for each class");
+static_assert(CLASSES_MAX <= PLACES_MAX && 2 * PLACES_MAX <= SHELF_TERMS,
+              "a row has a term for each class, and for each level");
 
 const struct option lifted_options[] = {
     {.name = "class",
@@ -132,16 +135,18 @@ bool lifted_describe(struct describe *describe, const struct factor *const *fact
 
 /* ---- an instance ---- */
 
-struct memo {
-    uint64_t class;
-    uint32_t found;
-    bool known;
-    double term;
-};
-
 struct where { /* a column of the items or of the request */
     uint32_t column;
     bool listed;
+};
+
+/* Terms that are known. A row of them is of one half of what a term is of, as a rule the request's: its
+ * level, with terms by the items' class, or its class, with terms by the items' level. */
+struct shelf {
+    uint32_t row_size; /* 0: empty */
+    uint64_t halves[ROWS_MAX];
+    bool used[ROWS_MAX];
+    double terms[SHELF_TERMS]; /* NaN: not known yet */
 };
 
 struct evidence { /* of a factor */
@@ -152,10 +157,8 @@ struct evidence { /* of a factor */
     bool given;
     int64_t version; /* that the next two are of */
     double prior;
-    struct memo memo[MEMO_SIZE];
+    struct shelf shelf;
     struct classes *classes; /* of the items; factors with one class column share it */
-    double terms[TERMS_MAX]; /* of the present request, by class or by level */
-    uint8_t known[TERMS_MAX];
 };
 
 struct lifted {
@@ -308,7 +311,7 @@ static void follow_version(struct op *op, const struct lifted *lifted, struct ev
     if (version == evidence->version && version != INT64_MAX) /* INT64_MAX: the newest */
         return;
     evidence->version = version;
-    memset(evidence->memo, 0, sizeof(evidence->memo));
+    evidence->shelf.row_size = 0;
     evidence->prior = lifted->config->prior;
     if (evidence->prior > 0)
         return;
@@ -357,17 +360,36 @@ static double term_of(const struct lifted *lifted, const struct evidence *eviden
     return lifted->config->strength * lift_term(&sums, evidence->prior, ratio, lifted->config->cap);
 }
 
-static double recall(struct op *op, const struct lifted *lifted, struct evidence *evidence,
-                     uint64_t class, uint32_t found)
+static double look_up(struct op *op, const struct lifted *lifted, const struct evidence *evidence,
+                      uint64_t class, uint32_t found)
 {
-    uint64_t place = (class ^ (class >> 32) ^ found * 0x9e3779b1u) % MEMO_SIZE;
-    struct memo *memo = &evidence->memo[place];
+    return term_of(lifted, evidence, op_table_find(op, evidence->table, class), found);
+}
 
-    if (!memo->known || memo->class != class || memo->found != found)
-        *memo = (struct memo){
-            class, found, true,
-            term_of(lifted, evidence, op_table_find(op, evidence->table, class), found)};
-    return memo->term;
+/* The row of a half, with room for `places` terms, none where all lists are empty. Of two that fall
+ * together the later one stays. */
+static double *shelf_row(struct shelf *shelf, uint64_t half, uint32_t places)
+{
+    uint32_t row;
+    double *terms;
+
+    CHECK(places <= PLACES_MAX);
+    if (places > shelf->row_size || shelf->row_size == 0) {
+        uint32_t size = shelf->row_size ? shelf->row_size : ROW_LEAST;
+        while (size < places)
+            size *= 2;
+        shelf->row_size = size;
+        memset(shelf->used, 0, sizeof(shelf->used));
+    }
+    row = (uint32_t)(half ^ half >> 32) & (SHELF_TERMS / shelf->row_size - 1);
+    terms = &shelf->terms[row * shelf->row_size];
+    if (shelf->used[row] && shelf->halves[row] == half)
+        return terms;
+    shelf->used[row] = true;
+    shelf->halves[row] = half;
+    for (uint32_t i = 0; i < shelf->row_size; i++)
+        terms[i] = NAN;
+    return terms;
 }
 
 /* ---- rows ---- */
@@ -396,8 +418,8 @@ static uint32_t *levels_of(const struct evidence *evidence, const struct batch *
     return (uint32_t *)(void *)(*memory)->data;
 }
 
-/* Items [begin, end) of one request: `places` tells each one's place in `terms`, where the request's
- * other half, class or level, is the same for all. */
+/* Items [begin, end) of one request, whose half, class or level, is the same for all; the other half of
+ * each is a place in the row of their terms. */
 struct request {
     uint32_t begin, end;
     uint64_t class; /* where it is not the items' */
@@ -405,37 +427,36 @@ struct request {
     bool by_class;
 };
 
-static double find_term(struct op *op, const struct lifted *lifted, struct evidence *evidence,
+static uint32_t places_of(const struct evidence *evidence, const struct request *request)
+{
+    return request->by_class ? evidence->classes->count
+                             : factor_levels(evidence->factor) + 1; /* the last one is none */
+}
+
+static double find_term(struct op *op, const struct lifted *lifted, const struct evidence *evidence,
                         const struct request *request, uint32_t place)
 {
     uint32_t level = place < factor_levels(evidence->factor) ? place : FACTOR_NONE;
 
     if (request->by_class)
-        return recall(op, lifted, evidence, evidence->classes->ids[place], request->found);
-    return recall(op, lifted, evidence, request->class, level | FACTOR_NONE << 16);
+        return look_up(op, lifted, evidence, evidence->classes->ids[place], request->found);
+    return look_up(op, lifted, evidence, request->class, level | FACTOR_NONE << 16);
 }
 
-/* A class or level is looked up once a request, all of them where they are fewer than the items. */
-static void fill_request(struct op *op, const struct lifted *lifted, struct evidence *evidence,
-                         const struct request *request, const uint16_t *places, double *terms)
+/* The terms of a request by place: all of them, or where the items are fewer, of `places`. */
+static const double *terms_of(struct op *op, const struct lifted *lifted, struct evidence *evidence,
+                              const struct request *request, const uint16_t *places)
 {
-    uint32_t count = request->end - request->begin;
-    uint32_t all = request->by_class ? evidence->classes->count
-                                     : factor_levels(evidence->factor) + 1; /* and none */
+    uint32_t count = request->end - request->begin, all = places_of(evidence, request);
+    double *terms =
+        shelf_row(&evidence->shelf, request->by_class ? request->found : request->class, all);
 
-    places += request->begin;
-    if (all <= count) {
-        for (uint32_t place = 0; place < all; place++)
-            evidence->terms[place] = find_term(op, lifted, evidence, request, place);
-    } else {
-        memset(evidence->known, 0, all);
-        for (uint32_t i = 0; i < count; i++)
-            if (!evidence->known[places[i]]) {
-                evidence->known[places[i]] = 1;
-                evidence->terms[places[i]] = find_term(op, lifted, evidence, request, places[i]);
-            }
+    for (uint32_t i = 0; i < (places && count < all ? count : all); i++) {
+        uint32_t place = places && count < all ? places[i] : i;
+        if (isnan(terms[place]))
+            terms[place] = find_term(op, lifted, evidence, request, place);
     }
-    loops_gather(terms + request->begin, evidence->terms, places, count);
+    return terms;
 }
 
 /* Of one batch: the numbers of its items' classes, until a factor has another class column. */
@@ -469,17 +490,29 @@ static bool find_places(struct evidence *evidence, const struct batch *items,
 
 /* One by one: rows that are items, class and level both of the items, or too many classes. */
 static void fill_singly(struct op *op, struct lifted *lifted, struct evidence *evidence,
-                        const struct batch *in, const uint32_t *levels, double *terms)
+                        const struct batch *in, const uint32_t *levels, uint16_t *numbers,
+                        double *terms)
 {
     struct block *memory;
-    const uint64_t *classes = ids_of(in, list_items(&lifted->layout, in), evidence->class, &memory);
+    const struct batch *items = list_items(&lifted->layout, in);
+    const uint64_t *classes = ids_of(in, items, evidence->class, &memory);
+    bool numbered = evidence->class.listed &&
+                    classes_number(evidence->classes, batch_column(items, evidence->class.column),
+                                   items->rows, numbers);
 
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         uint32_t begin, end;
         list_range(&lifted->layout, in, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++)
-            terms[i] = recall(op, lifted, evidence, classes[evidence->class.listed ? i : row],
-                              levels[evidence->at.listed ? i : row]);
+        for (uint32_t i = begin; i < end; i++) {
+            uint64_t class = classes[evidence->class.listed ? i : row];
+            uint32_t found = levels[evidence->at.listed ? i : row];
+            double own = NAN, *term = &own;
+            if (numbered)
+                term = shelf_row(&evidence->shelf, found, evidence->classes->count) + numbers[i];
+            if (isnan(*term))
+                *term = look_up(op, lifted, evidence, class, found);
+            terms[i] = *term;
+        }
     }
     block_release(&memory);
 }
@@ -495,10 +528,44 @@ static void fill_by_places(struct op *op, struct lifted *lifted, struct evidence
                          : ids_of(in, list_items(&lifted->layout, in), evidence->class, &memory);
 
     for (uint32_t row = 0; row < batch_rows(in); row++) {
+        const double *known;
         list_range(&lifted->layout, in, row, &request.begin, &request.end);
         request.class = classes ? classes[row] : 0;
         request.found = request.by_class ? levels[row] : 0;
-        fill_request(op, lifted, evidence, &request, places, terms);
+        known = terms_of(op, lifted, evidence, &request, places + request.begin);
+        loops_gather(terms + request.begin, known, places + request.begin,
+                     request.end - request.begin);
+    }
+    block_release(&memory);
+}
+
+/* Class of the request, level by cuts of the items' numbers: needs no levels. */
+static bool by_cuts(const struct evidence *evidence, const struct batch *items)
+{
+    const struct column *numbers;
+
+    if (evidence->class.listed || !evidence->at.listed || evidence->factor->kind != LEVEL_CUTS)
+        return false;
+    numbers = batch_column(items, evidence->at.column);
+    return numbers->type == TYPE_F64 && !numbers->validity;
+}
+
+static void fill_by_cuts(struct op *op, struct lifted *lifted, struct evidence *evidence,
+                         const struct batch *in, double *terms)
+{
+    const struct factor *factor = evidence->factor;
+    const struct batch *items = list_items(&lifted->layout, in);
+    const double *numbers = batch_column(items, evidence->at.column)->values;
+    struct request request = {.by_class = false};
+    struct block *memory;
+    const uint64_t *classes = ids_of(in, items, evidence->class, &memory);
+
+    for (uint32_t row = 0; row < batch_rows(in); row++) {
+        list_range(&lifted->layout, in, row, &request.begin, &request.end);
+        request.class = classes[row];
+        loops_steps(numbers + request.begin, request.end - request.begin, factor->cuts,
+                    factor_levels(factor) - 1, terms_of(op, lifted, evidence, &request, NULL),
+                    terms + request.begin);
     }
     block_release(&memory);
 }
@@ -508,12 +575,19 @@ static void fill_terms(struct op *op, struct lifted *lifted, struct evidence *ev
 {
     const struct batch *items = list_items(&lifted->layout, in);
     struct block *memory;
-    const uint32_t *levels = levels_of(evidence, in, items, &memory);
+    const uint32_t *levels;
 
-    if (find_places(evidence, items, levels, numbered))
+    if (by_cuts(evidence, items)) {
+        fill_by_cuts(op, lifted, evidence, in, terms);
+        return;
+    }
+    levels = levels_of(evidence, in, items, &memory);
+    if (find_places(evidence, items, levels, numbered)) {
         fill_by_places(op, lifted, evidence, in, levels, numbered->places, terms);
-    else
-        fill_singly(op, lifted, evidence, in, levels, terms);
+    } else {
+        fill_singly(op, lifted, evidence, in, levels, numbered->places, terms);
+        numbered->classes = NULL;
+    }
     block_release(&memory);
 }
 
@@ -523,12 +597,14 @@ void lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in)
     uint32_t rows = list_items(&lifted->layout, in)->rows;
     struct numbered numbered = {block_create((rows + 1ul) * sizeof(uint16_t)), NULL, NULL};
     struct column *added[LIST_TERMS_MAX];
+    bool whole = list_covers(&lifted->layout, in);
 
     numbered.places = (uint16_t *)(void *)numbered.memory->data;
     for (uint32_t i = 0; i < lifted->count; i++) {
         struct evidence *evidence = &lifted->evidence[i];
         double *terms;
-        added[i] = list_column(rows, &terms);
+        added[i] =
+            evidence->given && whole ? list_column_unset(rows, &terms) : list_column(rows, &terms);
         if (!evidence->given)
             continue;
         follow_version(op, lifted, evidence);
