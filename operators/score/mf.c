@@ -11,7 +11,7 @@
  * what he did a moment ago. What is not known scores 0. Ties go by identity. */
 #include "operators/model/mf.h"
 #include "operators/model/list.h"
-#include "operators/model/vector.h"
+#include "operators/model/products.h"
 #include "operators/model/widen.h"
 #include "runtime/batch/expr.h"
 
@@ -184,6 +184,7 @@ struct mf_scratch {
     double triangle[MF_WIDTH_MAX * MF_WIDTH_MAX];
     float user[MF_WIDTH_MAX];
     const struct table_row *rows[KEEP_MAX]; /* of the history */
+    double scores[CANDIDATES];
     struct ranked ranked[TOP_MAX];
     uint64_t own[KEEP_MAX];
     uint64_t ids[BATCH_ROWS_MAX];
@@ -274,11 +275,11 @@ static bool fold_in(struct op *op, const struct mf_cell *cell)
     return known > 0 && mf_solve(&scratch->system, scratch->user);
 }
 
-static double score_of(const struct mf_scratch *scratch, const struct table_row *row)
+static struct products products_of(const struct op *op)
 {
-    const float *vector = vector_of(scratch, row);
+    const struct mf_scratch *scratch = op_scratch(op);
 
-    return vector ? (double)vector_dot(scratch->user, vector, scratch->width) : 0;
+    return (struct products){op, ITEMS, scratch->vector, scratch->user};
 }
 
 /* ---- lists that come in ---- */
@@ -300,6 +301,7 @@ static void score_lists(struct op *op, const struct batch *in, const struct colu
     const struct batch *items = list_items(&scratch->layout, in);
     struct block *memory = block_create((items->rows + 1ul) * sizeof(uint64_t));
     uint64_t *ids = (uint64_t *)(void *)memory->data;
+    struct products products = products_of(op);
     struct column *added[1];
     double *scores;
 
@@ -310,13 +312,12 @@ static void score_lists(struct op *op, const struct batch *in, const struct colu
         uint32_t begin, end;
         list_range(&scratch->layout, in, row, &begin, &end);
         if (begin < end && fold_in(op, cell))
-            for (uint32_t i = begin; i < end; i++)
-                scores[i] = score_of(scratch, op_table_find(op, ITEMS, ids[i]));
+            products_by_id(&products, ids + begin, end - begin, scores + begin);
         if (item)
             learn(op, row, item);
     }
     block_release(&memory);
-    list_emit(op, &scratch->layout, in, added, UINT32_MAX);
+    list_emit(op, &scratch->layout, in, added, LIST_LEAVE);
 }
 
 /* ---- lists that are made ---- */
@@ -373,13 +374,17 @@ static uint32_t rank(struct op *op, const struct mf_cell *cell)
     bool known = fold_in(op, cell);
     uint32_t count, best = 0, own = gather_own(config, cell, scratch->own);
     const struct table_row *const *top = op_table_top(op, ITEMS, &count);
+    struct products products = products_of(op);
 
+    CHECK(count <= CANDIDATES);
+    if (known)
+        products_of_rows(&products, top, count, scratch->scores);
     for (uint32_t i = 0; i < count; i++) {
         struct ranked one = {-(double)i, table_row_key(top[i]).hash, top[i]};
         if (bsearch(&one.id, scratch->own, own, sizeof(scratch->own[0]), by_id))
             continue;
         if (known)
-            one.score = score_of(scratch, top[i]);
+            one.score = scratch->scores[i];
         best = put_ranked(scratch->ranked, best, (uint32_t)config->top, &one);
     }
     return best;

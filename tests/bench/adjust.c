@@ -1,15 +1,18 @@
-/* adjust: requests a second and core through the adjust family, all factors with their reasons: delivery,
- * then time, season, holiday, location, place, network with budget, battery (shadow), interest, feedback
- * with its three, each with a table of lifts, then explore to a list of 10, and calibration. An engine
- * of the least kind around the operators: one thread, batches handed from one to the next, tables in
- * memory. Prints each operator's share and ns a candidate; best of several rounds.
+/* adjust: requests a second and core through a score and the adjust family, all factors with their
+ * reasons: the product of the user's vector with each candidate's, which is found by its name in a table
+ * (a replica, as in a worker) of a catalogue; then delivery, time, season, holiday, location, place,
+ * network with budget, battery (shadow), interest, feedback with its three, each with a table of lifts,
+ * explore to a list of 10, and calibration. An engine of the least kind around the operators: one
+ * thread, batches handed from one to the next. The user's vector is given. Prints ns a candidate for
+ * each, best of several rounds, and requests a second from rounds without a clock between operators.
  * And feature/lift: ns a row and factor, sums of all classes in the caches.
  *
  * Limit: one core. A factor has to read a class and write a term and a score a candidate: 1 ns; 1,000
- * candidates x 14 factors are 14 us.
- * usage: adjust [candidates] [requests a batch] [rounds]; seed 1. */
+ * candidates x 14 factors are 14 us. A product has to read 256 bytes from wherever they are: 10 ns.
+ * usage: adjust [candidates] [requests a batch] [rounds] [items of the catalogue]; seed 1. */
 #include "operators/model/factor.h"
 #include "operators/model/list.h"
+#include "operators/model/products.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/random.h"
 #include "runtime/task/replica.h"
@@ -27,6 +30,7 @@
 #define TABLES_EACH 3u
 #define TIME_MS INT64_C(1735689600000)
 #define LIFT_ROWS 1024u
+#define WIDTH 64u
 
 extern const struct operator_def adjust_delivery, adjust_time, adjust_season, adjust_holiday;
 extern const struct operator_def adjust_location, adjust_place, adjust_network, adjust_battery;
@@ -40,6 +44,7 @@ struct table {
     uint32_t count;
     uint64_t hashes[USERS];
     const struct table_row *rows[USERS];
+    struct replica_reader *reader; /* of the catalogue; NULL: the rows above */
 };
 
 struct describe {
@@ -200,6 +205,10 @@ const struct table_row *op_table_find(const struct op *op, uint32_t table, uint6
 void op_table_find_many(const struct op *op, uint32_t table, const uint64_t *hashes, uint32_t count,
                         const struct table_row **rows)
 {
+    if (op->tables[table].reader) {
+        replica_find_many(op->tables[table].reader, hashes, count, rows);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++)
         rows[i] = op_table_find(op, table, hashes[i]);
 }
@@ -416,6 +425,7 @@ static void put_request(struct random *random, struct builder *builder)
 {
     static const char *const places[] = {"home", "work", "commute", "out", "travel"};
     static const char *const nets[] = {"wifi", "5g", "4g", "3g"};
+    int32_t city = (int32_t)random_below(random, 30);
 
     builder_row(builder, TIME_MS, 0, 0);
     builder_i64(builder, 0, (int64_t)(random_next(random) >> 2));
@@ -428,8 +438,8 @@ static void put_request(struct random *random, struct builder *builder)
     put_text(builder, 7, random_below(random, 4) ? "none" : "christmas");
     builder_i32(builder, 8, (int32_t)random_below(random, 20) - 14);
     put_text(builder, 9, places[random_below(random, 5)]);
-    builder_i32(builder, 10, (int32_t)random_below(random, 30));
-    builder_i32(builder, 11, (int32_t)random_below(random, 8));
+    builder_i32(builder, 10, city);
+    builder_i32(builder, 11, city % 8);
     put_text(builder, 12, nets[random_below(random, 4)]);
     builder_bool(builder, 13, random_below(random, 10) == 0);
     builder_i32(builder, 14, (int32_t)random_below(random, 5));
@@ -440,12 +450,12 @@ static void put_request(struct random *random, struct builder *builder)
     builder_i32(builder, 19, 10);
 }
 
-static void put_item(struct random *random, struct builder *list)
+static void put_item(struct random *random, uint32_t catalogue, struct builder *list)
 {
     double score = -3 + 2 * uniform(random);
 
     builder_child_row(list);
-    builder_i64(list, 0, (int64_t)random_below(random, 1000000));
+    builder_i64(list, 0, (int64_t)random_below(random, catalogue));
     builder_i32(list, 1, (int32_t)random_below(random, CLASSES));
     put_text(list, 2, forms[random_below(random, 3)]);
     builder_f64(list, 3, .3 + 3 * uniform(random));
@@ -458,7 +468,7 @@ static void put_item(struct random *random, struct builder *list)
 }
 
 static struct batch *make_batch(const struct schema *schema, struct random *random,
-                                uint32_t requests, uint32_t candidates)
+                                uint32_t requests, uint32_t candidates, uint32_t catalogue)
 {
     struct builder *builder = builder_create(schema, false), *list;
     struct batch *batch;
@@ -467,12 +477,124 @@ static struct batch *make_batch(const struct schema *schema, struct random *rand
         put_request(random, builder);
         list = builder_list(builder, schema->count - 1);
         for (uint32_t k = 0; k < candidates; k++)
-            put_item(random, list);
+            put_item(random, catalogue, list);
         builder_list_end(builder, schema->count - 1);
     }
     batch = builder_finish(builder);
     builder_close(builder);
     return batch;
+}
+
+/* ---- the score ---- */
+
+static void quiet(struct waker *waker)
+{
+    (void)waker;
+}
+
+struct score {
+    struct waker waker;
+    struct plan plan;
+    struct plan_table table;
+    struct replica *replica;
+    struct op op; /* has the replica's reader */
+    struct list_layout layout;
+    float user[WIDTH];
+};
+
+static void fill_vector(struct random *random, float *vector)
+{
+    for (uint32_t i = 0; i < WIDTH; i++)
+        vector[i] = (float)(.4 * uniform(random) - .2);
+}
+
+static struct batch *make_items(const struct schema *schema, struct random *random,
+                                uint32_t catalogue)
+{
+    struct builder *builder = builder_create(schema, false);
+    struct batch *batch, *keyed;
+    float vector[WIDTH];
+
+    for (uint32_t i = 0; i < catalogue; i++) {
+        fill_vector(random, vector);
+        builder_row(builder, TIME_MS - 1, 0, 0);
+        builder_i64(builder, 0, i);
+        builder_vector(builder, 1, vector);
+    }
+    batch = builder_finish(builder);
+    builder_close(builder);
+    keyed = key_batch(batch, (uint32_t[]){0}, 1);
+    batch_release(&batch);
+    return keyed;
+}
+
+/* All vectors, as learn/mf sends them to a table. */
+static void send_items(const struct schema *schema, struct random *random, uint32_t catalogue,
+                       struct channel *channel)
+{
+    struct batch *items = make_items(schema, random, catalogue);
+    struct builder *builder = builder_create(table_delta_schema(), false);
+    struct element rows = {.kind = ELEMENT_BATCH}, end = {.kind = ELEMENT_WATERMARK};
+
+    for (uint32_t i = 0; i < catalogue; i++) {
+        struct bytes packed = {0};
+        table_row_pack(schema, items, i, TIME_MS, &packed);
+        builder_row(builder, TIME_MS - 1, 0, 0);
+        builder_i64(builder, 0, (int64_t)batch_hash(items)[i]);
+        builder_text(builder, 1, "", 0);
+        builder_i64(builder, 2, TIME_MS);
+        builder_text(builder, 3, (const char *)packed.data, packed.size);
+        bytes_clear(&packed);
+    }
+    rows.batch = builder_finish(builder);
+    end.time_ms = TIME_MS;
+    CHECK(channel_put(channel, &rows) && channel_put(channel, &end));
+    builder_close(builder);
+    batch_release(&items);
+}
+
+static void open_score(struct score *score, const struct schema *requests, struct random *random,
+                       uint32_t catalogue)
+{
+    struct arena *arena = arena_create(1u << 16);
+    struct schema *schema = schema_create(arena);
+    struct field vector = {.name = "vector", .type = TYPE_VECTOR, .width = WIDTH};
+    struct channel *channel = channel_create(1u << 20);
+
+    CHECK(schema_add_column(schema, arena, "item", TYPE_I64) && schema_add(schema, arena, &vector));
+    *score = (struct score){.waker = {quiet}, .table = {.schema = schema, .period_ms = 1}};
+    score->plan.tables = &score->table;
+    score->plan.table_count = 1;
+    channel_set_wakers(channel, &score->waker, &score->waker);
+    send_items(schema, random, catalogue, channel);
+    score->replica = replica_create(&score->plan, 0, &channel, 1, &score->waker);
+    score->op.tables[0].reader = replica_attach(score->replica, &score->waker, false);
+    while (replica_step(score->replica))
+        continue;
+    replica_pin(score->op.tables[0].reader, TIME_MS);
+    score->layout.list = requests->count - 1;
+    fill_vector(random, score->user);
+}
+
+/* The products of all candidates, as their score and its only reason. */
+static struct batch *run_score(const struct score *score, const struct batch *in)
+{
+    const struct batch *items = list_items(&score->layout, in);
+    struct products products = {&score->op, 0, 1, score->user};
+    struct batch *scored = batch_copy(items);
+    struct block *memory = block_create(items->rows * sizeof(uint64_t));
+    uint64_t *ids = (uint64_t *)(void *)memory->data;
+    struct column **places = &scored->columns[HIDDEN_COUNT + items->column_count - 2];
+    double *scores;
+
+    column_release(&places[0]);
+    column_release(&places[1]);
+    places[0] = places[1] = list_column_unset(items->rows, &scores);
+    column_ref(places[1]);
+    key_ids(batch_column(items, 0), items->rows, ids);
+    products_by_id(&products, ids, items->rows, scores);
+    block_release(&memory);
+    return list_widened(&score->layout, in, scored);
 }
 
 /* ---- the chain ---- */
@@ -509,54 +631,69 @@ static struct op *make_link(uint32_t i, const struct schema *in, struct random *
     return op;
 }
 
-/* ns for all batches through all operators. */
-static double run_chain(struct op *const *ops, struct batch *const *batches, double *ns)
+/* A batch through the score and all operators, or, where it comes with scores, through these alone; ns
+ * of each are added up, where asked for: its clock is dear. */
+static void run_batch(const struct score *score, struct op *const *ops, struct batch *batch,
+                      double *ns)
 {
-    double all = 0;
-
-    for (uint32_t i = 0; i < BATCHES; i++) {
-        struct batch *batch = batches[i], *next;
-        batch_ref(batch);
-        for (uint32_t k = 0; k < CHAIN; k++) {
-            int64_t begin_ns = clock_thread_cpu_ns();
-            next = run_op(ops[k], batch);
-            batch_release(&batch);
-            ns[k] += (double)(clock_thread_cpu_ns() - begin_ns);
-            batch = next;
-        }
+    batch_ref(batch);
+    for (uint32_t k = score ? 0 : 1; k <= CHAIN; k++) {
+        int64_t begin_ns = ns ? clock_thread_cpu_ns() : 0;
+        struct batch *next = k == 0 ? run_score(score, batch) : run_op(ops[k - 1], batch);
         batch_release(&batch);
+        if (ns)
+            ns[k] += (double)(clock_thread_cpu_ns() - begin_ns);
+        batch = next;
     }
-    for (uint32_t k = 0; k < CHAIN; k++)
-        all += ns[k];
-    return all;
+    batch_release(&batch);
 }
 
-static void bench_chain(uint32_t candidates, uint32_t requests, uint32_t rounds)
+static double run_batches(const struct score *score, struct op *const *ops,
+                          struct batch *const *batches, double *ns)
+{
+    int64_t begin_ns = clock_thread_cpu_ns();
+
+    for (uint32_t i = 0; i < BATCHES; i++)
+        run_batch(score, ops, batches[i], ns);
+    return (double)(clock_thread_cpu_ns() - begin_ns);
+}
+
+static void least(double *best, double ns)
+{
+    *best = *best > 0 && *best < ns ? *best : ns;
+}
+
+static void bench_chain(uint32_t candidates, uint32_t requests, uint32_t rounds, uint32_t catalogue)
 {
     struct random random = {.state = 1};
     struct arena *arena = arena_create(1u << 16);
     const struct schema *schema = request_schema(arena);
     struct batch *batches[BATCHES];
     struct op *ops[CHAIN];
-    double best[CHAIN + 1] = {0};
+    struct score score;
+    double best[CHAIN + 1] = {0}, whole = 0, factors = 0, each = BATCHES * (double)requests;
 
     for (uint32_t i = 0; i < BATCHES; i++)
-        batches[i] = make_batch(schema, &random, requests, candidates);
+        batches[i] = make_batch(schema, &random, requests, candidates, catalogue);
+    open_score(&score, schema, &random, catalogue);
     for (uint32_t k = 0; k < CHAIN; k++) {
         ops[k] = make_link(k, schema, &random);
         schema = ops[k]->out;
     }
     for (uint32_t round = 0; round < rounds; round++) {
         double ns[CHAIN + 1] = {0};
-        ns[CHAIN] = run_chain(ops, batches, ns);
+        least(&whole, run_batches(&score, ops, batches, NULL));
+        least(&factors, run_batches(NULL, ops, batches, NULL));
+        run_batches(&score, ops, batches, ns);
         for (uint32_t k = 0; k <= CHAIN; k++)
-            best[k] = best[k] > 0 && best[k] < ns[k] ? best[k] : ns[k];
+            least(&best[k], ns[k]);
     }
-    for (uint32_t k = 0; k < CHAIN; k++)
-        printf("%-20s %7.2f ns a candidate\n", chain[k].def->name,
-               best[k] / BATCHES / requests / candidates);
-    printf("%u candidates, %u requests a batch: %.0f requests/s\n", candidates, requests,
-           BATCHES * (double)requests / best[CHAIN] * 1e9);
+    for (uint32_t k = 0; k <= CHAIN; k++)
+        printf("%-20s %7.2f ns a candidate\n", k ? chain[k - 1].def->name : "product of 64",
+               best[k] / each / candidates);
+    printf(
+        "%u candidates of %u items, %u requests a batch: %.0f requests/s, %.0f without products\n",
+        candidates, catalogue, requests, each / whole * 1e9, each / factors * 1e9);
 }
 
 /* ---- feature/lift ---- */
@@ -630,7 +767,7 @@ static void bench_lift(const char *factor, uint32_t rounds)
     for (uint32_t i = 0; i < LIFT_ROWS; i++)
         op->cells[CLASSES + i] =
             op->cells[((const int32_t *)batch_column(batch, category)->values)[i]];
-    for (uint32_t round = 0; round < 20 * rounds; round++) {
+    for (uint32_t round = 0; round < 4 * rounds; round++) {
         int64_t begin_ns = clock_thread_cpu_ns();
         double ns;
         CHECK(!run_op(op, batch));
@@ -646,8 +783,9 @@ int main(int argc, char **argv)
     uint32_t candidates = argc > 1 ? (uint32_t)atoi(argv[1]) : 1000;
     uint32_t requests = argc > 2 ? (uint32_t)atoi(argv[2]) : 4;
     uint32_t rounds = argc > 3 ? (uint32_t)atoi(argv[3]) : 15;
+    uint32_t catalogue = argc > 4 ? (uint32_t)atoi(argv[4]) : 20000;
 
-    bench_chain(candidates, requests, rounds);
+    bench_chain(candidates, requests, rounds, catalogue);
     bench_lift("time", rounds);
     bench_lift("place", rounds);
     bench_lift("network", rounds);
