@@ -40,8 +40,12 @@ static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uin
     ranker->items.last = part(memory, &at, n, sizeof(uint32_t));
     ranker->items.stages = part(memory, &at, (size_t)n * RANKER_STAGES, sizeof(float));
     ranker->stage_sums = part(memory, &at, RANKER_STAGES, sizeof(float));
-    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
-        ranker->embeddings[i].items = part(memory, &at, n, sizeof(struct embedding_item));
+    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
+        float *floats = part(memory, &at, embedding_floats(n), sizeof(float));
+
+        if (floats)
+            embedding_place(&ranker->embeddings[i], n, floats);
+    }
     ranker->fusion.weights =
         part(memory, &at, fusion_floats(RANKER_FEATURES, RANKER_GATES), sizeof(float));
     ranker->candidates = part(memory, &at, candidates, sizeof(uint32_t));

@@ -125,7 +125,7 @@ uint32_t memory_add(struct memory *memory, uint64_t id, const struct key *key)
     name->size = (uint16_t)key->size;
     memcpy(name->bytes, key->data, key->size < MEMORY_NAME ? key->size : MEMORY_NAME);
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
-        embedding_init(&memory->ranker->embeddings[i].items[item], vector_seed(memory, i, id));
+        embedding_init(&memory->ranker->embeddings[i], item, vector_seed(memory, i, id));
     memory->ranker->items.count++;
     return item;
 }
@@ -176,7 +176,7 @@ static bool read_item(struct memory *memory, uint32_t item)
     ranker_set_events(memory->ranker, item, cell->events);
     memcpy(items->stages + (size_t)item * RANKER_STAGES, cell->stages, sizeof(cell->stages));
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
-        memory->ranker->embeddings[i].items[item] = cell->vectors[i];
+        embedding_write(&memory->ranker->embeddings[i], item, &cell->vectors[i]);
     return true;
 }
 
@@ -197,7 +197,7 @@ static bool write_item(struct memory *memory, uint32_t item)
     cell->last = items->last[item];
     memcpy(cell->stages, items->stages + (size_t)item * RANKER_STAGES, sizeof(cell->stages));
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
-        cell->vectors[i] = memory->ranker->embeddings[i].items[item];
+        embedding_read(&memory->ranker->embeddings[i], item, &cell->vectors[i]);
     return true;
 }
 

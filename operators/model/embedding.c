@@ -2,7 +2,6 @@
 #include "operators/model/embedding.h"
 
 #include "operators/model/fusion.h"
-#include "operators/model/vector.h"
 #include "runtime/base/check.h"
 #include "runtime/base/hash.h"
 
@@ -23,15 +22,58 @@ static float normal(uint64_t draw)
     return (float)(sum - 2 * 0xffff) * (1.0f / 37837.0f);
 }
 
-void embedding_init(struct embedding_item *item, uint64_t seed)
+size_t embedding_floats(uint32_t items)
 {
+    return (size_t)items * (4 * DIMS + 2);
+}
+
+void embedding_place(struct embedding *embedding, uint32_t items, float *floats)
+{
+    size_t vectors = (size_t)items * DIMS;
+
+    embedding->in = floats;
+    embedding->out = embedding->in + vectors;
+    embedding->in_squares = embedding->out + vectors;
+    embedding->out_squares = embedding->in_squares + vectors;
+    embedding->bias = embedding->out_squares + vectors;
+    embedding->bias_squares = embedding->bias + items;
+}
+
+static float *of(float *vectors, uint32_t item)
+{
+    return vectors + (size_t)item * DIMS;
+}
+
+void embedding_init(struct embedding *embedding, uint32_t item, uint64_t seed)
+{
+    struct embedding_item new = {.bias_square = START_SQUARE};
+
     for (uint32_t d = 0; d < DIMS; d++) {
-        item->in[d] = START_SIZE * normal(hash_draw(seed, 2 * d));
-        item->out[d] = START_SIZE * normal(hash_draw(seed, 2 * d + 1));
-        item->in_squares[d] = item->out_squares[d] = START_SQUARE;
+        new.in[d] = START_SIZE * normal(hash_draw(seed, 2 * d));
+        new.out[d] = START_SIZE * normal(hash_draw(seed, 2 * d + 1));
+        new.in_squares[d] = new.out_squares[d] = START_SQUARE;
     }
-    item->bias = 0;
-    item->bias_square = START_SQUARE;
+    embedding_write(embedding, item, &new);
+}
+
+void embedding_read(const struct embedding *embedding, uint32_t item, struct embedding_item *out)
+{
+    memcpy(out->in, of(embedding->in, item), sizeof(out->in));
+    memcpy(out->out, of(embedding->out, item), sizeof(out->out));
+    memcpy(out->in_squares, of(embedding->in_squares, item), sizeof(out->in_squares));
+    memcpy(out->out_squares, of(embedding->out_squares, item), sizeof(out->out_squares));
+    out->bias = embedding->bias[item];
+    out->bias_square = embedding->bias_squares[item];
+}
+
+void embedding_write(struct embedding *embedding, uint32_t item, const struct embedding_item *in)
+{
+    memcpy(of(embedding->in, item), in->in, sizeof(in->in));
+    memcpy(of(embedding->out, item), in->out, sizeof(in->out));
+    memcpy(of(embedding->in_squares, item), in->in_squares, sizeof(in->in_squares));
+    memcpy(of(embedding->out_squares, item), in->out_squares, sizeof(in->out_squares));
+    embedding->bias[item] = in->bias;
+    embedding->bias_squares[item] = in->bias_square;
 }
 
 static uint32_t speaking(const struct embedding *embedding, uint32_t count)
@@ -57,7 +99,7 @@ void embedding_context(const struct embedding *embedding, const uint32_t *histor
 
     memset(context, 0, DIMS * sizeof(*context));
     for (uint32_t b = 0; b < n; b++, weight *= embedding->decay)
-        vector_add(context, weight, embedding->items[history[b]].in, DIMS);
+        vector_add(context, weight, of(embedding->in, history[b]), DIMS);
     if (n > 0)
         vector_scale(context, context, shrinkage(embedding, n), DIMS);
 }
@@ -65,11 +107,9 @@ void embedding_context(const struct embedding *embedding, const uint32_t *histor
 void embedding_score(const struct embedding *embedding, const float *context, const uint32_t *items,
                      uint32_t count, float *scores)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct embedding_item *item = &embedding->items[items[i]];
-
-        scores[i] = item->bias + vector_dot(item->out, context, DIMS);
-    }
+    vector_rows(scores, context, embedding->out, items, count);
+    for (uint32_t i = 0; i < count; i++)
+        scores[i] += embedding->bias[items[i]];
 }
 
 void embedding_gradient(const struct embedding *embedding, const struct embedding_case *its,
@@ -82,7 +122,7 @@ void embedding_gradient(const struct embedding *embedding, const struct embeddin
     by_score[0] += 1;
     memset(by_context, 0, DIMS * sizeof(*by_context));
     for (uint32_t i = 0; i < its->sample_count; i++)
-        vector_add(by_context, by_score[i], embedding->items[its->samples[i]].out, DIMS);
+        vector_add(by_context, by_score[i], of(embedding->out, its->samples[i]), DIMS);
 }
 
 void embedding_learn(struct embedding *embedding, const struct embedding_case *its)
@@ -95,14 +135,17 @@ void embedding_learn(struct embedding *embedding, const struct embedding_case *i
     embedding_context(embedding, its->history, its->history_count, context);
     embedding_gradient(embedding, its, context, by_score, by_context);
     for (uint32_t i = 0; i < its->sample_count; i++) {
-        struct embedding_item *item = &embedding->items[its->samples[i]];
+        uint32_t item = its->samples[i];
 
-        vector_learn(item->out, item->out_squares, context, by_score[i], &step, DIMS);
-        vector_learn(&item->bias, &item->bias_square, &(float){1}, by_score[i], &step, 1);
+        vector_learn(of(embedding->out, item), of(embedding->out_squares, item), context,
+                     by_score[i], &step, DIMS);
+        vector_learn(&embedding->bias[item], &embedding->bias_squares[item], &(float){1},
+                     by_score[i], &step, 1);
     }
     for (uint32_t b = 0; b < n; b++, weight *= embedding->decay) {
-        struct embedding_item *item = &embedding->items[its->history[b]];
+        uint32_t item = its->history[b];
 
-        vector_learn(item->in, item->in_squares, by_context, weight, &step, DIMS);
+        vector_learn(of(embedding->in, item), of(embedding->in_squares, item), by_context, weight,
+                     &step, DIMS);
     }
 }

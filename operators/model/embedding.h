@@ -8,12 +8,14 @@
 #ifndef MILLRACE_MODEL_EMBEDDING_H
 #define MILLRACE_MODEL_EMBEDDING_H
 
-#include <stdint.h>
+#include "operators/model/vector.h"
 
-#define EMBEDDING_DIMS 32u
+#include <stddef.h>
+
+#define EMBEDDING_DIMS VECTOR_ROW
 #define EMBEDDING_SAMPLES_MAX 256u /* what came, and what did not */
 
-struct embedding_item { /* weights, and the squares of Adagrad */
+struct embedding_item { /* what is learnt of an item, in one place */
     float in[EMBEDDING_DIMS], out[EMBEDDING_DIMS];
     float in_squares[EMBEDDING_DIMS], out_squares[EMBEDDING_DIMS];
     float bias, bias_square;
@@ -23,7 +25,9 @@ struct embedding {
     float decay;       /* a step back in the history */
     uint32_t distance; /* items of the history that speak */
     float rate, ridge;
-    struct embedding_item *items; /* by number */
+    /* By number of the item, EMBEDDING_DIMS each or one; squares of Adagrad. Apart, since a score reads
+     * `out` and `bias` of many items and nothing else. */
+    float *in, *out, *in_squares, *out_squares, *bias, *bias_squares;
 };
 
 /* What may have come after a history: items by number, newest first. */
@@ -32,8 +36,14 @@ struct embedding_case {
     uint32_t history_count, sample_count;
 };
 
+/* The arrays, in the caller's floats. */
+size_t embedding_floats(uint32_t items);
+void embedding_place(struct embedding *embedding, uint32_t items, float *floats);
+
 /* Small normal vectors that follow from the seed. */
-void embedding_init(struct embedding_item *item, uint64_t seed);
+void embedding_init(struct embedding *embedding, uint32_t item, uint64_t seed);
+void embedding_read(const struct embedding *embedding, uint32_t item, struct embedding_item *out);
+void embedding_write(struct embedding *embedding, uint32_t item, const struct embedding_item *in);
 
 /* h. Zero without a history. */
 void embedding_context(const struct embedding *embedding, const uint32_t *history, uint32_t count,

@@ -54,6 +54,13 @@ WIDE void vector_dots(const float *a, const float *const *many, uint32_t count, 
     }
 }
 
+WIDE void vector_rows(float *out, const float *with, const float *table, const uint32_t *rows,
+                      uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = dot(with, table + (size_t)rows[i] * VECTOR_ROW, VECTOR_ROW);
+}
+
 WIDE float vector_sum(const float *a, uint32_t n)
 {
     eight lanes = {0};

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define VECTOR_LANES 8u
+#define VECTOR_ROW 32u /* numbers of a row of a table */
 
 /* Rounds up to whole lanes. */
 static inline uint32_t vector_padded(uint32_t n)
@@ -17,6 +18,9 @@ static inline uint32_t vector_padded(uint32_t n)
 float vector_dot(const float *a, const float *b, uint32_t n);
 /* The same of `a` with each of many, which may lie anywhere in memory. */
 void vector_dots(const float *a, const float *const *many, uint32_t count, uint32_t n, float *dots);
+/* out[i] = with . the row `rows[i]` of a table. */
+void vector_rows(float *out, const float *with, const float *table, const uint32_t *rows,
+                 uint32_t count);
 float vector_sum(const float *a, uint32_t n);
 /* The largest; `least` where there is none above. */
 float vector_most(const float *a, uint32_t n, float least);

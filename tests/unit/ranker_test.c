@@ -43,7 +43,7 @@ static int begin(void **state)
     for (uint32_t i = 0; i < ITEMS; i++) {
         numbers[i] = i;
         for (uint32_t k = 0; k < RANKER_EMBEDDINGS; k++)
-            embedding_init(&ranker.embeddings[k].items[i], i + 100 * k);
+            embedding_init(&ranker.embeddings[k], i, i + 100 * k);
         for (uint32_t j = 0; j < ITEMS; j++) {
             together[i][j] = (float)draw(i + j, i * j, 9);
             forward[i][j] = (float)draw(1000 + i, j, 5);

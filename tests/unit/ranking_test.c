@@ -149,8 +149,8 @@ static void test_fusion_learns(void **state)
 
 /* ---- embedding ---- */
 
-static struct embedding_item items[ITEMS];
-static struct embedding embedding = {0.8f, 4, 0.1f, 0, items};
+static float floats[ITEMS * (4 * EMBEDDING_DIMS + 2)];
+static struct embedding embedding = {.decay = 0.8f, .distance = 4, .rate = 0.1f};
 
 static double embedding_likelihood(const struct embedding_case *its)
 {
@@ -179,13 +179,24 @@ static double slope(const struct embedding_case *its, float *weight)
 
 static void start(void)
 {
+    assert_int_equal(embedding_floats(ITEMS), sizeof(floats) / sizeof(floats[0]));
+    embedding_place(&embedding, ITEMS, floats);
     for (uint32_t i = 0; i < ITEMS; i++) {
-        embedding_init(&items[i], i);
+        struct embedding_item item;
+        embedding_init(&embedding, i, i);
+        embedding_read(&embedding, i, &item);
         for (uint32_t d = 0; d < EMBEDDING_DIMS; d++) {
-            items[i].in[d] *= 5;
-            items[i].out[d] *= 5;
+            item.in[d] *= 5;
+            item.out[d] *= 5;
         }
+        embedding_write(&embedding, i, &item);
     }
+}
+
+static void read_all(struct embedding_item items[ITEMS])
+{
+    for (uint32_t i = 0; i < ITEMS; i++)
+        embedding_read(&embedding, i, &items[i]);
 }
 
 /* A step of a small rate moves each weight by its gradient, as Adagrad scales it. */
@@ -193,18 +204,19 @@ static void test_embedding_gradient(void **state)
 {
     static const uint32_t history[] = {3, 1, 5, 2, 9}, samples[] = {4, 0, 6, 7, 8};
     const struct embedding_case its = {history, samples, 5, 5};
-    struct embedding_item before[ITEMS];
+    struct embedding_item before[ITEMS], items[ITEMS];
     double out_slopes[5], in_slopes[4];
 
     (void)state;
     start();
-    memcpy(before, items, sizeof(items));
+    read_all(before);
     for (uint32_t i = 0; i < 5; i++)
-        out_slopes[i] = slope(&its, &items[samples[i]].out[7]);
+        out_slopes[i] = slope(&its, &embedding.out[samples[i] * EMBEDDING_DIMS + 7]);
     for (uint32_t i = 0; i < 4; i++)
-        in_slopes[i] = slope(&its, &items[history[i]].in[7]);
+        in_slopes[i] = slope(&its, &embedding.in[history[i] * EMBEDDING_DIMS + 7]);
     embedding.rate = 1e-3f;
     embedding_learn(&embedding, &its);
+    read_all(items);
     for (uint32_t i = 0; i < 5; i++) {
         double g = out_slopes[i], moved = 1e-3 * g / sqrt(0.01 + g * g);
         assert_near(items[samples[i]].out[7] - before[samples[i]].out[7], moved, 3e-5);
@@ -250,11 +262,15 @@ static void test_embedding_start(void **state)
     double sum = 0, squares = 0;
 
     (void)state;
-    embedding_init(&a, 1);
-    embedding_init(&b, 1);
+    embedding_place(&embedding, ITEMS, floats);
+    embedding_init(&embedding, 3, 1);
+    embedding_init(&embedding, 7, 1);
+    embedding_read(&embedding, 3, &a);
+    embedding_read(&embedding, 7, &b);
     assert_memory_equal(&a, &b, sizeof(a));
     for (uint64_t i = 0; i < 1000; i++) {
-        embedding_init(&a, i);
+        embedding_init(&embedding, 5, i);
+        embedding_read(&embedding, 5, &a);
         for (uint32_t d = 0; d < EMBEDDING_DIMS; d++) {
             sum += a.in[d];
             squares += (double)a.in[d] * a.in[d];
