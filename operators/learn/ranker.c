@@ -49,10 +49,9 @@ static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uin
     ranker->fusion.weights =
         part(memory, &at, fusion_floats(RANKER_FEATURES, RANKER_GATES), sizeof(float));
     ranker->candidates = part(memory, &at, candidates, sizeof(uint32_t));
-    ranker->requests = part(memory, &at, n, sizeof(uint32_t));
-    ranker->places = part(memory, &at, n, sizeof(int32_t));
+    ranker->met = part(memory, &at, n, sizeof(struct ranker_met));
     for (uint32_t i = 0; i < RANKER_SUMS; i++)
-        ranker->sums[i] = part(memory, &at, padded, sizeof(float));
+        ranker->sums[i] = part(memory, &at, padded + 1, sizeof(float));
     ranker->values = part(memory, &at, padded * RANKER_FEATURES, sizeof(float));
     ranker->scores = part(memory, &at, padded, sizeof(float));
     ranker->scratch = part(memory, &at, padded, sizeof(float));
@@ -98,103 +97,94 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
 
 void ranker_begin(struct ranker *ranker, const struct ranker_request *request)
 {
+    for (uint32_t i = 0; i < RANKER_SUMS; i++) {
+        memset(ranker->sums[i], 0, ranker->count * sizeof(float));
+        ranker->sums[i][ranker->stride] = 0;
+    }
     ranker->asked = *request;
     ranker->count = 0;
     ranker->request++;
     ranker->after_share = 1 / DAMP;
-    for (uint32_t i = 0; i < request->own_count; i++) {
-        ranker->requests[request->own[i]] = ranker->request;
-        ranker->places[request->own[i]] = -1;
-    }
+    for (uint32_t i = 0; i < request->own_count; i++)
+        ranker->met[request->own[i]] = (struct ranker_met){ranker->request, ranker->stride};
+}
+
+/* Where sums of the item go. */
+static uint32_t meet(struct ranker *ranker, uint32_t item)
+{
+    struct ranker_met *met = &ranker->met[item];
+
+    if (met->request == ranker->request)
+        return met->place;
+    if (ranker->count == ranker->candidates_max)
+        return ranker->stride;
+    *met = (struct ranker_met){ranker->request, ranker->count};
+    ranker->candidates[ranker->count] = item;
+    return ranker->count++;
 }
 
 void ranker_meet(struct ranker *ranker, uint32_t item)
 {
-    if (ranker->requests[item] == ranker->request || ranker->count == ranker->candidates_max)
-        return;
-    ranker->requests[item] = ranker->request;
-    ranker->places[item] = (int32_t)ranker->count;
-    ranker->candidates[ranker->count] = item;
-    for (uint32_t i = 0; i < RANKER_SUMS; i++)
-        ranker->sums[i][ranker->count] = 0;
-    ranker->count++;
+    (void)meet(ranker, item);
 }
 
 int32_t ranker_place(const struct ranker *ranker, uint32_t item)
 {
-    return ranker->requests[item] == ranker->request ? ranker->places[item] : -1;
+    const struct ranker_met *met = &ranker->met[item];
+    bool offered = met->request == ranker->request && met->place != ranker->stride;
+
+    return offered ? (int32_t)met->place : -1;
 }
 
-static void add_far(struct ranker *ranker, const struct ranker_line *line, float far)
+static void add(float *restrict sums, float scale, const float *restrict values,
+                const uint32_t *restrict places, uint32_t count)
 {
-    for (uint32_t i = 0; i < line->entries; i++) {
-        int32_t place = ranker_place(ranker, line->items[i]);
-
-        if (place >= 0)
-            ranker->sums[SUM_FAR][place] += far * line->together[i];
-    }
+    for (uint32_t i = 0; i < count; i++)
+        sums[places[i]] += scale * values[i];
 }
 
-static void add_near(struct ranker *ranker, const struct ranker_line *line, float far, float near,
-                     float best)
+static void add_best(float *restrict sums, float scale, const float *restrict values,
+                     const uint32_t *restrict places, uint32_t count)
 {
-    for (uint32_t i = 0; i < line->entries; i++) {
-        int32_t place = ranker_place(ranker, line->items[i]);
-        float together = line->together[i];
+    for (uint32_t i = 0; i < count; i++) {
+        float value = scale * values[i], *best = &sums[places[i]];
 
-        if (place < 0)
-            continue;
-        ranker->sums[SUM_FAR][place] += far * together;
-        ranker->sums[SUM_NEAR][place] += near * together;
-        if (best * together > ranker->sums[SUM_BEST][place])
-            ranker->sums[SUM_BEST][place] = best * together;
-    }
-}
-
-static void add_visit(struct ranker *ranker, const struct ranker_line *line, float shrink)
-{
-    for (uint32_t i = 0; i < line->entries; i++) {
-        int32_t place = ranker_place(ranker, line->items[i]);
-
-        if (place >= 0)
-            ranker->sums[SUM_VISIT][place] += shrink * line->together[i];
+        *best = value > *best ? value : *best;
     }
 }
 
 static void add_sequence(struct ranker *ranker, const struct ranker_line *line, uint32_t distance)
 {
+    const uint32_t *places = ranker->entry_places;
     float forward = ranker->sequence_decay[distance] / (line->forward_sum + DAMP);
     float backward = ranker->sequence_decay[distance] / (line->backward_sum + DAMP);
 
-    for (uint32_t i = 0; i < line->entries; i++) {
-        int32_t place = ranker_place(ranker, line->items[i]);
-
-        if (place < 0)
-            continue;
-        ranker->sums[SUM_SEQUENCE][place] += forward * line->forward[i];
-        ranker->sums[SUM_BACKWARD][place] += backward * line->backward[i];
-        if (distance == 0)
-            ranker->sums[SUM_AFTER][place] = line->forward[i];
-    }
+    add(ranker->sums[SUM_SEQUENCE], forward, line->forward, places, line->entries);
+    add(ranker->sums[SUM_BACKWARD], backward, line->backward, places, line->entries);
+    if (distance > 0)
+        return;
+    add(ranker->sums[SUM_AFTER], 1, line->forward, places, line->entries);
+    ranker->after_share = 1 / (line->forward_sum + DAMP);
 }
 
 void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t distance)
 {
+    const uint32_t *places = ranker->entry_places;
     float shrink = 1 / sqrtf(line->count), far = ranker->far_decay[distance] * shrink;
     float near = ranker->near_decay[distance] * shrink;
 
+    CHECK(line->entries <= RANKER_ENTRIES_MAX);
     for (uint32_t i = 0; i < line->entries; i++)
-        ranker_meet(ranker, line->items[i]);
+        ranker->entry_places[i] = meet(ranker, line->items[i]);
+    add(ranker->sums[SUM_FAR], far, line->together, places, line->entries);
     if (distance < NEAR_DISTANCE)
-        add_near(ranker, line, far, near, distance < BEST_DISTANCE ? near : 0);
-    else
-        add_far(ranker, line, far);
+        add(ranker->sums[SUM_NEAR], near, line->together, places, line->entries);
+    if (distance < BEST_DISTANCE)
+        add_best(ranker->sums[SUM_BEST], near, line->together, places, line->entries);
     if (distance < ranker->asked.visit_count)
-        add_visit(ranker, line, shrink);
+        add(ranker->sums[SUM_VISIT], shrink, line->together, places, line->entries);
     if (distance < SEQUENCE_DISTANCE)
         add_sequence(ranker, line, distance);
-    if (distance == 0)
-        ranker->after_share = 1 / (line->forward_sum + DAMP);
 }
 
 /* ---- features ---- */

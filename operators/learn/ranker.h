@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #define RANKER_HISTORY_MAX 200u /* of the user's latest items */
+#define RANKER_ENTRIES_MAX 1000u /* of a line */
 #define RANKER_EMBEDDINGS 2u
 #define RANKER_STAGES 7u /* by length of the history */
 #define RANKER_GAPS 8u   /* by the time since the user's last event */
@@ -99,6 +100,10 @@ struct ranker_ranked {
     uint32_t place; /* of the candidate */
 };
 
+struct ranker_met {
+    uint32_t request, place; /* that met it last; the candidate's, or `stride`: not offered */
+};
+
 struct ranker {
     uint32_t candidates_max, stride; /* the same in whole lanes */
     struct ranker_items items;
@@ -109,9 +114,9 @@ struct ranker {
     struct ranker_request asked;
     uint32_t count, request; /* candidates; number */
     uint32_t *candidates;    /* item numbers */
-    uint32_t *requests;      /* by item: the request that met it last */
-    int32_t *places;         /* by item: the candidate's place; below 0: not offered */
-    float *sums[RANKER_SUMS];
+    struct ranker_met *met;  /* by item */
+    float *sums[RANKER_SUMS]; /* by place; at `stride` what is not offered */
+    uint32_t entry_places[RANKER_ENTRIES_MAX]; /* of the present line */
     float *values; /* features */
     float *scores, *scratch;
     struct fusion_gates gates;

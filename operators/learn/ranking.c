@@ -335,14 +335,15 @@ static void gather(struct op *op, const struct ranker_request *request)
     struct ranker *ranker = &scratch->ranker;
     struct memory *memory = &scratch->memory;
     uint32_t items = ranker->items.count, pasts = memory_pasts(memory);
+    bool all = items <= ranker->candidates_max;
     struct ranker_line line;
 
     ranker_begin(ranker, request);
-    for (uint32_t item = 0; item < items && items <= ranker->candidates_max; item++)
+    for (uint32_t item = 0; all && item < items; item++)
         ranker_meet(ranker, item);
-    for (uint32_t i = 1; i <= pasts && i <= (uint32_t)config->trending; i++)
+    for (uint32_t i = 1; !all && i <= pasts && i <= (uint32_t)config->trending; i++)
         ranker_meet(ranker, memory->pasts[(memory->events - i) % memory->pasts_max].item);
-    for (uint32_t b = 0; b < scratch->recent_count; b++)
+    for (uint32_t b = 0; !all && b < scratch->recent_count; b++)
         ranker_meet(ranker, scratch->recent[b]);
     for (uint32_t b = 0; b < scratch->recent_count; b++)
         if (lines_find(&scratch->lines, scratch->recent[b], &line))

@@ -6,7 +6,7 @@
 #include "operators/learn/ranking_memory.h"
 
 #define LINES_SLOTS 2048u /* an item's line stands at its number modulo this */
-#define LINES_ENTRIES 1000u
+#define LINES_ENTRIES RANKER_ENTRIES_MAX
 
 struct lines_slot {
     uint32_t item; /* + 1 */
