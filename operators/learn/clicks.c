@@ -85,10 +85,12 @@ static const struct option clicks_options[] = {
     SPREAD("item-taste", item_taste, .3, "The same for each number of an item's vector."),
     SPREAD("user-spread", user_spread, .15, "How far users lie apart."),
     SPREAD("user-taste", user_taste, .5, "The same for each number of a user's vector."),
-    DRIFT("item-drift", item_drift_ms, 365 * DAY_MS,
+    DRIFT("item-drift", item_drift_ms, 0,
           "Time without impressions after which an item is as uncertain as a new one; 0s: never."),
     DRIFT("user-drift", user_drift_ms, 365 * DAY_MS, "The same for users."),
-    DRIFT("level-drift", level_drift_ms, 365 * DAY_MS, "The same for categories, forms and ages."),
+    DRIFT("level-drift", level_drift_ms, 0,
+          "The same for categories, forms and ages. Where it is short the base follows the season "
+          "itself, later than adjust/season does."),
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct clicks_config, window),
@@ -352,7 +354,7 @@ static struct clicks_part *find_entry(struct op *op, uint32_t state, uint64_t id
 
     if (!entry)
         return NULL;
-    if (entry->part.bias.variance <= 0) {
+    if (entry->part.covariance[0] <= 0) {
         entry->name = names->type == TYPE_I32 ? ((const int32_t *)names->values)[row]
                                               : ((const int64_t *)names->values)[row];
         clicks_part_init(&entry->part, prior, batch_time(in)[row]);
@@ -448,8 +450,8 @@ static void tell_parts(struct op *op, uint32_t state, uint32_t port, uint64_t *c
             return; /* the engine's error */
         builder_row(out, due_ms, 0, id);
         builder_i64(out, COLUMN_NAME, entry->name);
-        builder_f64(out, COLUMN_BIAS, entry->part.bias.mean);
-        builder_vector(out, COLUMN_VECTOR, entry->part.mean);
+        builder_f64(out, COLUMN_BIAS, (double)entry->part.mean[0]);
+        builder_vector(out, COLUMN_VECTOR, entry->part.mean + 1);
         builder_i64(out, COLUMN_END, due_ms + 1);
         *chain = entry->next == CHAIN_END ? 0 : entry->next;
         entry->next = 0;
@@ -465,14 +467,14 @@ static void tell_categories(const struct clicks_cell *cell, struct builder *out)
             continue;
         builder_child_row(list);
         builder_i64(list, 0, (int64_t)cell->categories[i].id);
-        builder_f64(list, 1, cell->categories[i].part.bias.mean);
+        builder_f64(list, 1, (double)cell->categories[i].part.mean[0]);
     }
     builder_list_end(out, COLUMN_CATEGORIES);
     vectors = builder_list(out, COLUMN_VECTORS);
     for (uint32_t i = 0; i < CATEGORIES_MAX; i++)
         for (uint32_t k = 0; cell->categories[i].id && k < CLICKS_WIDTH; k++) {
             builder_child_row(vectors);
-            builder_f32(vectors, 0, cell->categories[i].part.mean[k]);
+            builder_f32(vectors, 0, cell->categories[i].part.mean[1 + k]);
         }
     builder_list_end(out, COLUMN_VECTORS);
 }

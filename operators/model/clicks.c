@@ -7,6 +7,7 @@
 
 #define START 0.35 /* sd of each number of a new category's vector: about length 1 */
 #define PREDICTED_MAX .999
+#define VARIANCE_MIN 1e-6f /* so that rounding makes none negative */
 #define NEWTON_ROUNDS 2u /* the shift settles to 1e-3 of itself */
 
 /* ---- the beginning ---- */
@@ -17,12 +18,22 @@ void clicks_number_init(struct clicks_number *number, const struct clicks_prior 
     *number = (struct clicks_number){0, prior->bias, now_ms};
 }
 
+/* Where the variance of a number stands. */
+static uint32_t diagonal(uint32_t i)
+{
+    return i * (i + 3) / 2;
+}
+
+static double prior_variance(const struct clicks_prior *prior, uint32_t i)
+{
+    return i == 0 ? prior->bias : prior->taste;
+}
+
 void clicks_part_init(struct clicks_part *part, const struct clicks_prior *prior, int64_t now_ms)
 {
-    *part = (struct clicks_part){0};
-    clicks_number_init(&part->bias, prior, now_ms);
-    for (uint32_t i = 0; i < CLICKS_WIDTH; i++)
-        part->variance[i] = (float)prior->taste;
+    *part = (struct clicks_part){.seen_ms = now_ms};
+    for (uint32_t i = 0; i < CLICKS_NUMBERS; i++)
+        part->covariance[diagonal(i)] = (float)prior_variance(prior, i);
 }
 
 /* A draw of variance 1 from four uniform ones: near enough to normal, and without libm. */
@@ -41,7 +52,7 @@ void clicks_category_init(struct clicks_part *part, const struct clicks_prior *p
 {
     clicks_part_init(part, prior, now_ms);
     for (uint32_t i = 0; i < CLICKS_WIDTH; i++)
-        part->mean[i] = (float)(START * draw(id, i));
+        part->mean[1 + i] = (float)(START * draw(id, i));
 }
 
 uint32_t clicks_age(double age)
@@ -63,29 +74,39 @@ double clicks_dot(const float *left, const float *right)
                     ((products[2] + products[6]) + (products[3] + products[7])));
 }
 
-/* The vector of the item within its category. */
-static void item_vector(const struct clicks_row *row, float *vector)
+/* The derivatives of x by the numbers of a user: 1, and the vector of the item in its category. */
+static void user_slopes(const struct clicks_row *row, float *slopes)
 {
-    for (uint32_t i = 0; i < CLICKS_WIDTH; i++)
-        vector[i] =
+    slopes[0] = 1;
+    for (uint32_t i = 1; i < CLICKS_NUMBERS; i++)
+        slopes[i] =
             (row->category ? row->category->mean[i] : 0) + (row->item ? row->item->mean[i] : 0);
 }
 
-static double biases(const struct clicks_row *row)
+/* The same by those of an item or a category: 1, and the user's vector. */
+static void item_slopes(const struct clicks_row *row, float *slopes)
 {
-    return row->level->mean + (row->form ? row->form->mean : 0) + (row->age ? row->age->mean : 0) +
-           (row->category ? row->category->bias.mean : 0) + (row->item ? row->item->bias.mean : 0) +
-           (row->user ? row->user->bias.mean : 0);
+    slopes[0] = 1;
+    for (uint32_t i = 1; i < CLICKS_NUMBERS; i++)
+        slopes[i] = row->user ? row->user->mean[i] : 0;
+}
+
+static double bias_of(const struct clicks_part *part)
+{
+    return part ? (double)part->mean[0] : 0;
 }
 
 double clicks_logit(const struct clicks_row *row)
 {
-    float vector[CLICKS_WIDTH];
+    double biases = row->level->mean + (row->form ? row->form->mean : 0) +
+                    (row->age ? row->age->mean : 0) + bias_of(row->category) + bias_of(row->item) +
+                    bias_of(row->user);
+    float slopes[CLICKS_NUMBERS];
 
     if (!row->user)
-        return biases(row);
-    item_vector(row, vector);
-    return biases(row) + clicks_dot(row->user->mean, vector);
+        return biases;
+    user_slopes(row, slopes);
+    return biases + clicks_dot(row->user->mean + 1, slopes + 1);
 }
 
 static double sigmoid(double logit)
@@ -123,16 +144,16 @@ static void drift(struct clicks_number *number, const struct clicks_prior *prior
 
 static void drift_part(struct clicks_part *part, const struct clicks_prior *prior, int64_t now_ms)
 {
-    int64_t apart_ms = now_ms - part->bias.seen_ms;
-    float most = (float)prior->taste, more;
+    int64_t apart_ms = now_ms - part->seen_ms;
 
-    drift(&part->bias, prior, now_ms);
+    part->seen_ms = now_ms;
     if (prior->drift_ms <= 0 || apart_ms <= 0)
         return;
-    more = (float)(prior->taste * (double)apart_ms / (double)prior->drift_ms);
-    for (uint32_t i = 0; i < CLICKS_WIDTH; i++) {
-        float grown = part->variance[i] + more;
-        part->variance[i] = grown < most ? grown : most;
+    for (uint32_t i = 0; i < CLICKS_NUMBERS; i++) {
+        double most = prior_variance(prior, i);
+        double grown = (double)part->covariance[diagonal(i)] +
+                       most * (double)apart_ms / (double)prior->drift_ms;
+        part->covariance[diagonal(i)] = (float)fmin(grown, most);
     }
 }
 
@@ -152,22 +173,27 @@ static void drift_row(const struct clicks_row *row, const struct clicks_priors *
         drift_part(row->user, &priors->user, now_ms);
 }
 
-/* Sum of variance x slope^2. */
-static double vector_spread(const float *variance, const float *slope)
+/* V j into `reach`. Returns j'Vj; 0 without a part. */
+static double part_spread(const struct clicks_part *part, const float *slopes, float *reach)
 {
-    float squares[CLICKS_WIDTH];
+    const float *pair = part ? part->covariance : NULL;
+    double sum = 0;
 
-    for (uint32_t i = 0; i < CLICKS_WIDTH; i++)
-        squares[i] = slope[i] * slope[i];
-    return clicks_dot(variance, squares);
+    for (uint32_t i = 0; i < CLICKS_NUMBERS; i++)
+        reach[i] = 0;
+    for (uint32_t i = 0; part && i < CLICKS_NUMBERS; i++) {
+        for (uint32_t k = 0; k < i; k++, pair++) {
+            reach[i] += *pair * slopes[k];
+            reach[k] += *pair * slopes[i];
+        }
+        reach[i] += *pair++ * slopes[i];
+    }
+    for (uint32_t i = 0; i < CLICKS_NUMBERS; i++)
+        sum += (double)(reach[i] * slopes[i]);
+    return sum;
 }
 
-static double part_spread(const struct clicks_part *part, const float *slope)
-{
-    return part ? part->bias.variance + vector_spread(part->variance, slope) : 0;
-}
-
-/* For each unit of variance x slope; and what variances lose for the same, squared. `own` is the solution
+/* For each unit of V j; and what V loses for the same, squared. `own` is the solution
  * of the header. It is damped the more, the less is known, and upwards more than downwards: numbers that
  * are shared by many rows would settle too low by it, so they take the plain step, whose mean is 0 just
  * where the prediction is right. */
@@ -197,31 +223,35 @@ static void move_number(struct clicks_number *number, double by, double loss)
     number->variance -= number->variance * number->variance * loss;
 }
 
-static void move_vector(struct clicks_part *part, const float *slope, const struct shift *shift)
+static void move_part(struct clicks_part *part, const float *reach, double bias, double vector,
+                      double loss)
 {
-    float by = (float)shift->own, loss = (float)shift->loss;
+    float *pair = part->covariance;
 
-    for (uint32_t i = 0; i < CLICKS_WIDTH; i++) {
-        float reach = part->variance[i] * slope[i];
-        part->mean[i] += reach * by;
-        part->variance[i] -= reach * reach * loss;
+    for (uint32_t i = 0; i < CLICKS_NUMBERS; i++) {
+        float lost = reach[i] * (float)loss;
+        part->mean[i] += reach[i] * (float)(i == 0 ? bias : vector);
+        for (uint32_t k = 0; k <= i; k++)
+            *pair++ -= lost * reach[k];
+        if (pair[-1] < VARIANCE_MIN)
+            pair[-1] = VARIANCE_MIN;
     }
 }
 
 void clicks_learn(const struct clicks_row *row, const struct clicks_priors *priors, double offset,
                   double examination, bool clicked, int64_t now_ms)
 {
-    float vector[CLICKS_WIDTH], taste[CLICKS_WIDTH] = {0}; /* slopes: as they were before */
+    float item[CLICKS_NUMBERS], user[CLICKS_NUMBERS]; /* slopes */
+    float reaches[3][CLICKS_NUMBERS];
     struct shift shift;
     double spread;
 
     drift_row(row, priors, now_ms);
-    item_vector(row, vector);
-    for (uint32_t i = 0; i < CLICKS_WIDTH && row->user; i++)
-        taste[i] = row->user->mean[i];
+    item_slopes(row, item);
+    user_slopes(row, user);
     spread = row->level->variance + (row->form ? row->form->variance : 0) +
-             (row->age ? row->age->variance : 0) + part_spread(row->category, taste) +
-             part_spread(row->item, taste) + part_spread(row->user, vector);
+             (row->age ? row->age->variance : 0) + part_spread(row->category, item, reaches[0]) +
+             part_spread(row->item, item, reaches[1]) + part_spread(row->user, user, reaches[2]);
     if (!(spread > 0))
         return;
     shift = find_shift(clicks_logit(row) + offset, examination, clicked, spread);
@@ -230,16 +260,10 @@ void clicks_learn(const struct clicks_row *row, const struct clicks_priors *prio
         move_number(row->form, shift.shared, shift.loss);
     if (row->age)
         move_number(row->age, shift.shared, shift.loss);
-    if (row->category) {
-        move_number(&row->category->bias, shift.shared, shift.loss);
-        move_vector(row->category, taste, &shift);
-    }
-    if (row->item) {
-        move_number(&row->item->bias, shift.own, shift.loss);
-        move_vector(row->item, taste, &shift);
-    }
-    if (row->user) {
-        move_number(&row->user->bias, shift.own, shift.loss);
-        move_vector(row->user, vector, &shift);
-    }
+    if (row->category)
+        move_part(row->category, reaches[0], shift.shared, shift.own, shift.loss);
+    if (row->item)
+        move_part(row->item, reaches[1], shift.own, shift.own, shift.loss);
+    if (row->user)
+        move_part(row->user, reaches[2], shift.own, shift.own, shift.loss);
 }

@@ -6,12 +6,12 @@
  * e is the examination of the position, the offset what was served on top of this base. Hierarchical:
  * d and i of a new item are 0, so it starts at its category; p and u of a new user too.
  *
- * Method: each number is a mean with a variance, an extended Kalman filter whose covariance is kept
- * diagonal, as in adPredictor (Graepel et al. 2010, ICML) and in dynamic generalised linear models
- * (West, Harrison, Migon 1985, JASA 80): what has been seen often moves little, what is new moves much,
- * and nothing has a step length to be tuned. With j the derivative of x by a number and v its variance,
- * S = sum of v j^2, the shift of x solves d = S g(x + d), g the derivative of the log-likelihood; it is
- * shared out by v j / S, and v loses (v j)^2 h / (1 + h S), h the expected information. Variances
+ * Method: the numbers of each part are means with a covariance V, an extended Kalman filter that takes
+ * the parts as independent, as in adPredictor (Graepel et al. 2010, ICML) and in dynamic generalised
+ * linear models (West, Harrison, Migon 1985, JASA 80): what has been seen often moves little, what is new
+ * moves much, and nothing has a step length to be tuned. With j the derivatives of x by a part's numbers,
+ * S = sum of j'Vj over parts, the shift of x solves d = S g(x + d), g the derivative of the log-likelihood;
+ * it is shared out by Vj / S, and V loses (Vj)(Vj)' h / (1 + h S), h the expected information. Variances
  * grow back with time towards the prior's (drift), at most to it. */
 #ifndef MILLRACE_MODEL_CLICKS_H
 #define MILLRACE_MODEL_CLICKS_H
@@ -21,6 +21,8 @@
 
 #define CLICKS_WIDTH 8u
 #define CLICKS_AGES 8u
+#define CLICKS_NUMBERS (1 + CLICKS_WIDTH) /* of a part: the bias, then the vector */
+#define CLICKS_PAIRS (CLICKS_NUMBERS * (CLICKS_NUMBERS + 1) / 2)
 
 struct clicks_number {
     double mean, variance;
@@ -28,8 +30,9 @@ struct clicks_number {
 };
 
 struct clicks_part { /* of a category, an item or a user */
-    struct clicks_number bias;
-    float mean[CLICKS_WIDTH], variance[CLICKS_WIDTH];
+    int64_t seen_ms;
+    float mean[CLICKS_NUMBERS];
+    float covariance[CLICKS_PAIRS]; /* the lower triangle, by rows */
 };
 
 struct clicks_prior {
