@@ -1,5 +1,6 @@
 /* adjust/load: asks less of each request when load is high, so that none misses its deadline: above
- * `from` of the capacity a list keeps its first candidates x from / load. Put it before what scores.
+ * `from` of the capacity a list keeps its candidates x from / load: the best by score and terms of the
+ * order, or the first where there is no score yet. Put it behind a cheap score and before what costs.
  * In: requests or recommendations (`items`), with column `load` (demand over capacity, as recorded with
  * the request, so that a replay does the same again). Out: the same, with `degraded`. */
 #include "operators/model/list.h"
@@ -36,7 +37,7 @@ static const struct option load_options[] = {
     {0},
 };
 static const struct port load_in[] = {
-    {"in", .help = "Requests, the best candidates first."},
+    {"in", .help = "Requests, the best candidates first where they have no score."},
     {0},
 };
 static const struct port load_out[] = {
@@ -74,6 +75,9 @@ static bool load_open(struct op *op, struct error *err)
     (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
     list_open(op, &scratch->layout, NULL, 0);
+    if (scratch->layout.score != FIELD_NONE &&
+        list_schema(op_input_schema(op, 0))->fields[scratch->layout.score].type != TYPE_F64)
+        scratch->layout.score = FIELD_NONE; /* a log's own, of another kind */
     scratch->load = schema_find(op_input_schema(op, 0), config->load);
     return true;
 }
@@ -85,6 +89,29 @@ static uint32_t kept(const struct load_config *config, double load, uint32_t can
     if (load > config->from) /* false when not known */
         room = fmax(floor(candidates * config->from / load), (double)config->least);
     return room < candidates ? (uint32_t)room : candidates;
+}
+
+/* Writes the places of the items that stay, `most` of them. */
+static void choose(const struct list_layout *layout, const struct batch *items, uint32_t begin,
+                   uint32_t count, uint32_t most, uint32_t *places)
+{
+    struct block *memory;
+    struct list_place *best;
+    double *values;
+
+    if (most == count || layout->score == FIELD_NONE) {
+        for (uint32_t i = 0; i < most; i++)
+            places[i] = begin + i;
+        return;
+    }
+    memory = block_create((count + 1ul) * (sizeof(*best) + sizeof(*values)));
+    best = (struct list_place *)(void *)memory->data;
+    values = (double *)(void *)(best + count);
+    list_values(layout, items, begin, begin + count, values);
+    list_best(values, count, begin, most, best);
+    for (uint32_t i = 0; i < most; i++)
+        places[i] = best[i].place;
+    block_release(&memory);
 }
 
 static struct column *bool_column(uint32_t rows, uint8_t **bits)
@@ -118,8 +145,8 @@ static bool load_process(struct op *op, uint32_t port, const struct batch *in, s
         counts[row] = kept(op_config(op), load, end - begin);
         if (counts[row] < end - begin)
             bits[row >> 3] |= (uint8_t)(1u << (row & 7));
-        for (uint32_t i = 0; i < counts[row]; i++)
-            places[total++] = begin + i;
+        choose(&scratch->layout, items, begin, end - begin, counts[row], places + total);
+        total += counts[row];
     }
     batch_ref(items);
     cut = list_with(&scratch->layout, in, &items, places, counts);
