@@ -25,9 +25,21 @@ function number_text(value) {
   return value.toFixed(size >= 100 ? 1 : size >= 1 ? 3 : 4);
 }
 
-function value_text(value, type) {
+/* What is gained over something else is told in percent, with its sign. */
+function is_gain(column) {
+  return /_uplift(_low|_high)?$/.test(column);
+}
+
+function gain_text(value, digits) {
+  const text = (100 * value).toFixed(digits);
+  return (Number(text) > 0 ? "+" : "") + (Number(text) === 0 ? (0).toFixed(digits) : text) + " %";
+}
+
+function value_text(value, type, column) {
   if (value === null || value === undefined)
     return NOTHING;
+  if (is_gain(column) && typeof value === "number")
+    return gain_text(value, 2);
   if (type === "timestamp")
     return time_text(value);
   return typeof value === "number" ? number_text(value) : String(value);
@@ -65,13 +77,13 @@ function draw_table(parent, columns, types, rows) {
   const number = columns.map(column => rows.some(row => typeof row[column] === "number") &&
     types[column] !== "timestamp");
   columns.forEach((column, i) => {
-    element("th", column, head).className = number[i] ? "number" : "";
+    element("th", column.replace(/_/g, "_\u200b"), head).className = number[i] ? "number" : "";
   });
   const body = element("tbody", null, table);
   rows.forEach(row => {
     const line = element("tr", null, body);
     columns.forEach((column, i) => {
-      element("td", value_text(row[column], types[column]), line).className = number[i] ? "number" : "";
+      element("td", value_text(row[column], types[column], column), line).className = number[i] ? "number" : "";
     });
   });
 }
@@ -151,7 +163,7 @@ function number_axis(title, type, more) {
   return axis(title, Object.assign({
     type: "linear",
     ticks: { maxTicksLimit: 9, callback: value => type === "timestamp" ? time_text(value) :
-      Number(value.toPrecision(6)).toString() },
+      is_gain(title) ? gain_text(value, 1) : Number(value.toPrecision(6)).toString() },
   }, type === "timestamp" ? { afterBuildTicks: time_ticks, bounds: "data" } : {}, more));
 }
 
@@ -171,10 +183,11 @@ function tooltip(section, rows_of) {
   return {
     callbacks: {
       label(item) {
-        const row = rows_of(item), type = section.types[section.y];
-        let text = value_text(row[section.y], type);
+        const row = rows_of(item);
+        const told = column => value_text(row[column], section.types[column], column);
+        let text = told(section.y);
         if (section.low && section.high && row[section.low] !== null)
-          text += " (" + value_text(row[section.low], type) + " to " + value_text(row[section.high], type) + ")";
+          text += " (" + told(section.low) + " to " + told(section.high) + ")";
         return (item.dataset.label ? item.dataset.label + ": " : "") + text;
       },
     },
@@ -199,7 +212,7 @@ function in_series(section, rows, name) {
 /* One series: the largest on top. Several: names in order, a bar of each series. */
 function draw_bars(parent, section, rows) {
   const names = series_of(section, rows);
-  const sorted = rows.slice().sort((a, b) => names.length > 1 ? compare(a[section.x], b[section.x]) :
+  const sorted = rows.filter(row => typeof row[section.y] === "number").sort((a, b) => names.length > 1 ? compare(a[section.x], b[section.x]) :
     compare(b[section.y], a[section.y]) || compare(a[section.x], b[section.x]));
   const labels = [...new Set(sorted.map(row => row[section.x]))];
   const sets = names.map((name, k) => {
@@ -277,13 +290,13 @@ function draw_lifts(parent, section, rows) {
     const level = row.levels[first + i];
     return level ? term(level, section.prior) : null;
   }));
-  const drawn = classes.slice(0, LINES_MAX);
+  const drawn = classes.slice(0, LINES_MAX).sort((a, b) => compare(a.class, b.class));
   draw(parent, {
     type: "line",
     data: {
       labels: names,
       datasets: drawn.map((row, k) => ({
-        label: value_text(row.class), data: terms[k], borderColor: COLOURS[k % COLOURS.length],
+        label: value_text(row.class), data: terms[classes.indexOf(row)], borderColor: COLOURS[k % COLOURS.length],
         backgroundColor: COLOURS[k % COLOURS.length], borderWidth: 1.8, pointRadius: 2,
       })),
     },
