@@ -1,6 +1,7 @@
 /* adjust/load: asks less of each request when load is high, so that none misses its deadline: above
- * `from` of the capacity a list keeps its candidates x from / load: the best by score and terms of the
- * order, or the first where there is no score yet. Put it behind a cheap score and before what costs.
+ * `from` of the capacity a list keeps its candidates x from / load (x (from / load - ahead) / (1 - ahead)
+ * where a share `ahead` of the work is done before): the best by score and terms of the order, or the
+ * first where there is no score yet. Put it behind a cheap score and before what costs.
  * In: requests or recommendations (`items`), with column `load` (demand over capacity, as recorded with
  * the request, so that a replay does the same again). Out: the same, with `degraded`. */
 #include "operators/model/list.h"
@@ -8,7 +9,7 @@
 #include <math.h>
 
 struct load_config {
-    double from;
+    double from, ahead;
     int64_t least;
     const char *load;
 };
@@ -27,6 +28,12 @@ static const struct option load_options[] = {
      .min.f64 = 0.01,
      .max.f64 = 1,
      .help = "Load from which lists get shorter."},
+    {.name = "ahead",
+     .type = OPT_F64,
+     FIELD(struct load_config, ahead),
+     .max.f64 = 0.9,
+     .help = "Share of a whole list's work that is done before the cut, such as the score by which "
+             "it is cut: what stays makes up for it."},
     {.name = "least",
      .type = OPT_I64,
      FIELD(struct load_config, least),
@@ -87,7 +94,8 @@ static uint32_t kept(const struct load_config *config, double load, uint32_t can
     double room = candidates;
 
     if (load > config->from) /* false when not known */
-        room = fmax(floor(candidates * config->from / load), (double)config->least);
+        room = fmax(floor(candidates * (config->from / load - config->ahead) / (1 - config->ahead)),
+                    (double)config->least);
     return room < candidates ? (uint32_t)room : candidates;
 }
 
