@@ -36,18 +36,21 @@ static char *base64_encode(const uint8_t *data, size_t size)
     return text;
 }
 
-static int digit64(char c)
+/* 1 + the value of a digit; 0: none. Made once a text. */
+static void digits_of(uint8_t values[256])
 {
-    const char *at = c ? strchr(digits64, c) : NULL;
-
-    return at ? (int)(at - digits64) : -1;
+    memset(values, 0, 256);
+    for (uint8_t i = 0; i < 64; i++)
+        values[(uint8_t)digits64[i]] = i + 1;
 }
 
 /* Canonical texts only. `out` has size / 4 * 3 bytes. */
 static bool base64_decode(const char *text, size_t size, uint8_t *out, size_t *out_size)
 {
     size_t pad = 0;
+    uint8_t values[256];
 
+    digits_of(values);
     *out_size = 0;
     if (size % 4)
         return false;
@@ -58,11 +61,11 @@ static bool base64_decode(const char *text, size_t size, uint8_t *out, size_t *o
         uint32_t bits = 0;
 
         for (size_t k = 0; k < 4; k++) {
-            int digit = last && k >= 4 - pad ? 0 : digit64(text[i + k]);
+            uint32_t digit = last && k >= 4 - pad ? 1 : values[(uint8_t)text[i + k]];
 
-            if (digit < 0)
+            if (digit == 0)
                 return false;
-            bits = bits << 6 | (uint32_t)digit;
+            bits = bits << 6 | (digit - 1);
         }
         if (last && pad && (bits & (pad == 2 ? 0xffffu : 0xffu)))
             return false;

@@ -38,7 +38,9 @@ struct worker {
     /* The present attempt; all NULL or 0 when there is none. */
     uint32_t attempt;
     struct plan *plan;
-    struct arena *arena; /* of the deploy message's copies and the manifest */
+    struct arena *arena; /* of the deploy message's copies */
+    struct loading *loading;
+    struct arena *manifest; /* what the attempt was restored from */
     struct exchange *exchange;
     struct deployment *deployment;
     uint32_t slot_count, opened;
@@ -46,6 +48,16 @@ struct worker {
     uint32_t workers;
     char spill_dir[PATH_SIZE_MAX];
     uint64_t sent_before; /* bytes of former attempts */
+};
+
+/* A manifest that is read off the loop: one of many megabytes takes longer than a heartbeat may. */
+struct loading {
+    uv_work_t work;
+    struct worker *worker;
+    struct message message; /* the deployment */
+    struct arena *arena;
+    struct manifest *manifest; /* NULL: `err` says why */
+    struct error err;
 };
 
 /* ---- sending ---- */
@@ -233,6 +245,9 @@ static void worker_leave(struct worker *worker)
     mail_drop(worker);
     plan_close(worker->plan);
     arena_close(worker->arena);
+    arena_close(worker->manifest);
+    worker->loading = NULL; /* it frees itself */
+    worker->manifest = NULL;
     worker->exchange = NULL;
     worker->deployment = NULL;
     worker->slots = NULL;
@@ -275,22 +290,6 @@ static struct plan *worker_plan(const struct message_deploy *deploy, struct erro
         *err = errors.errors[0];
     error_list_clear(&errors);
     return plan;
-}
-
-/* Of the checkpoint to start from; NULL when the job starts afresh. */
-static bool worker_manifest(const char *path, struct arena *arena, struct manifest **manifest,
-                            struct error *err)
-{
-    struct bytes text = {0};
-
-    *manifest = NULL;
-    if (!path[0])
-        return true;
-    if (!file_read(path, MANIFEST_SIZE_MAX, &text, err))
-        return error_wrap(err, "manifest");
-    *manifest = manifest_decode(text.data, text.size, arena, err);
-    bytes_clear(&text);
-    return *manifest || error_wrap(err, "%s", path);
 }
 
 static void make_slots(struct worker *worker)
@@ -358,17 +357,9 @@ static void join_channels(struct worker *worker)
 }
 
 /* Makes everything of an attempt and starts the slots, which open their subtasks and report. */
-static bool worker_deploy(struct worker *worker, const struct message *message, struct error *err)
+static void worker_begin(struct worker *worker, const struct message_deploy *deploy,
+                         const struct manifest *manifest)
 {
-    const struct message_deploy *deploy = &message->deploy;
-    struct manifest *manifest;
-
-    worker->attempt = message->attempt;
-    worker->workers = deploy->workers;
-    worker->arena = arena_create(1u << 16);
-    worker->plan = worker_plan(deploy, err);
-    if (!worker->plan || !worker_manifest(deploy->manifest, worker->arena, &manifest, err))
-        return false;
     make_slots(worker);
     worker->exchange = make_exchange(worker, deploy);
     worker->deployment = make_deployment(worker, deploy, manifest);
@@ -378,13 +369,83 @@ static bool worker_deploy(struct worker *worker, const struct message *message, 
                    (uint64_t)worker->plan->settings.debug.chaos);
     if (worker->slot_count == 0)
         worker_send(worker, &(struct message){.kind = MESSAGE_DEPLOYED});
+}
+
+/* On a thread of libuv's. */
+static void manifest_load_work(uv_work_t *work)
+{
+    struct loading *loading = work->data;
+    const char *path = loading->message.deploy.manifest;
+    struct bytes text = {0};
+
+    if (!file_read(path, MANIFEST_SIZE_MAX, &text, &loading->err)) {
+        error_wrap(&loading->err, "manifest");
+        return;
+    }
+    loading->manifest = manifest_decode(text.data, text.size, loading->arena, &loading->err);
+    if (!loading->manifest)
+        error_wrap(&loading->err, "%s", path);
+    bytes_clear(&text);
+}
+
+static void on_manifest(uv_work_t *work, int status)
+{
+    struct loading *loading = work->data;
+    struct worker *worker = loading->worker;
+
+    (void)status; /* it is never cancelled */
+    if (worker->loading != loading)
+        arena_close(loading->arena); /* the attempt is over */
+    else {
+        worker->loading = NULL;
+        worker->manifest = loading->arena;
+        if (loading->manifest)
+            worker_begin(worker, &loading->message.deploy, loading->manifest);
+        else
+            worker_fail(worker, &loading->err);
+    }
+    message_clear(&loading->message);
+    memory_free(loading);
+}
+
+/* Takes the message over. */
+static void worker_load(struct worker *worker, struct message *message)
+{
+    struct loading *loading = memory_new(sizeof(*loading));
+
+    *loading = (struct loading){.work.data = loading,
+                                .worker = worker,
+                                .message = *message,
+                                .arena = arena_create(1u << 16)};
+    *message = (struct message){0};
+    worker->loading = loading;
+    CHECK(uv_queue_work(&worker->loop, &loading->work, manifest_load_work, on_manifest) == 0);
+}
+
+/* From now on it tells that it lives: to open what a large state is restored from takes its time. */
+static bool worker_deploy(struct worker *worker, struct message *message, struct error *err)
+{
+    const struct message_deploy *deploy = &message->deploy;
+    uint64_t interval;
+
+    worker->attempt = message->attempt;
+    worker->workers = deploy->workers;
+    worker->arena = arena_create(1u << 16);
+    worker->plan = worker_plan(deploy, err);
+    if (!worker->plan)
+        return false;
+    interval = (uint64_t)worker->plan->settings.heartbeat.interval_ms;
+    uv_timer_start(&worker->heartbeat, on_heartbeat, interval, interval);
+    if (deploy->manifest[0])
+        worker_load(worker, message);
+    else
+        worker_begin(worker, deploy, NULL);
     return true;
 }
 
 /* ---- the coordinator's messages ---- */
 static void worker_start(struct worker *worker)
 {
-    uint64_t interval = (uint64_t)worker->plan->settings.heartbeat.interval_ms;
     struct error err = {0};
 
     if (!exchange_start(worker->exchange, &err)) {
@@ -393,7 +454,6 @@ static void worker_start(struct worker *worker)
     }
     for (uint32_t i = 0; i < worker->slot_count; i++)
         slot_run(worker->slots[i]);
-    uv_timer_start(&worker->heartbeat, on_heartbeat, interval, interval);
 }
 
 static void worker_finish(struct worker *worker)
@@ -430,7 +490,8 @@ static void worker_obey(struct worker *worker, struct message *message)
         worker_finish(worker);
         return;
     }
-    if (message->attempt != worker->attempt || !worker->deployment)
+    if (message->attempt != worker->attempt ||
+        (!worker->deployment && message->kind != MESSAGE_LEAVE))
         return;
     switch (message->kind) {
     case MESSAGE_START:

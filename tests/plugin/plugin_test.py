@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A plug-in's operator in a job: the same rows at parallelism 1 and 2, with chaos, and over a kill and
-restore; `millrace info` knows it; and plug-ins that do not fit are refused with one line each.
+restore; `millrace info` knows it; plug-ins that do not fit are refused with one line each; and one that
+opens slowly is waited for.
 
 usage: plugin_test.py MILLRACE PLUGIN_DIR
 """
@@ -19,6 +20,13 @@ operators:
   - {{id: events, kind: source/file, path: in-*.jsonl, schema: {{ts: timestamp, user: i64, amount: f64, tags: utf8}}, time: {{field: ts, unit: ms}}}}
   - {{id: scaled, kind: example/scale, from: events, key: user, column: {column}, factor: 1.5}}
   - {{id: out, kind: sink/file, from: scaled, path: out}}
+"""
+SLOW = """
+job: {{name: slow, parallelism: 1}}
+plugins: [{}]
+operators:
+  - {{id: events, kind: source/file, path: in-*.jsonl, schema: {{ts: timestamp}}, time: {{field: ts, unit: ms}}}}
+  - {{id: slow, kind: example/slow, from: events}}
 """
 RUNS = {
     "parallelism 1": ["-p", "1"],
@@ -114,12 +122,25 @@ def check_refused(millrace, plugins):
         assert "an operator of interface 8 and" in result.stderr, result.stderr
 
 
+def check_slow(millrace, plugin):
+    """A worker that is still opening its subtasks is alive, however long it takes."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
+        make(folder)
+        (folder / "job.yaml").write_text(SLOW.format(plugin))
+        result = run(millrace, folder, "run", ["--quiet", "--summary", "s.json", "-D", "heartbeat.interval=100ms",
+                                               "-D", "heartbeat.timeout=1500ms"])
+        assert result.returncode == 0, result
+        assert json.loads((folder / "s.json").read_text())["restarts"] == 0, result
+
+
 def main():
     millrace = str(pathlib.Path(sys.argv[1]).resolve())
     plugins = pathlib.Path(sys.argv[2]).resolve()
     check_runs(millrace, plugins / "scale.so")
     check_info(millrace, plugins / "scale.so")
     check_refused(millrace, plugins)
+    check_slow(millrace, plugins / "slow.so")
 
 
 if __name__ == "__main__":
