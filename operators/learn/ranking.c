@@ -590,7 +590,15 @@ static bool ranking_process(struct op *op, uint32_t port, const struct batch *in
         if (!one(op, in, row, asks, out))
             return true;
     }
-    (void)memory_end(&scratch->memory);
+    return true;
+}
+
+static bool ranking_flush(struct op *op, struct error *err)
+{
+    struct ranking_scratch *scratch = op_scratch(op);
+
+    (void)err; /* what op_entry could not read is the engine's error */
+    (void)memory_flush(&scratch->memory);
     return true;
 }
 
@@ -611,6 +619,7 @@ const struct operator_def learn_ranking = {
     .describe = ranking_describe,
     .open = ranking_open,
     .process = ranking_process,
+    .flush = ranking_flush,
     .close = ranking_close,
 };
 OPERATOR_REGISTER(learn_ranking);

@@ -49,7 +49,7 @@ static const struct state_field user_fields[] = {
     {0},
 };
 const struct state memory_states[] = {
-    {"model", STATE_VALUE, model_fields, sizeof(struct memory_model)},
+    {"model", STATE_MAP, model_fields, sizeof(struct memory_model)},
     {"items", STATE_MAP, item_fields, sizeof(struct memory_item)},
     {"names", STATE_MAP, name_fields, sizeof(struct memory_piece)},
     {"events", STATE_MAP, past_fields, sizeof(struct memory_past)},
@@ -68,13 +68,14 @@ void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, ui
                               .ranker = ranker,
                               .items_max = items_max,
                               .pasts_max = pasts_max,
-                              .mask = slots - 1};
+                              .mask = slots - 1,
+                              .barrier = 1};
     memory->ids = op_memory(op, items_max * sizeof(*memory->ids));
     memory->names = op_memory(op, items_max * sizeof(*memory->names));
     memory->slots = op_memory(op, slots * sizeof(*memory->slots));
     memory->pasts = op_memory(op, pasts_max * sizeof(*memory->pasts));
     memory->dirty = op_memory(op, items_max * sizeof(*memory->dirty));
-    memory->calls = op_memory(op, items_max * sizeof(*memory->calls));
+    memory->barriers = op_memory(op, items_max * sizeof(*memory->barriers));
 }
 
 /* ---- items ---- */
@@ -206,6 +207,11 @@ static struct memory_past *past_cell(const struct memory *memory, uint32_t place
     return op_entry(memory->op, MEMORY_PASTS, 0, &place, sizeof(place), make);
 }
 
+static struct memory_model *model_cell(const struct memory *memory)
+{
+    return op_entry(memory->op, MEMORY_MODEL, 0, "", 0, true);
+}
+
 /* The arrays must be as large as what is in the state was laid out for. */
 static bool fits(const struct memory *memory, const struct memory_model *model, struct error *err)
 {
@@ -220,12 +226,12 @@ static bool fits(const struct memory *memory, const struct memory_model *model, 
 
 static bool load(struct memory *memory, struct error *err)
 {
-    const struct memory_model *model = op_cells(memory->op, MEMORY_MODEL)[0];
+    const struct memory_model *model = model_cell(memory);
     struct ranker *ranker = memory->ranker;
 
-    if (!fits(memory, model, err))
+    if (!model || !fits(memory, model, err))
         return false;
-    memory->events = model->events;
+    memory->events = memory->first_event = model->events;
     memcpy(ranker->stage_sums, model->stage_sums, sizeof(model->stage_sums));
     memcpy(ranker->fusion.weights, model->weights, sizeof(model->weights));
     for (uint32_t item = 0; item < model->items; item++)
@@ -245,9 +251,6 @@ static bool load(struct memory *memory, struct error *err)
 bool memory_begin(struct memory *memory, struct error *err)
 {
     memory->loaded = memory->loaded || load(memory, err);
-    memory->call++;
-    memory->dirty_count = 0;
-    memory->first_event = memory->events;
     return memory->loaded;
 }
 
@@ -268,21 +271,27 @@ static bool write_pasts(struct memory *memory)
     return true;
 }
 
-bool memory_end(struct memory *memory)
+bool memory_flush(struct memory *memory)
 {
-    struct memory_model *model = op_cells(memory->op, MEMORY_MODEL)[0];
     const struct ranker *ranker = memory->ranker;
+    struct memory_model *model;
 
+    if (!memory->loaded)
+        return true;
     for (uint32_t i = 0; i < memory->dirty_count; i++)
         if (!write_item(memory, memory->dirty[i]))
             return false;
-    if (!write_pasts(memory))
+    model = write_pasts(memory) ? model_cell(memory) : NULL;
+    if (!model)
         return false;
     model->events = memory->events;
     model->items = ranker->items.count;
     model->pasts_max = memory->pasts_max;
     memcpy(model->stage_sums, ranker->stage_sums, sizeof(model->stage_sums));
     memcpy(model->weights, ranker->fusion.weights, sizeof(model->weights));
+    memory->dirty_count = 0;
+    memory->barrier++;
+    memory->first_event = memory->events;
     return true;
 }
 

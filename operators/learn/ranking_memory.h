@@ -1,8 +1,8 @@
 /* ranking_memory: what learn/ranking has learnt, as arrays, and the same in the operator's state.
  *
- * The state is complete: cells of the model, of items, of past events and of users. The arrays follow
- * from it: they are read once, at the first call, and what a call changed is written back before it
- * ends. Items have numbers in the order of their first event; past events stand in a ring. */
+ * The state is complete at each barrier: cells of the model, of items, of past events and of users. The
+ * arrays follow from it: they are read once, at the first call, and what has changed is written back
+ * before a barrier. Items have numbers in the order of their first event; past events stand in a ring. */
 #ifndef MILLRACE_LEARN_RANKING_MEMORY_H
 #define MILLRACE_LEARN_RANKING_MEMORY_H
 
@@ -65,9 +65,9 @@ struct memory {
     struct memory_name *names; /* by item */
     uint32_t *slots;           /* hash table of item numbers + 1 */
     struct memory_past *pasts; /* by event modulo pasts_max */
-    uint32_t *dirty;           /* items that this call changed */
-    uint32_t dirty_count, call;
-    uint32_t *calls;                         /* by item: the call that changed it last */
+    uint32_t *dirty;           /* items that are not written yet */
+    uint32_t dirty_count, barrier;
+    uint32_t *barriers;                      /* by item: before which it changed last */
     uint32_t own[MEMORY_OWN_MAX], own_count; /* of the present user */
     uint64_t first_event;                    /* that is not written yet */
 };
@@ -75,10 +75,10 @@ struct memory {
 /* In open. */
 void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, uint32_t items_max,
                  uint32_t pasts_max);
-/* At the begin of each call, and at its end. False without `err`: state could not be read; the engine
- * fails the subtask after the call. */
+/* At the begin of each call, and before a barrier. False without `err`: state could not be read; the
+ * engine fails the subtask after the call. */
 bool memory_begin(struct memory *memory, struct error *err);
-bool memory_end(struct memory *memory);
+bool memory_flush(struct memory *memory);
 
 /* The item's number, or MEMORY_NONE. */
 uint32_t memory_find(const struct memory *memory, uint64_t id);
@@ -86,12 +86,12 @@ uint32_t memory_find(const struct memory *memory, uint64_t id);
 uint32_t memory_add(struct memory *memory, uint64_t id, const struct key *key);
 /* The item's canonical key; `bytes` has room for KEY_SIZE_MAX. False as above. */
 bool memory_key(const struct memory *memory, uint32_t item, uint8_t *bytes, struct key *key);
-/* The item changes in this call. */
+/* The item changes. */
 static inline void memory_touch(struct memory *memory, uint32_t item)
 {
-    if (memory->calls[item] == memory->call)
+    if (memory->barriers[item] == memory->barrier)
         return;
-    memory->calls[item] = memory->call;
+    memory->barriers[item] = memory->barrier;
     memory->dirty[memory->dirty_count++] = item;
 }
 /* Past events that are kept. */

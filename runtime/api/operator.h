@@ -6,7 +6,7 @@
  * errors go to the rejected port instead).
  *
  * Order of life: describe (while planning, no instance), open, [source: split_open ...], process /
- * on_watermark / on_timer, [sink: prepare, commit], close. */
+ * on_watermark / on_timer, [flush], [sink: prepare, commit], close. */
 #ifndef MILLRACE_API_OPERATOR_H
 #define MILLRACE_API_OPERATOR_H
 
@@ -75,6 +75,9 @@ struct operator_def {
     /* All rows up to `time_ms` (inclusive) have been processed. INT64_MAX: the input has ended. */
     bool (*on_watermark)(struct op *op, int64_t time_ms, struct error *err);
     bool (*on_timer)(struct op *op, const struct due *due, struct error *err);
+    /* At a barrier, before the snapshot: what follows from the states and is kept beside them, since
+     * all calls need it, goes into them. Only op_entry; row 0 is the key of a global input. */
+    bool (*flush)(struct op *op, struct error *err);
     void (*close)(struct op *op); /* also after a failed open */
 
     /* Sources. `splits` depends on the input alone and runs once, before the job starts. */
@@ -154,7 +157,7 @@ bool describe_error(struct describe *describe, struct error *err, const char *op
 /* ---- an instance: one operator in one subtask ---- */
 const void *op_config(const struct op *op);
 /* Scratch of the instance, zeroed, freed with it. Only in open. Not state: it must not carry
- * anything from one call to the next that changes results. */
+ * anything from one call to the next that changes results, unless `flush` puts it into the states. */
 void *op_memory(struct op *op, size_t size);
 void *op_scratch(const struct op *op); /* what op_set_scratch was given */
 void op_set_scratch(struct op *op, void *scratch);

@@ -161,6 +161,17 @@ static enum progress tell_watermark(struct op *op, int64_t time_ms)
     return progress == PROGRESS_DONE && op->again ? PROGRESS_NONE : progress;
 }
 
+bool op_flush(struct op *op)
+{
+    bool good;
+
+    if (!op->def->flush)
+        return true;
+    op->call = CALL_FLUSH;
+    good = op->def->flush(op, &op->subtask->err);
+    return call_end(op, good) == PROGRESS_DONE;
+}
+
 /* The first multiple of the period, less 1, at or after a time. */
 static int64_t period_end(const struct op *op, int64_t time_ms)
 {

@@ -213,6 +213,7 @@ static uint32_t call_rows(const struct op *op)
     case CALL_TIMER:
         return op->due->rows;
     case CALL_WATERMARK:
+    case CALL_FLUSH:
         return op->global ? 1 : 0;
     case CALL_NONE:
     case CALL_OPEN:

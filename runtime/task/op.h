@@ -70,7 +70,7 @@ struct bundle { /* sink output that is prepared but not committed */
     struct bytes data;
 };
 
-enum op_call { CALL_NONE, CALL_OPEN, CALL_BATCH, CALL_TIMER, CALL_WATERMARK };
+enum op_call { CALL_NONE, CALL_OPEN, CALL_BATCH, CALL_TIMER, CALL_WATERMARK, CALL_FLUSH };
 
 struct op {
     struct subtask *subtask;
@@ -130,6 +130,8 @@ enum progress {
 /* Works on the first item of the deepest operator that has one. PROGRESS_NONE: no items, or the
  * state of a batch is being loaded. */
 enum progress chain_work(struct subtask *subtask);
+/* At a barrier, with the chain quiet. False: `subtask->err`. */
+bool op_flush(struct op *op);
 bool chain_quiet(const struct subtask *subtask); /* no items */
 
 /* After a call of the operator: sends what it has built, of all ports or of one. */

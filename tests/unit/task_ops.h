@@ -508,14 +508,51 @@ static const struct operator_def task_odd = {
 };
 OPERATOR_REGISTER(task_odd);
 
-/* ---- task/total: one cell for all, told at the end ---- */
+/* ---- task/total: one cell for all, told at the end; the same beside the states, written at barriers ---- */
 static const struct port total_in[] = {{"in", row_columns, .global = true}, {0}};
 static const struct column_def total_columns[] = {{"digest", TYPE_I64}, {"rows", TYPE_I64}, {0}};
 static const struct port total_out[] = {{"out", total_columns}, {0}};
 
+static const struct state total_states[] = {
+    {"total", STATE_VALUE, digest_fields, sizeof(struct digest_cell)},
+    {"kept", STATE_MAP, digest_fields, sizeof(struct digest_cell)},
+    {0},
+};
+struct total_scratch {
+    bool loaded;
+    struct digest_cell kept;
+};
+
+static bool total_open(struct op *op, struct error *err)
+{
+    (void)err;
+    op_set_scratch(op, op_memory(op, sizeof(struct total_scratch)));
+    return true;
+}
+
+static struct digest_cell *total_kept(struct op *op)
+{
+    struct total_scratch *scratch = op_scratch(op);
+
+    if (!scratch->loaded)
+        scratch->kept = *(struct digest_cell *)op_entry(op, 1, 0, "", 0, true);
+    scratch->loaded = true;
+    return &scratch->kept;
+}
+
+static bool total_flush(struct op *op, struct error *err)
+{
+    struct digest_cell kept = *total_kept(op);
+
+    (void)err;
+    *(struct digest_cell *)op_entry(op, 1, 0, "", 0, true) = kept;
+    return true;
+}
+
 static bool total_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     void *const *cells = op_cells(op, 0);
+    struct digest_cell *kept = total_kept(op);
     const int64_t *value = batch_column(in, 1)->values;
 
     (void)port;
@@ -525,6 +562,8 @@ static bool total_process(struct op *op, uint32_t port, const struct batch *in, 
 
         cell->digest = hash_draw(cell->digest, (uint64_t)value[row]);
         cell->rows++;
+        kept->digest = hash_draw(kept->digest, (uint64_t)value[row]);
+        kept->rows++;
     }
     return true;
 }
@@ -537,6 +576,7 @@ static bool total_on_watermark(struct op *op, int64_t time_ms, struct error *err
     (void)err;
     if (time_ms != INT64_MAX)
         return true;
+    CHECK(total_kept(op)->rows == cell->rows && total_kept(op)->digest == cell->digest);
     out = op_reserve(op, 0, 1);
     builder_row(out, 0, 0, 0);
     builder_i64(out, 0, (int64_t)cell->digest);
@@ -551,10 +591,12 @@ static const struct operator_def task_total = {
     .help = "Chains all values.",
     .inputs = total_in,
     .outputs = total_out,
-    .states = silence_states,
+    .states = total_states,
     .order = ORDER_EVENT_TIME,
     .deterministic = true,
+    .open = total_open,
     .process = total_process,
+    .flush = total_flush,
     .on_watermark = total_on_watermark,
 };
 OPERATOR_REGISTER(task_total);
