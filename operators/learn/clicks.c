@@ -5,10 +5,10 @@
  * learns only what the other terms do not tell. Out, tables that change at the ends of windows: items
  * and users (item_id or user_id, bias, vector; rows that changed in the window; an item's are those
  * within its category), model (0; level, impressions, forms, ages, categories, vectors; ids are key_ids'
- * hashes). Method: clicks.h.
- *
- * A window's changes are chained through their entries, so that the end of the window finds them. */
+ * hashes). Method: clicks.h. Items and users that have not come for `item-forget` and `user-forget` are
+ * dropped at the end of a window: they begin anew if they come again. */
 #include "operators/model/clicks.h"
+#include "operators/learn/lately.h"
 #include "operators/model/served.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
@@ -23,7 +23,7 @@
 struct clicks_config {
     const char *user, *item, *category, *form, *age;
     double item_spread, item_taste, user_spread, user_taste;
-    int64_t item_drift_ms, user_drift_ms, level_drift_ms;
+    int64_t item_drift_ms, user_drift_ms, level_drift_ms, item_forget_ms, user_forget_ms;
     struct window window;
 };
 
@@ -40,20 +40,18 @@ struct category {
 struct clicks_cell {
     int64_t due_ms; /* the last millisecond of the window that has changes */
     int64_t impressions;
-    uint64_t items, users; /* heads of what changed; 0: none */
+    struct lately_list items, users;
     int64_t pending;
     struct clicks_number level, ages[CLICKS_AGES];
     struct form forms[FORMS_MAX];
     struct category categories[CATEGORIES_MAX];
 };
 
-struct clicks_entry { /* an item or a user */
-    int64_t name;     /* its number */
-    uint64_t next;    /* that changed; CHAIN_END: the last; 0: has not changed */
+struct clicks_entry {     /* an item or a user */
+    struct lately lately; /* first */
+    int64_t name;         /* its number */
     struct clicks_part part;
 };
-
-#define CHAIN_END UINT64_MAX
 
 static_assert(sizeof(struct clicks_cell) <= CELL_SIZE_MAX, "the model fits a cell");
 
@@ -88,6 +86,11 @@ static const struct option clicks_options[] = {
     DRIFT("item-drift", item_drift_ms, 0,
           "Time without impressions after which an item is as uncertain as a new one; 0s: never."),
     DRIFT("user-drift", user_drift_ms, 365 * DAY_MS, "The same for users."),
+    DRIFT(
+        "item-forget", item_forget_ms, 365 * DAY_MS,
+        "Time without impressions after which an item is dropped, such as 7d where items live two "
+        "days; 0s: never."),
+    DRIFT("user-forget", user_forget_ms, 365 * DAY_MS, "The same for users."),
     DRIFT("level-drift", level_drift_ms, 0,
           "The same for categories, forms and ages. Where it is short the base follows the season "
           "itself, later than adjust/season does."),
@@ -101,8 +104,8 @@ static const struct option clicks_options[] = {
 static const struct state_field model_fields[] = {
     {"due", TYPE_TIMESTAMP, FIELD(struct clicks_cell, due_ms)},
     {"impressions", TYPE_I64, FIELD(struct clicks_cell, impressions)},
-    {"items", TYPE_I64, FIELD(struct clicks_cell, items)},
-    {"users", TYPE_I64, FIELD(struct clicks_cell, users)},
+    {"items", TYPE_UTF8, FIELD(struct clicks_cell, items)},
+    {"users", TYPE_UTF8, FIELD(struct clicks_cell, users)},
     {"pending", TYPE_I64, FIELD(struct clicks_cell, pending)},
     {"level", TYPE_UTF8, FIELD(struct clicks_cell, level)},
     {"ages", TYPE_UTF8, FIELD(struct clicks_cell, ages)},
@@ -111,8 +114,8 @@ static const struct state_field model_fields[] = {
     {0},
 };
 static const struct state_field entry_fields[] = {
+    LATELY_FIELDS(struct clicks_entry),
     {"name", TYPE_I64, FIELD(struct clicks_entry, name)},
-    {"next", TYPE_I64, FIELD(struct clicks_entry, next)},
     {"part", TYPE_UTF8, FIELD(struct clicks_entry, part)},
     {0},
 };
@@ -344,11 +347,12 @@ static struct clicks_number *find_age(struct op *op, struct clicks_cell *cell,
     return isnan(age) ? NULL : &cell->ages[clicks_age(age)];
 }
 
-/* The entry of an item or a user, put into the chain of those that changed. */
-static struct clicks_part *find_entry(struct op *op, uint32_t state, uint64_t id, uint64_t *chain,
-                                      const struct clicks_prior *prior, const struct batch *in,
-                                      uint32_t column, uint32_t row)
+/* The entry of an item or a user, which changes. */
+static struct clicks_part *find_entry(struct op *op, uint32_t state, uint64_t id,
+                                      struct lately_list *list, const struct clicks_prior *prior,
+                                      const struct batch *in, uint32_t column, uint32_t row)
 {
+    const struct clicks_cell *cell = op_cells(op, MODEL)[0];
     struct clicks_entry *entry = id ? op_entry(op, state, row, &id, sizeof(id), true) : NULL;
     const struct column *names = batch_column(in, column);
 
@@ -359,10 +363,7 @@ static struct clicks_part *find_entry(struct op *op, uint32_t state, uint64_t id
                                               : ((const int64_t *)names->values)[row];
         clicks_part_init(&entry->part, prior, batch_time(in)[row]);
     }
-    if (entry->next == 0) {
-        entry->next = *chain ? *chain : CHAIN_END;
-        *chain = id;
-    }
+    lately_touch(op, state, row, list, id, &entry->lately, cell->due_ms);
     return &entry->part;
 }
 
@@ -437,15 +438,15 @@ static bool clicks_process(struct op *op, uint32_t port, const struct batch *in,
 
 /* ---- tables ---- */
 
-/* At most about a batch of them; the rest stays in the chain. */
-static void tell_parts(struct op *op, uint32_t state, uint32_t port, uint64_t *chain,
+/* At most about a batch of them; the rest stays. */
+static void tell_parts(struct op *op, uint32_t state, uint32_t port, struct lately_list *list,
                        int64_t due_ms)
 {
     struct builder *out = op_reserve(op, port, BATCH_ROWS_MAX);
 
-    for (uint32_t i = 0; i < BATCH_ROWS_MAX && *chain; i++) {
-        uint64_t id = *chain;
-        struct clicks_entry *entry = op_entry(op, state, 0, &id, sizeof(id), false);
+    for (uint32_t i = 0; i < BATCH_ROWS_MAX && list->changed; i++) {
+        uint64_t id;
+        const struct clicks_entry *entry = lately_changed(op, state, list, &id);
         if (!entry)
             return; /* the engine's error */
         builder_row(out, due_ms, 0, id);
@@ -453,9 +454,18 @@ static void tell_parts(struct op *op, uint32_t state, uint32_t port, uint64_t *c
         builder_f64(out, COLUMN_BIAS, (double)entry->part.mean[0]);
         builder_vector(out, COLUMN_VECTOR, entry->part.mean + 1);
         builder_i64(out, COLUMN_END, due_ms + 1);
-        *chain = entry->next == CHAIN_END ? 0 : entry->next;
-        entry->next = 0;
     }
+}
+
+/* False: there are more. */
+static bool forget(struct op *op, uint32_t state, struct lately_list *list, int64_t before_ms)
+{
+    for (uint32_t i = 0; i < BATCH_ROWS_MAX; i++) {
+        if (!lately_oldest(op, state, list, before_ms))
+            return true;
+        lately_forget(op, state, list);
+    }
+    return false;
 }
 
 static void tell_categories(const struct clicks_cell *cell, struct builder *out)
@@ -506,14 +516,21 @@ static void tell_model(struct op *op, const struct clicks_cell *cell)
 
 static bool clicks_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
+    const struct clicks_config *config = op_config(op);
     struct clicks_cell *cell = op_cells(op, MODEL)[0];
+    bool done;
 
     (void)err; /* what op_entry could not read is the engine's error */
     if (!cell->pending || time_ms < cell->due_ms)
         return true;
     tell_parts(op, ITEMS, OUT_ITEMS, &cell->items, cell->due_ms);
     tell_parts(op, USERS, OUT_USERS, &cell->users, cell->due_ms);
-    if (cell->items || cell->users) {
+    done = !cell->items.changed && !cell->users.changed;
+    if (done && config->item_forget_ms)
+        done = forget(op, ITEMS, &cell->items, cell->due_ms - config->item_forget_ms);
+    if (done && config->user_forget_ms)
+        done = forget(op, USERS, &cell->users, cell->due_ms - config->user_forget_ms);
+    if (!done) {
         op_again(op);
         return true;
     }

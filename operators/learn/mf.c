@@ -8,10 +8,10 @@
  * each user who came in it is solved from his latest `recent` items, then each item that was met from
  * the latest `remember` users who met it. An event at distance b has the confidence `confidence`
  * `fade`^b. The sums over all vectors of a side follow each vector that changes. A new item begins with
- * a vector by hash.
- *
- * A window's changes are chained through their entries, so that the end of the window finds them. */
+ * a vector by hash. Users and items that have not come for `user-forget` and `item-forget` are dropped
+ * at the end of a window, from the sums too. */
 #include "operators/model/mf.h"
+#include "operators/learn/lately.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
 
@@ -20,11 +20,10 @@
 #define ITEM_NAME_MAX 64u /* bytes of an item's canonical key; events of others are left out */
 #define RING_MAX 500
 #define STEPS 64u /* half-steps of a call */
-#define CHAIN_END UINT64_MAX
 
 struct mf_config {
     const char *user, *item;
-    int64_t width, recent, remember;
+    int64_t width, recent, remember, item_forget_ms, user_forget_ms;
     double confidence, fade, ridge;
     struct window window;
 };
@@ -32,14 +31,14 @@ struct mf_config {
 struct mf_cell {
     int64_t due_ms; /* the last millisecond of the window that has changes */
     int64_t pending;
-    int64_t users, items;            /* ever */
-    uint64_t user_chain, item_chain; /* heads of what changed; 0: none */
-    double grams[];                  /* of the users, then of the items */
+    int64_t users, items; /* how many there are */
+    struct lately_list user_list, item_list;
+    double grams[]; /* of the users, then of the items */
 };
 
-struct mf_entry {  /* a user or an item */
-    int64_t count; /* events ever; the other side of event k is at k % room */
-    uint64_t next; /* that changed; CHAIN_END: the last; 0: has not changed */
+struct mf_entry {         /* a user or an item */
+    struct lately lately; /* first */
+    int64_t count;        /* events ever; the other side of event k is at k % room */
     uint32_t name_size, spare;
     uint8_t name[ITEM_NAME_MAX]; /* of an item */
     uint64_t others[];           /* ids, then the vector's floats */
@@ -98,6 +97,18 @@ static const struct option mf_options[] = {
      .min.f64 = 0.000001,
      .max.f64 = 1000,
      .help = "Draws vectors towards 0, by so much for each pair of a user and an item."},
+    {.name = "item-forget",
+     .type = OPT_DURATION,
+     FIELD(struct mf_config, item_forget_ms),
+     .def.i64 = 365 * DAY_MS,
+     .max.i64 = 36600 * DAY_MS,
+     .help = "Time without events after which an item is dropped; 0s: never."},
+    {.name = "user-forget",
+     .type = OPT_DURATION,
+     FIELD(struct mf_config, user_forget_ms),
+     .def.i64 = 365 * DAY_MS,
+     .max.i64 = 36600 * DAY_MS,
+     .help = "The same for users."},
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct mf_config, window),
@@ -110,13 +121,13 @@ static const struct state_field model_fields[] = {
     {"pending", TYPE_I64, FIELD(struct mf_cell, pending)},
     {"users", TYPE_I64, FIELD(struct mf_cell, users)},
     {"items", TYPE_I64, FIELD(struct mf_cell, items)},
-    {"user_chain", TYPE_I64, FIELD(struct mf_cell, user_chain)},
-    {"item_chain", TYPE_I64, FIELD(struct mf_cell, item_chain)},
+    {"user_list", TYPE_UTF8, FIELD(struct mf_cell, user_list)},
+    {"item_list", TYPE_UTF8, FIELD(struct mf_cell, item_list)},
     {0},
 };
 static const struct state_field entry_fields[] = {
+    LATELY_FIELDS(struct mf_entry),
     {"count", TYPE_I64, FIELD(struct mf_entry, count)},
-    {"next", TYPE_I64, FIELD(struct mf_entry, next)},
     {"name_size", TYPE_I32, FIELD(struct mf_entry, name_size)},
     {"name", TYPE_UTF8, FIELD(struct mf_entry, name)},
     {0},
@@ -292,14 +303,6 @@ static uint32_t name_of(const struct column *column, uint32_t row, uint8_t *name
     return size;
 }
 
-static void chain(struct mf_entry *entry, uint64_t id, uint64_t *head)
-{
-    if (entry->next)
-        return;
-    entry->next = *head ? *head : CHAIN_END;
-    *head = id;
-}
-
 static void begin_item(struct op *op, struct mf_cell *cell, struct mf_entry *item, uint64_t id)
 {
     const struct mf_config *config = op_config(op);
@@ -335,8 +338,8 @@ static void learn(struct op *op, struct mf_cell *cell, const struct batch *in, u
     cell->users += user->count == 0;
     user->others[user->count++ % config->recent] = item_id;
     item->others[item->count++ % config->remember] = user_id;
-    chain(user, user_id, &cell->user_chain);
-    chain(item, item_id, &cell->item_chain);
+    lately_touch(op, USERS, row, &cell->user_list, user_id, &user->lately, cell->due_ms);
+    lately_touch(op, ITEMS, row, &cell->item_list, item_id, &item->lately, cell->due_ms);
 }
 
 static bool mf_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
@@ -379,9 +382,8 @@ static void step(struct op *op, struct mf_cell *cell, uint32_t state, struct mf_
     for (int64_t b = 0; b < room && b < entry->count; b++) {
         uint64_t id = entry->others[(entry->count - 1 - b) % room];
         struct mf_entry *met = op_entry(op, other, 0, &id, sizeof(id), false);
-        if (!met)
-            return; /* the engine's error */
-        mf_add(system, vector_of(met, other_room), confidence);
+        if (met) /* not forgotten */
+            mf_add(system, vector_of(met, other_room), confidence);
         confidence *= config->fade;
     }
     mf_gram(gram_of(config, cell, state), vector, width, -1);
@@ -401,22 +403,40 @@ static void tell_item(const struct mf_config *config, const struct mf_cell *cell
     builder_i64(out, ITEM_END, cell->due_ms + 1);
 }
 
-/* At most STEPS; the rest stays in the chain. */
-static void run_chain(struct op *op, struct mf_cell *cell, uint32_t state, uint64_t *head)
+/* At most STEPS; the rest stays. */
+static void run_changed(struct op *op, struct mf_cell *cell, uint32_t state,
+                        struct lately_list *list)
 {
     struct builder *out = state == ITEMS ? op_reserve(op, OUT_ITEMS, STEPS) : NULL;
 
-    for (uint32_t i = 0; i < STEPS && *head; i++) {
-        uint64_t id = *head;
-        struct mf_entry *entry = op_entry(op, state, 0, &id, sizeof(id), false);
+    for (uint32_t i = 0; i < STEPS && list->changed; i++) {
+        uint64_t id;
+        struct mf_entry *entry = lately_changed(op, state, list, &id);
         if (!entry)
             return; /* the engine's error */
         step(op, cell, state, entry);
         if (out)
             tell_item(op_config(op), cell, entry, id, out);
-        *head = entry->next == CHAIN_END ? 0 : entry->next;
-        entry->next = 0;
     }
+}
+
+/* False: there are more. */
+static bool forget(struct op *op, struct mf_cell *cell, uint32_t state, struct lately_list *list,
+                   int64_t forget_ms)
+{
+    const struct mf_config *config = op_config(op);
+    int64_t room = state == USERS ? config->recent : config->remember;
+    int64_t *count = state == USERS ? &cell->users : &cell->items;
+
+    for (uint32_t i = 0; i < STEPS && forget_ms; i++) {
+        struct mf_entry *entry = lately_oldest(op, state, list, cell->due_ms - forget_ms);
+        if (!entry)
+            return true;
+        mf_gram(gram_of(config, cell, state), vector_of(entry, room), (uint32_t)config->width, -1);
+        lately_forget(op, state, list);
+        (*count)--;
+    }
+    return forget_ms == 0;
 }
 
 static void tell_model(struct op *op, struct mf_cell *cell)
@@ -440,16 +460,22 @@ static void tell_model(struct op *op, struct mf_cell *cell)
 
 static bool mf_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
+    const struct mf_config *config = op_config(op);
     struct mf_cell *cell = op_cells(op, MODEL)[0];
+    struct lately_list *users = &cell->user_list, *items = &cell->item_list;
+    bool done;
 
     (void)err; /* what op_entry could not read is the engine's error */
     if (!cell->pending || time_ms < cell->due_ms)
         return true;
-    if (cell->user_chain)
-        run_chain(op, cell, USERS, &cell->user_chain);
+    if (users->changed)
+        run_changed(op, cell, USERS, users);
     else
-        run_chain(op, cell, ITEMS, &cell->item_chain);
-    if (cell->user_chain || cell->item_chain) {
+        run_changed(op, cell, ITEMS, items);
+    done = !users->changed && !items->changed;
+    done = done && forget(op, cell, USERS, users, config->user_forget_ms) &&
+           forget(op, cell, ITEMS, items, config->item_forget_ms);
+    if (!done) {
         op_again(op);
         return true;
     }

@@ -4,6 +4,7 @@ computed again over lists of all that came before, and compared with the expecte
 
 usage: models_test.py [CASE...]
 """
+import csv
 import json
 import math
 import pathlib
@@ -580,6 +581,58 @@ def blend(name, weights):
                      "scores": {"near": row["scores"]["near"], "far": row["scores"].get("far")},
                      "reasons": reasons})
     return compare("score-blend", name, want)
+
+
+def forgotten(row, column, days):
+    """By window: the entries that are left at its end, and of a row whether its entry was dropped before it."""
+    last, left, anew = {}, {}, []
+    for window, rows in row:
+        for event in rows:
+            anew.append(event[column] not in last)
+            last[event[column]] = window
+        last = {name: then for name, then in last.items() if window - then < days * DAY}
+        left[window] = set(last)
+    return left, anew
+
+
+def learn_forget():
+    with open(HERE / "learn-forget" / "in.csv") as file:
+        events = [{key: int(row[key]) for key in ("ts", "user_id", "item_id", "life_id")}
+                  for row in csv.DictReader(file)]
+    windows = {}
+    for row in events:
+        windows.setdefault((row["ts"] * 1000 // (6 * HOUR) + 1) * 6 * HOUR, []).append(row)
+    windows = sorted(windows.items())
+    items, anew = forgotten(windows, "item_id", 2)
+    users, _ = forgotten(windows, "user_id", 1)
+    lives, names, problems = {}, {}, []
+    for row, new in zip(events, anew):
+        lives[row["item_id"]] = lives.get(row["item_id"], 0) + new
+        names[row["life_id"]] = row["item_id"]
+        if row["life_id"] % 100 != lives[row["item_id"]] - 1:
+            problems.append(f"learn-forget: {row} is not the life {lives[row['item_id']]}")
+    want = [{**row, "item_id": names[row["item_id"]]} for row in load("learn-forget", "lives.jsonl")]
+    problems += compare("learn-forget", "items.jsonl", want)
+    if max(lives.values()) < 3:
+        problems.append("learn-forget: nothing is forgotten")
+    return problems + forgotten_sums(windows, users, items)
+
+
+def forgotten_sums(windows, users, items):
+    """learn/mf: how many are left, and the sum over the vectors of items that are."""
+    met = {(row["window_end"], row["item"]): row["vector"] for row in load("learn-forget", "met.jsonl")}
+    model = {row["window_end"]: row for row in load("learn-forget", "model.jsonl")}
+    vectors, problems = {}, []
+    for window, _ in windows:
+        vectors.update({item: vector for (end, item), vector in met.items() if end == window})
+        vectors = {item: vectors[item] for item in items[window]}
+        gram = [sum(v[i] * v[k] for v in vectors.values()) if k <= i else 0
+                for i in range(3) for k in range(3)]
+        row = model[window]
+        if (row["users"], row["items"]) != (len(users[window]), len(items[window])) or \
+                max(abs(a - b) for a, b in zip(gram, row["gram"])) > 1e-5:
+            problems.append(f"learn-forget: {row}, not {len(users[window])}, {len(items[window])}, {gram}")
+    return problems[:1]
 
 
 def score_blend():
