@@ -59,6 +59,10 @@ struct timer_entry {
     int64_t time_ms;
     uint64_t hash;
 };
+struct timer_line { /* a ring of entries in order; capacity is 0 or a power of two */
+    struct timer_entry *ring;
+    uint32_t head, count, capacity;
+};
 
 struct state_info {
     const struct store_state *def;
@@ -73,7 +77,8 @@ struct state_info {
     struct scan *scan;       /* of panes, that is under way */
     store_list_each *watch;  /* told of restored cells */
     void *watch_context;
-    struct timer_entry *timers; /* heap */
+    struct timer_line line;     /* timers that came in order, or nearly */
+    struct timer_entry *timers; /* heap of the others */
     uint32_t timer_count, timer_capacity;
 };
 

@@ -1,27 +1,96 @@
-/* Timers: a cell a key holds the due time, a heap orders them. A timer that moves to a later time,
+/* Timers: a cell a key holds the due time. A line holds what comes in order of time or nearly so, as most
+ * does where rows come by time: it is entered at its end and left at its beginning. A heap orders the
+ * others: each level of it may be a miss of the cache. A timer that moves to a later time,
  * which is what most do at every event, touches only its cell: the entry that comes up too early
  * is put back. An entry names its cell by the key's hash, since cells move. A timer that begins and
  * ends between two barriers leaves nothing: no file knows of it. */
 #include "state/internal.h"
 
 #define BLOCK_ENTRIES 32u /* whose memory is fetched together */
+#define LINE_MOVES 32u    /* places that an entry goes back from the end of the line */
+
+/* Of a function that fetches and does nothing else: gcc leaves out calls of such, as without effect. */
+#define FETCH __attribute__((always_inline)) static inline
 
 static bool entry_before(const struct timer_entry *a, const struct timer_entry *b)
 {
     return a->time_ms < b->time_ms || (a->time_ms == b->time_ms && a->hash < b->hash);
 }
 
+/* Grows the entries of a line or a heap. */
+static struct timer_entry *entries_grow(struct store *store, struct timer_entry *entries,
+                                        uint32_t *capacity)
+{
+    uint32_t more = *capacity ? *capacity * 2 : 64;
+
+    store->timer_bytes += (uint64_t)(more - *capacity) * sizeof(*entries);
+    *capacity = more;
+    return memory_grow(entries, more, sizeof(*entries));
+}
+
+static struct timer_entry *line_at(const struct timer_line *line, uint32_t place)
+{
+    return &line->ring[(line->head + place) & (line->capacity - 1)];
+}
+
+/* Makes room at the end; what the ring's end cut in two is put together. */
+static void line_room(struct store *store, struct timer_line *line)
+{
+    uint32_t old = line->capacity;
+
+    if (line->count < old)
+        return;
+    line->ring = entries_grow(store, line->ring, &line->capacity);
+    if (line->head)
+        memcpy(line->ring + old, line->ring, line->head * sizeof(line->ring[0]));
+}
+
+/* Whether an entry is not later than the last one by more than LINE_MOVES mean steps: else it would stand in
+ * the way of those between. */
+static bool line_near(const struct timer_line *line, int64_t time_ms)
+{
+    uint64_t first_ms, last_ms;
+
+    if (line->count < LINE_MOVES)
+        return true;
+    first_ms = (uint64_t)line_at(line, 0)->time_ms;
+    last_ms = (uint64_t)line_at(line, line->count - 1)->time_ms;
+    return time_ms <= (int64_t)last_ms ||
+           ((uint64_t)time_ms - last_ms) / LINE_MOVES <= (last_ms - first_ms) / line->count;
+}
+
+/* False: it comes before the last LINE_MOVES, or far behind. */
+static bool line_put(struct store *store, struct timer_line *line, struct timer_entry entry)
+{
+    uint32_t place = line->count;
+
+    while (place > 0 && line->count - place <= LINE_MOVES &&
+           entry_before(&entry, line_at(line, place - 1)))
+        place--;
+    if (line->count - place > LINE_MOVES || !line_near(line, entry.time_ms))
+        return false;
+    line_room(store, line);
+    for (uint32_t i = line->count++; i > place; i--)
+        *line_at(line, i) = *line_at(line, i - 1);
+    *line_at(line, place) = entry;
+    return true;
+}
+
+static struct timer_entry line_take(struct timer_line *line)
+{
+    struct timer_entry first = *line_at(line, 0);
+
+    line->head = (line->head + 1) & (line->capacity - 1);
+    line->count--;
+    return first;
+}
+
 static void heap_push(struct store *store, struct state_info *state, struct timer_entry entry)
 {
     uint32_t at = state->timer_count;
 
-    if (at == state->timer_capacity) {
-        uint32_t capacity = at ? at * 2 : 64;
-
-        store->timer_bytes += (uint64_t)(capacity - at) * sizeof(entry);
-        state->timers = memory_grow(state->timers, capacity, sizeof(entry));
-        state->timer_capacity = capacity;
-    }
+    if (at == state->timer_capacity)
+        state->timers = entries_grow(store, state->timers, &state->timer_capacity);
     for (; at > 0 && entry_before(&entry, &state->timers[(at - 1) / 4]); at = (at - 1) / 4)
         state->timers[at] = state->timers[(at - 1) / 4];
     state->timers[at] = entry;
@@ -50,6 +119,31 @@ static struct timer_entry heap_pop(struct state_info *state)
     return first;
 }
 
+static void entry_put(struct store *store, struct state_info *state, struct timer_entry entry)
+{
+    if (!line_put(store, &state->line, entry))
+        heap_push(store, state, entry);
+}
+
+static bool line_leads(const struct state_info *state)
+{
+    return state->line.count &&
+           (!state->timer_count || !entry_before(&state->timers[0], line_at(&state->line, 0)));
+}
+
+/* NULL: there is none. */
+static const struct timer_entry *entry_first(const struct state_info *state)
+{
+    if (line_leads(state))
+        return line_at(&state->line, 0);
+    return state->timer_count ? &state->timers[0] : NULL;
+}
+
+static struct timer_entry entry_pop(struct state_info *state)
+{
+    return line_leads(state) ? line_take(&state->line) : heap_pop(state);
+}
+
 static struct timer_cell *timer_of(const struct state_info *state, const struct cell *cell)
 {
     return cell_value(cell, &state->shape);
@@ -63,7 +157,7 @@ static void timer_queue(struct store *store, struct state_info *state, struct ce
     if (timer->queued_ms <= timer->due_ms)
         return;
     timer->queued_ms = timer->due_ms;
-    heap_push(store, state, (struct timer_entry){timer->due_ms, hash});
+    entry_put(store, state, (struct timer_entry){timer->due_ms, hash});
 }
 
 static struct cell *timer_open(struct store *store, struct state_info *state, uint64_t *slot)
@@ -132,7 +226,7 @@ bool store_timer_set(struct store *store, uint32_t at, const struct key *key, in
 
 /* Starts the read of an entry's slot, and once that is there, of its cell: those of many entries
  * overlap. */
-static void home_fetch(const struct state_info *state, uint64_t hash)
+FETCH void home_fetch(const struct state_info *state, uint64_t hash)
 {
     const struct index *index = &state->group->index;
 
@@ -147,9 +241,9 @@ void store_timer_fetch(const struct store *store, uint32_t at, uint64_t hash)
 
 int64_t store_timer_next(const struct store *store, uint32_t at)
 {
-    const struct state_info *state = &store->states[at];
+    const struct timer_entry *first = entry_first(&store->states[at]);
 
-    return state->timer_count ? state->timers[0].time_ms : INT64_MAX;
+    return first ? first->time_ms : INT64_MAX;
 }
 
 /* The cell that this entry was pushed for; NULL: it has been given up. */
@@ -175,7 +269,7 @@ static uint64_t *entry_slot(struct store *store, struct state_info *state,
     return NULL;
 }
 
-static void cell_fetch(const struct store *store, const struct state_info *state, uint64_t hash)
+FETCH void cell_fetch(const struct store *store, const struct state_info *state, uint64_t hash)
 {
     const struct index *index = &state->group->index;
     uint64_t tag = hash_tag(hash), slot;
@@ -189,14 +283,15 @@ static void cell_fetch(const struct store *store, const struct state_info *state
         __builtin_prefetch(segments_cell(&store->log, slot & ADDRESS_MASK), 1);
 }
 
-/* The first entries up to a time, taken off the heap. */
+/* The first entries up to a time. */
 static uint32_t block_pop(const struct store *store, struct state_info *state, int64_t until_ms,
                           struct timer_entry *block, uint32_t max)
 {
+    const struct timer_entry *first;
     uint32_t count = 0;
 
-    while (count < max && state->timer_count && state->timers[0].time_ms <= until_ms) {
-        block[count] = heap_pop(state);
+    while (count < max && (first = entry_first(state)) && first->time_ms <= until_ms) {
+        block[count] = entry_pop(state);
         home_fetch(state, block[count++].hash);
     }
     for (uint32_t i = 0; i < count; i++)
@@ -232,16 +327,16 @@ uint32_t store_timer_take(struct store *store, uint32_t at, int64_t until_ms, st
 {
     struct state_info *state = &store->states[at];
     struct timer_entry block[BLOCK_ENTRIES];
+    const struct timer_entry *first;
     uint32_t count = 0;
 
     CHECK(state->def->kind == STORE_TIMER);
-    while (count < max && store_timer_next(store, at) <= until_ms && state->timer_count) {
+    while (count < max && (first = entry_first(state)) && first->time_ms <= until_ms) {
         uint32_t want = max - count < BLOCK_ENTRIES ? max - count : BLOCK_ENTRIES;
         uint32_t have = block_pop(store, state, until_ms, block, want), i = 0;
 
         /* What was moved to a time before the rest of the block comes before it. */
-        for (; i < have && (!state->timer_count || !entry_before(&state->timers[0], &block[i]));
-             i++)
+        for (; i < have && (!(first = entry_first(state)) || !entry_before(first, &block[i])); i++)
             if (entry_take(store, state, &block[i], &keys[count]))
                 times[count++] = block[i].time_ms;
         for (; i < have; i++)
@@ -258,7 +353,10 @@ void timer_restored(struct store *store, struct state_info *state, struct cell *
 
 void timer_close(struct store *store, struct state_info *state)
 {
-    store->timer_bytes -= (uint64_t)state->timer_capacity * sizeof(*state->timers);
+    store->timer_bytes -=
+        ((uint64_t)state->timer_capacity + state->line.capacity) * sizeof(*state->timers);
     memory_free(state->timers);
+    memory_free(state->line.ring);
     state->timers = NULL;
+    state->line = (struct timer_line){0};
 }

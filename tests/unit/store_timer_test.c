@@ -105,6 +105,52 @@ static void test_ties(void **state)
     solo_clear(&solo);
 }
 
+#define STREAM_ROWS 20000u
+#define STREAM_TAKEN 64u
+
+/* Takes what is due: in order, each as it was set, and all of it. */
+static void take_stream(struct solo *solo, int64_t until_ms, int64_t *dues, uint32_t set_rows)
+{
+    struct key keys[STREAM_TAKEN];
+    int64_t times[STREAM_TAKEN], last_ms = INT64_MIN;
+    uint64_t last = 0;
+    uint32_t count;
+
+    while ((count = store_timer_take(solo->store, 0, until_ms, keys, times, STREAM_TAKEN)))
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t number = number_of(&keys[i]);
+            assert_true(times[i] <= until_ms && times[i] == dues[number]);
+            assert_true(times[i] > last_ms || (times[i] == last_ms && keys[i].hash > last));
+            last_ms = times[i];
+            last = keys[i].hash;
+            dues[number] = INT64_MAX;
+        }
+    for (uint32_t i = 0; i < set_rows; i++)
+        assert_true(dues[i] > until_ms);
+}
+
+/* A stream in order, four rows a time, and among it one that is ahead by random times, with a break. */
+static void test_streams(void **state)
+{
+    struct random random = {1};
+    struct solo solo;
+    int64_t *dues = memory_array(STREAM_ROWS, sizeof(*dues));
+
+    (void)state;
+    solo_init(&solo, states, 1, 0);
+    for (uint32_t i = 0; i < STREAM_ROWS; i++) {
+        int64_t now_ms = i / 4 * 10 + (i > STREAM_ROWS / 2 ? 100000 : 0);
+        bool ahead = i < 100 || random_below(&random, 16) == 0;
+        dues[i] = now_ms + 2000 + (ahead ? (int64_t)random_below(&random, 5000) : 0);
+        set(&solo, i, dues[i]);
+        if (i % 501 == 500)
+            take_stream(&solo, now_ms, dues, i + 1);
+    }
+    take_stream(&solo, INT64_MAX - 1, dues, STREAM_ROWS);
+    memory_free(dues);
+    solo_clear(&solo);
+}
+
 static void test_restore(void **state)
 {
     struct solo solo;
@@ -203,10 +249,10 @@ static void test_moved_between(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),         cmocka_unit_test(test_moves),
-        cmocka_unit_test(test_ties),          cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_memory),        cmocka_unit_test(test_brief),
-        cmocka_unit_test(test_moved_between),
+        cmocka_unit_test(test_order),   cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_ties),    cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_restore), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_brief),   cmocka_unit_test(test_moved_between),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
