@@ -187,6 +187,11 @@ void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t 
         add_sequence(ranker, line, distance);
 }
 
+void ranker_add_one(struct ranker *ranker, enum ranker_sum which, uint32_t item, float value)
+{
+    ranker->sums[which][meet(ranker, item)] += value;
+}
+
 /* ---- features ---- */
 
 static float *feature(struct ranker *ranker, enum ranker_feature which)
@@ -242,6 +247,10 @@ static void generator_features(struct ranker *ranker)
     tail(ranker, ranker->sums[SUM_BEST], most[SUM_BEST], FEATURE_BEST_TAIL);
     head(ranker, ranker->sums[SUM_VISIT], most[SUM_VISIT], FEATURE_VISIT_HEAD);
     tail(ranker, ranker->sums[SUM_VISIT], most[SUM_VISIT], FEATURE_VISIT_TAIL);
+    head(ranker, ranker->sums[SUM_FOLLOW], most[SUM_FOLLOW], FEATURE_FOLLOW_HEAD);
+    tail(ranker, ranker->sums[SUM_FOLLOW], most[SUM_FOLLOW], FEATURE_FOLLOW_TAIL);
+    head(ranker, ranker->sums[SUM_PEERS], most[SUM_PEERS], FEATURE_PEERS_HEAD);
+    tail(ranker, ranker->sums[SUM_PEERS], most[SUM_PEERS], FEATURE_PEERS_TAIL);
 }
 
 /* One log feature of what is kept of items. */
@@ -303,7 +312,8 @@ static void stage_feature(struct ranker *ranker, const struct ranker_request *re
     fade(ranker, request->now, STAGE_EVENTS);
     for (uint32_t j = 0; j < ranker->count; j++) {
         uint32_t item = ranker->candidates[j];
-        float count = ranker->items.stages[(size_t)item * RANKER_STAGES + ranker->gates.open[GATE_STAGE]];
+        float count =
+            ranker->items.stages[(size_t)item * RANKER_STAGES + ranker->gates.open[GATE_STAGE]];
         float expected = (ranker->items.events[item] + 0.1f) * all;
 
         out[j] = (count * ranker->scratch[j] + STAGE_DAMP * expected) * share / expected;

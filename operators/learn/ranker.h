@@ -3,7 +3,7 @@
  *
  * Items have numbers, in the order of their first event; times are event numbers. Beside what the
  * lines of the user's latest items say (item-to-item, sequence both ways, pairs), a candidate has
- * popularity on three time scales, age, how it fits the popularity and age of what the user took, and
+ * what users did lately around the same items (ranking_trails.h), popularity on three time scales, age, how it fits the popularity and age of what the user took, and
  * the scores of two embeddings (a short and a long history). A generator's sum s gives two features,
  * s / max and 0.33 ln(s / max + 0.003): the shape of its head and of its tail. */
 #ifndef MILLRACE_LEARN_RANKER_H
@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#define RANKER_HISTORY_MAX 200u /* of the user's latest items */
+#define RANKER_HISTORY_MAX 200u  /* of the user's latest items */
 #define RANKER_ENTRIES_MAX 1000u /* of a line */
 #define RANKER_EMBEDDINGS 2u
 #define RANKER_STAGES 7u /* by length of the history */
@@ -36,6 +36,10 @@ enum ranker_feature {
     FEATURE_BEST_TAIL,
     FEATURE_VISIT_HEAD, /* item-to-item, the present visit */
     FEATURE_VISIT_TAIL,
+    FEATURE_FOLLOW_HEAD, /* what followed lately */
+    FEATURE_FOLLOW_TAIL,
+    FEATURE_PEERS_HEAD, /* what users like this one met */
+    FEATURE_PEERS_TAIL,
     FEATURE_AFTER, /* sequence rule of the newest item, smoothed to popularity */
     FEATURE_COUNT,
     FEATURE_FAST, /* decayed counts */
@@ -82,13 +86,15 @@ enum ranker_sum {
     SUM_BACKWARD,
     SUM_BEST,
     SUM_VISIT,
+    SUM_FOLLOW,
+    SUM_PEERS,
     SUM_AFTER,
     RANKER_SUMS
 };
 
 struct ranker_request {
     const uint32_t *own, *history; /* never offered; latest items, newest first */
-    const int64_t *times_ms; /* of the history */
+    const int64_t *times_ms;       /* of the history */
     uint32_t own_count, history_count;
     uint32_t visit_count; /* of the history: items of the present visit */
     uint32_t now;         /* event number */
@@ -112,12 +118,12 @@ struct ranker {
     struct fusion fusion;
     /* of the request */
     struct ranker_request asked;
-    uint32_t count, request; /* candidates; number */
-    uint32_t *candidates;    /* item numbers */
-    struct ranker_met *met;  /* by item */
-    float *sums[RANKER_SUMS]; /* by place; at `stride` what is not offered */
+    uint32_t count, request;                   /* candidates; number */
+    uint32_t *candidates;                      /* item numbers */
+    struct ranker_met *met;                    /* by item */
+    float *sums[RANKER_SUMS];                  /* by place; at `stride` what is not offered */
     uint32_t entry_places[RANKER_ENTRIES_MAX]; /* of the present line */
-    float *values; /* features */
+    float *values;                             /* features */
     float *scores, *scratch;
     struct fusion_gates gates;
     float after_share; /* of the newest item: 1 / (sum + 5) */
@@ -135,6 +141,8 @@ void ranker_begin(struct ranker *ranker, const struct ranker_request *request);
 void ranker_meet(struct ranker *ranker, uint32_t item);
 /* Adds what the line of the user's item at this distance says; offers its entries. */
 void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t distance);
+/* Adds to a sum of the item; offers it. */
+void ranker_add_one(struct ranker *ranker, enum ranker_sum which, uint32_t item, float value);
 /* Features and scores of the candidates. */
 void ranker_rate(struct ranker *ranker);
 

@@ -6,7 +6,8 @@
  * reasons.base), and the version of the table. The score is the logarithm of the probability that
  * the user takes this one of all candidates. What the user has met is not offered, unless `repeats`.
  *
- * Method: generators (co-visits near and far, sequence rules both ways), popularity on three time
+ * Method: generators (co-visits near and far, sequence rules both ways, and live what followed the
+ * user's latest items and what users like this one met: ranking_trails.h), popularity on three time
  * scales, ages, the user's taste for popular and for old things, and two item embeddings are features
  * of a linear softmax fusion with gates by length of history, by the time since the user's last
  * event and by how well its newest item is known (ranker.h). The embeddings also learn from replayed past events (experience replay: Lin 1992,
@@ -36,7 +37,7 @@ struct ranking_config {
     const char *user, *item;
     struct text_list carry;
     struct request_config request;
-    int64_t recent, visit_ms, candidates, top, items, remember, trending, replays, samples;
+    int64_t recent, visit_ms, candidates, top, items, remember, trending, trails, replays, samples;
     bool repeats;
 };
 
@@ -106,6 +107,14 @@ static const struct option ranking_options[] = {
      .min.i64 = 0,
      .max.i64 = 65536,
      .help = "Latest events, of all users, whose items are candidates in any case."},
+    {.name = "trails",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, trails),
+     .min.i64 = 0,
+     .max.i64 = TRAILS_MAX,
+     .help =
+         "Latest events of each of the user's latest items, of all users, that tell what was met "
+         "around it lately; 0: not asked. 15 on large catalogues; little won on small ones."},
     {.name = "top",
      .type = OPT_I64,
      FIELD(struct ranking_config, top),
@@ -245,6 +254,7 @@ struct ranking_scratch {
     struct ranker ranker;
     struct memory memory;
     struct lines lines;
+    struct trails_walk walk;
     struct expr *when;
     uint32_t copied_count; /* columns of the input that begin the output */
     uint32_t copied[COLUMNS_MAX];
@@ -328,7 +338,7 @@ static void read_history(struct op *op, const struct batch *in, uint32_t row)
     }
 }
 
-static void gather(struct op *op, const struct ranker_request *request)
+static void gather(struct op *op, uint64_t user, const struct ranker_request *request)
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
@@ -345,12 +355,14 @@ static void gather(struct op *op, const struct ranker_request *request)
         ranker_meet(ranker, memory->pasts[(memory->events - i) % memory->pasts_max].item);
     for (uint32_t b = 0; !all && b < scratch->recent_count; b++)
         ranker_meet(ranker, scratch->recent[b]);
+    if (config->trails > 0)
+        trails_add(&memory->trails, ranker, &scratch->walk, user, (uint32_t)config->trails);
     for (uint32_t b = 0; b < scratch->recent_count; b++)
         if (lines_find(&scratch->lines, scratch->recent[b], &line))
             ranker_add(ranker, &line, b);
 }
 
-static void rate(struct op *op)
+static void rate(struct op *op, uint64_t user)
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
@@ -363,7 +375,7 @@ static void rate(struct op *op)
                                      .now = (uint32_t)scratch->memory.events,
                                      .gap_ms = scratch->gap_ms};
 
-    gather(op, &request);
+    gather(op, user, &request);
     ranker_rate(&scratch->ranker);
 }
 
@@ -521,9 +533,9 @@ static bool learn(struct op *op, const struct column *column, uint32_t row,
     learn_vectors(op, hash_draw(seed, 0), item, scratch->recent, prefix);
     for (int64_t i = 1; i <= config->replays; i++)
         replay(op, hash_draw(seed, (uint64_t)i));
-    ranker_count(&scratch->ranker, item, (uint32_t)memory->events);
+    memory_keep(memory, user, scratch->users[row], item, scratch->recent, prefix);
+    ranker_count(&scratch->ranker, item, (uint32_t)memory->events - 1);
     memory_touch(memory, item);
-    memory_keep(memory, item, scratch->recent, prefix);
     op_count(op, LEARNED, 1);
     return config->repeats || met || memory_meet(memory, user, scratch->users[row], item);
 }
@@ -550,7 +562,7 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
     if (!user)
         return false;
     read_history(op, in, row);
-    rate(op);
+    rate(op, scratch->users[row]);
     if (asks) {
         bool may = may_ask(user, config->request.interval_ms, batch_time(in)[row]);
 

@@ -35,16 +35,18 @@ static const struct state_field name_fields[] = {
     {"bytes", TYPE_UTF8, FIELD(struct memory_piece, bytes)},
     {0},
 };
-static const struct state_field past_fields[] = {
-    {"item", TYPE_I32, FIELD(struct memory_past, item)},
-    {"count", TYPE_I32, FIELD(struct memory_past, count)},
-    {"history", TYPE_UTF8, FIELD(struct memory_past, history)},
+static const struct state_field event_fields[] = {
+    {"item", TYPE_I32, FIELD(struct memory_event, past.item)},
+    {"count", TYPE_I32, FIELD(struct memory_event, past.count)},
+    {"history", TYPE_UTF8, FIELD(struct memory_event, past.history)},
+    {"trail", TYPE_UTF8, FIELD(struct memory_event, trail)},
     {0},
 };
 static const struct state_field user_fields[] = {
     {"count", TYPE_I64, FIELD(struct memory_user, count)},
     {"requested_at", TYPE_TIMESTAMP, FIELD(struct memory_user, requested_ms)},
     {"requested", TYPE_I32, FIELD(struct memory_user, requested)},
+    {"last", TYPE_I32, FIELD(struct memory_user, last)},
     {"items", TYPE_UTF8, FIELD(struct memory_user, items)},
     {0},
 };
@@ -52,7 +54,7 @@ const struct state memory_states[] = {
     {"model", STATE_MAP, model_fields, sizeof(struct memory_model)},
     {"items", STATE_MAP, item_fields, sizeof(struct memory_item)},
     {"names", STATE_MAP, name_fields, sizeof(struct memory_piece)},
-    {"events", STATE_MAP, past_fields, sizeof(struct memory_past)},
+    {"events", STATE_MAP, event_fields, sizeof(struct memory_event)},
     {"users", STATE_MAP, user_fields, sizeof(struct memory_user)},
     {0},
 };
@@ -74,6 +76,7 @@ void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, ui
     memory->names = op_memory(op, items_max * sizeof(*memory->names));
     memory->slots = op_memory(op, slots * sizeof(*memory->slots));
     memory->pasts = op_memory(op, pasts_max * sizeof(*memory->pasts));
+    memory->trails = (struct trails){op_memory(op, pasts_max * sizeof(struct trail)), pasts_max, 0};
     memory->dirty = op_memory(op, items_max * sizeof(*memory->dirty));
     memory->barriers = op_memory(op, items_max * sizeof(*memory->barriers));
 }
@@ -202,7 +205,7 @@ static bool write_item(struct memory *memory, uint32_t item)
     return true;
 }
 
-static struct memory_past *past_cell(const struct memory *memory, uint32_t place, bool make)
+static struct memory_event *event_cell(const struct memory *memory, uint32_t place, bool make)
 {
     return op_entry(memory->op, MEMORY_PASTS, 0, &place, sizeof(place), make);
 }
@@ -232,6 +235,7 @@ static bool load(struct memory *memory, struct error *err)
     if (!model || !fits(memory, model, err))
         return false;
     memory->events = memory->first_event = model->events;
+    memory->trails.now = (uint32_t)model->events;
     memcpy(ranker->stage_sums, model->stage_sums, sizeof(model->stage_sums));
     memcpy(ranker->fusion.weights, model->weights, sizeof(model->weights));
     for (uint32_t item = 0; item < model->items; item++)
@@ -239,11 +243,12 @@ static bool load(struct memory *memory, struct error *err)
             return false;
     ranker->items.count = model->items;
     for (uint32_t place = 0; place < memory_pasts(memory); place++) {
-        const struct memory_past *past = past_cell(memory, place, false);
+        const struct memory_event *event = event_cell(memory, place, false);
 
-        if (!past)
+        if (!event)
             return false;
-        memory->pasts[place] = *past;
+        memory->pasts[place] = event->past;
+        memory->trails.ring[place] = event->trail;
     }
     return true;
 }
@@ -254,7 +259,21 @@ bool memory_begin(struct memory *memory, struct error *err)
     return memory->loaded;
 }
 
-static bool write_pasts(struct memory *memory)
+/* An event that was written before has one behind it now. */
+static bool write_next(const struct memory *memory, const struct trail *trail)
+{
+    const struct trail *before = trails_at(&memory->trails, trail->before);
+    struct memory_event *cell;
+
+    if (!before || trail->before > memory->first_event)
+        return true;
+    cell = event_cell(memory, (trail->before - 1) % memory->pasts_max, true);
+    if (cell)
+        cell->trail.next = before->next;
+    return cell != NULL;
+}
+
+static bool write_events(const struct memory *memory)
 {
     uint64_t first = memory->first_event;
 
@@ -262,11 +281,13 @@ static bool write_pasts(struct memory *memory)
         first = memory->events - memory->pasts_max;
     for (; first < memory->events; first++) {
         uint32_t place = (uint32_t)(first % memory->pasts_max);
-        struct memory_past *cell = past_cell(memory, place, true);
+        struct memory_event *cell = event_cell(memory, place, true);
 
         if (!cell)
             return false;
-        *cell = memory->pasts[place];
+        *cell = (struct memory_event){memory->pasts[place], memory->trails.ring[place]};
+        if (!write_next(memory, &memory->trails.ring[place]))
+            return false;
     }
     return true;
 }
@@ -281,7 +302,7 @@ bool memory_flush(struct memory *memory)
     for (uint32_t i = 0; i < memory->dirty_count; i++)
         if (!write_item(memory, memory->dirty[i]))
             return false;
-    model = write_pasts(memory) ? model_cell(memory) : NULL;
+    model = write_events(memory) ? model_cell(memory) : NULL;
     if (!model)
         return false;
     model->events = memory->events;
@@ -338,10 +359,12 @@ bool memory_meet(struct memory *memory, struct memory_user *first, uint64_t user
     return true;
 }
 
-void memory_keep(struct memory *memory, uint32_t item, const uint32_t *history, uint32_t count)
+void memory_keep(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item,
+                 const uint32_t *history, uint32_t count)
 {
     struct memory_past *past = &memory->pasts[memory->events % memory->pasts_max];
 
+    first->last = trails_keep(&memory->trails, memory->ranker, user, first->last, item);
     *past =
         (struct memory_past){.item = item, .count = count < MEMORY_PREFIX ? count : MEMORY_PREFIX};
     memcpy(past->history, history, past->count * sizeof(*history));

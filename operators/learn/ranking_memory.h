@@ -6,7 +6,7 @@
 #ifndef MILLRACE_LEARN_RANKING_MEMORY_H
 #define MILLRACE_LEARN_RANKING_MEMORY_H
 
-#include "operators/learn/ranker.h"
+#include "operators/learn/ranking_trails.h"
 #include "runtime/api/operator.h"
 
 #define MEMORY_PREFIX 60u    /* items before a past event that it is replayed with */
@@ -45,11 +45,16 @@ struct memory_past { /* an event, with what its user had met before, newest firs
     uint32_t history[MEMORY_PREFIX];
 };
 
+struct memory_event {
+    struct memory_past past;
+    struct trail trail;
+};
+
 struct memory_user { /* of (user, chunk); the first four are of the user: in chunk 0 */
     uint64_t count;  /* items met, ever */
     int64_t requested_ms;
     uint32_t requested; /* whether ever */
-    uint32_t pad;
+    uint32_t last;      /* event number + 1 */
     uint32_t items[MEMORY_CHUNK];
 };
 
@@ -65,6 +70,7 @@ struct memory {
     struct memory_name *names; /* by item */
     uint32_t *slots;           /* hash table of item numbers + 1 */
     struct memory_past *pasts; /* by event modulo pasts_max */
+    struct trails trails;      /* likewise; apart, since walks jump among them */
     uint32_t *dirty;           /* items that are not written yet */
     uint32_t dirty_count, barrier;
     uint32_t *barriers;                      /* by item: before which it changed last */
@@ -104,7 +110,8 @@ static inline uint32_t memory_pasts(const struct memory *memory)
 struct memory_user *memory_user(struct memory *memory, uint64_t user);
 /* The user meets an item that is not among `own`. */
 bool memory_meet(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item);
-/* An event ends: it is kept with its history. */
-void memory_keep(struct memory *memory, uint32_t item, const uint32_t *history, uint32_t count);
+/* An event ends, before the item counts it: it is kept with its history. */
+void memory_keep(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item,
+                 const uint32_t *history, uint32_t count);
 
 #endif

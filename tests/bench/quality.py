@@ -151,14 +151,15 @@ SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profi
                "-D", "profile.pairs=10", "-D", "neighbours.window.tumbling=1m", "-D", "neighbours.keep=50",
                "-D", "score.candidates=300", "-D", "score.trending=30", "-D", "score.samples=20", "-D", "score.top=20"]
 WIDE = ["-D", "score.items=65536"]
+LARGE = WIDE + ["-D", "score.trails=15"]
 # name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim)
 RUNS = {
     "ml-100k": (ml100k, [], [("recall@10", hit(10), 0.205, 0.215), ("ndcg@10", ndcg(10), None, None)]),
     "leak": (leak, [], [("recall@10", hit(10), None, None)]),
-    "latest-4.5": (lambda data: latest(data, 4.5), WIDE, [("recall@10", hit(10), 0.125, 0.14)]),
-    "latest-all": (lambda data: latest(data, 0), WIDE, [("recall@10", hit(10), 0.121, 0.14)]),
+    "latest-4.5": (lambda data: latest(data, 4.5), LARGE, [("recall@10", hit(10), 0.125, 0.14)]),
+    "latest-all": (lambda data: latest(data, 0), LARGE, [("recall@10", hit(10), 0.121, 0.14)]),
     "yoochoose": (clicks, SEEN_BEFORE + WIDE, [("hr@20", hit(20), 0.705, None), ("mrr@20", mrr(20), 0.38, None)]),
-    "ml-1m-seq": (ml1m, WIDE, [("ndcg@10", ndcg(10), 0.19, None)]),
+    "ml-1m-seq": (ml1m, LARGE, [("ndcg@10", ndcg(10), 0.19, None)]),
 }
 
 
