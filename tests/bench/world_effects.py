@@ -72,7 +72,8 @@ class Effects:
                 folder = "one" if value == 1 else f"{name}-{factor}"
                 run = self.runs.run(site, seed, folder, effects(value, names).items(), adds=learnt(),
                                     arms=["feedback", "decoy", *FACTORS])
-                learned, _, slope = slopes(list(rows(run, "learnt")))[factor]
+                months = 12 if factor in ("season", "holiday") else 1
+                learned, _, slope = slopes(list(rows(run, "learnt")), months=months)[factor]
                 if value == 1:
                     usual = learned
                 elif value == 0:

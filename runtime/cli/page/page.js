@@ -152,8 +152,8 @@ function axis(title, more) {
 
 /* Ticks of a time axis at whole days or hours. */
 function time_ticks(scale) {
-  const hour = 3600000, steps = [1, 3, 6, 12, 24, 48, 168, 336, 720, 2160, 8760].map(hours => hours * hour);
-  const step = steps.find(one => (scale.max - scale.min) / one <= 8) || 2 * steps[steps.length - 1];
+  const hour = 3600000, steps = [1, 3, 6, 12, 24, 48, 168, 336, 720, 2160, 4320, 8760].map(hours => hours * hour);
+  const step = steps.find(one => (scale.max - scale.min) / one <= 6) || 2 * steps[steps.length - 1];
   scale.ticks = [];
   for (let at = Math.ceil(scale.min / step) * step; at <= scale.max; at += step)
     scale.ticks.push({ value: at });
