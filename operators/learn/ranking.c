@@ -10,8 +10,9 @@
  * user's latest items and what users like this one met: ranking_trails.h), popularity on three time
  * scales, ages, the user's taste for popular and for old things, and two item embeddings are features
  * of a linear softmax fusion with gates by length of history, by the time since the user's last
- * event and by how well its newest item is known (ranker.h). The embeddings also learn from replayed past events (experience replay: Lin 1992,
- * Machine Learning 8). Candidates are all items while they are no more than `candidates`; above that
+ * event and by how well its newest item is known (ranker.h); a small neural ranking may look at the
+ * best again (reranker.h). The embeddings also learn from replayed past events (experience replay: Lin
+ * 1992, Machine Learning 8). Candidates are all items while they are no more than `candidates`; above that
  * the items of the latest events and the neighbours of the user's latest items.
  *
  * All draws are hashes of seed, event number and place; floats are summed in the order of events, so
@@ -26,6 +27,7 @@
 #include <string.h>
 
 #define TOP_MAX 1000
+#define SEED_RERANKER UINT32_MAX /* apart from those of replays */
 #define SAMPLES_MAX (EMBEDDING_SAMPLES_MAX - 1)
 
 struct request_config {
@@ -37,7 +39,8 @@ struct ranking_config {
     const char *user, *item;
     struct text_list carry;
     struct request_config request;
-    int64_t recent, visit_ms, candidates, top, items, remember, trending, trails, replays, samples;
+    int64_t recent, visit_ms, candidates, top, items, remember, trending, trails, rerank, replays,
+        samples;
     bool repeats;
 };
 
@@ -115,6 +118,14 @@ static const struct option ranking_options[] = {
      .help =
          "Latest events of each of the user's latest items, of all users, that tell what was met "
          "around it lately; 0: not asked. 15 on large catalogues; little won on small ones."},
+    {.name = "rerank",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, rerank),
+     .min.i64 = 0,
+     .max.i64 = RERANKER_TOP_MAX,
+     .help =
+         "So many of the best are looked at again by a small neural ranking, which learns from the "
+         "same events; 0: none. 200 on large catalogues; little won on small ones."},
     {.name = "top",
      .type = OPT_I64,
      FIELD(struct ranking_config, top),
@@ -255,6 +266,7 @@ struct ranking_scratch {
     struct memory memory;
     struct lines lines;
     struct trails_walk walk;
+    struct reranker reranker;
     struct expr *when;
     uint32_t copied_count; /* columns of the input that begin the output */
     uint32_t copied[COLUMNS_MAX];
@@ -297,6 +309,12 @@ static bool ranking_open(struct op *op, struct error *err)
     candidates = candidates < items ? candidates : items;
     ranker_init(&scratch->ranker, items, candidates, op_memory(op, ranker_size(items, candidates)));
     memory_init(&scratch->memory, op, &scratch->ranker, items, (uint32_t)config->remember);
+    if (config->rerank > 0) {
+        uint32_t top = (uint32_t)config->rerank;
+
+        reranker_init(&scratch->reranker, top, op_seed(op), op_memory(op, reranker_size(top)));
+        scratch->memory.reranker = &scratch->reranker;
+    }
     lines_init(&scratch->lines, op, &scratch->memory, NEIGHBOURS);
     scratch->marks = op_memory(op, items * sizeof(*scratch->marks));
     find_columns(op, scratch);
@@ -377,6 +395,8 @@ static void rate(struct op *op, uint64_t user)
 
     gather(op, user, &request);
     ranker_rate(&scratch->ranker);
+    if (scratch->memory.reranker)
+        reranker_rate(&scratch->reranker, &scratch->ranker);
 }
 
 static bool put_items(struct op *op, struct builder *out, uint32_t column)
@@ -517,6 +537,9 @@ static bool learn(struct op *op, const struct column *column, uint32_t row,
     struct key key;
     bool met;
 
+    if (place >= 0 && memory->reranker)
+        reranker_learn(memory->reranker, &scratch->ranker, (uint32_t)place,
+                       hash_draw(seed, SEED_RERANKER));
     if (place >= 0)
         ranker_learn(&scratch->ranker, (uint32_t)place);
     if (item == MEMORY_NONE) {

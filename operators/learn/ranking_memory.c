@@ -50,12 +50,30 @@ static const struct state_field user_fields[] = {
     {"items", TYPE_UTF8, FIELD(struct memory_user, items)},
     {0},
 };
+static const struct state_field reranker_fields[] = {
+    {"learned", TYPE_I64, FIELD(struct reranker_weights, learned)},
+    {"fades", TYPE_UTF8, FIELD(struct reranker_weights, fades)},
+    {"weights", TYPE_UTF8, FIELD(struct reranker_weights, weights)},
+    {"means", TYPE_UTF8, FIELD(struct reranker_weights, means)},
+    {"squares", TYPE_UTF8, FIELD(struct reranker_weights, squares)},
+    {0},
+};
+static const struct state_field example_fields[] = {
+    {"count", TYPE_I32, FIELD(struct reranker_example, count)},
+    {"drawn_from", TYPE_I32, FIELD(struct reranker_example, drawn_from)},
+    {"offset", TYPE_F32, FIELD(struct reranker_example, offset)},
+    {"extras", TYPE_UTF8, FIELD(struct reranker_example, extras)},
+    {"values", TYPE_UTF8, FIELD(struct reranker_example, values)},
+    {0},
+};
 const struct state memory_states[] = {
     {"model", STATE_MAP, model_fields, sizeof(struct memory_model)},
     {"items", STATE_MAP, item_fields, sizeof(struct memory_item)},
     {"names", STATE_MAP, name_fields, sizeof(struct memory_piece)},
     {"events", STATE_MAP, event_fields, sizeof(struct memory_event)},
     {"users", STATE_MAP, user_fields, sizeof(struct memory_user)},
+    {"reranker", STATE_MAP, reranker_fields, sizeof(struct reranker_weights)},
+    {"examples", STATE_MAP, example_fields, sizeof(struct reranker_example)},
     {0},
 };
 
@@ -227,6 +245,56 @@ static bool fits(const struct memory *memory, const struct memory_model *model, 
     return true;
 }
 
+static struct reranker_example *example_cell(const struct memory *memory, uint64_t number,
+                                             bool make)
+{
+    uint32_t place = (uint32_t)(number % RERANKER_EXAMPLES);
+
+    return op_entry(memory->op, MEMORY_EXAMPLES, 0, &place, sizeof(place), make);
+}
+
+static bool load_reranker(struct memory *memory)
+{
+    struct reranker_weights *cell = op_entry(memory->op, MEMORY_RERANKER, 0, "", 0, true);
+
+    if (!cell)
+        return false;
+    if (cell->learned == 0)
+        return true;
+    memory->reranker->learnt = *cell;
+    memory->first_example = cell->learned;
+    for (uint64_t i = 0; i < cell->learned && i < RERANKER_EXAMPLES; i++) {
+        const struct reranker_example *example = example_cell(memory, i, false);
+
+        if (!example)
+            return false;
+        memory->reranker->examples[i] = *example;
+    }
+    return true;
+}
+
+static bool write_reranker(struct memory *memory)
+{
+    const struct reranker *reranker = memory->reranker;
+    uint64_t learned = reranker->learnt.learned, first = memory->first_example;
+    struct reranker_weights *cell = op_entry(memory->op, MEMORY_RERANKER, 0, "", 0, true);
+
+    if (!cell)
+        return false;
+    *cell = reranker->learnt;
+    if (learned > RERANKER_EXAMPLES && first < learned - RERANKER_EXAMPLES)
+        first = learned - RERANKER_EXAMPLES;
+    for (; first < learned; first++) {
+        struct reranker_example *example = example_cell(memory, first, true);
+
+        if (!example)
+            return false;
+        *example = reranker->examples[first % RERANKER_EXAMPLES];
+    }
+    memory->first_example = learned;
+    return true;
+}
+
 static bool load(struct memory *memory, struct error *err)
 {
     const struct memory_model *model = model_cell(memory);
@@ -250,7 +318,7 @@ static bool load(struct memory *memory, struct error *err)
         memory->pasts[place] = event->past;
         memory->trails.ring[place] = event->trail;
     }
-    return true;
+    return !memory->reranker || load_reranker(memory);
 }
 
 bool memory_begin(struct memory *memory, struct error *err)
@@ -303,7 +371,7 @@ bool memory_flush(struct memory *memory)
         if (!write_item(memory, memory->dirty[i]))
             return false;
     model = write_events(memory) ? model_cell(memory) : NULL;
-    if (!model)
+    if (!model || (memory->reranker && !write_reranker(memory)))
         return false;
     model->events = memory->events;
     model->items = ranker->items.count;

@@ -7,6 +7,7 @@
 #define MILLRACE_LEARN_RANKING_MEMORY_H
 
 #include "operators/learn/ranking_trails.h"
+#include "operators/learn/reranker.h"
 #include "runtime/api/operator.h"
 
 #define MEMORY_PREFIX 60u    /* items before a past event that it is replayed with */
@@ -18,7 +19,15 @@
 
 #define MEMORY_WEIGHTS (2u * RANKER_FEATURES * (1 + RANKER_GATES))
 
-enum { MEMORY_MODEL, MEMORY_ITEMS, MEMORY_NAMES, MEMORY_PASTS, MEMORY_USERS }; /* states */
+enum { /* states */
+       MEMORY_MODEL,
+       MEMORY_ITEMS,
+       MEMORY_NAMES,
+       MEMORY_PASTS,
+       MEMORY_USERS,
+       MEMORY_RERANKER,
+       MEMORY_EXAMPLES
+};
 
 struct memory_model {
     uint64_t events;
@@ -63,6 +72,7 @@ extern const struct state memory_states[];
 struct memory {
     struct op *op;
     struct ranker *ranker;
+    struct reranker *reranker; /* NULL: none */
     uint32_t items_max, pasts_max, mask;
     bool loaded;
     uint64_t events;
@@ -75,7 +85,7 @@ struct memory {
     uint32_t dirty_count, barrier;
     uint32_t *barriers;                      /* by item: before which it changed last */
     uint32_t own[MEMORY_OWN_MAX], own_count; /* of the present user */
-    uint64_t first_event;                    /* that is not written yet */
+    uint64_t first_event, first_example;     /* that are not written yet */
 };
 
 /* In open. */

@@ -12,16 +12,6 @@
 #define START_SIZE 0.1f    /* standard deviation of a new vector */
 #define START_SQUARE 0.01f /* so that the first steps are not the whole rate long */
 
-/* About normal: the sum of four uniform draws of 16 bits, by their mean and deviation. */
-static float normal(uint64_t draw)
-{
-    int32_t sum = 0;
-
-    for (int i = 0; i < 4; i++, draw >>= 16)
-        sum += (int32_t)(draw & 0xffff);
-    return (float)(sum - 2 * 0xffff) * (1.0f / 37837.0f);
-}
-
 size_t embedding_floats(uint32_t items)
 {
     return (size_t)items * (4 * DIMS + 2);
@@ -49,8 +39,8 @@ void embedding_init(struct embedding *embedding, uint32_t item, uint64_t seed)
     struct embedding_item new = {.bias_square = START_SQUARE};
 
     for (uint32_t d = 0; d < DIMS; d++) {
-        new.in[d] = START_SIZE * normal(hash_draw(seed, 2 * d));
-        new.out[d] = START_SIZE * normal(hash_draw(seed, 2 * d + 1));
+        new.in[d] = START_SIZE *vector_normal(hash_draw(seed, 2 * d));
+        new.out[d] = START_SIZE *vector_normal(hash_draw(seed, 2 * d + 1));
         new.in_squares[d] = new.out_squares[d] = START_SQUARE;
     }
     embedding_write(embedding, item, &new);

@@ -102,6 +102,15 @@ WIDE void vector_scale(float *out, const float *in, float scale, uint32_t n)
         out[i] = scale * in[i];
 }
 
+float vector_normal(uint64_t draw)
+{
+    int32_t sum = 0;
+
+    for (int i = 0; i < 4; i++, draw >>= 16)
+        sum += (int32_t)(draw & 0xffff);
+    return (float)(sum - 2 * 0xffff) * (1.0f / 37837.0f);
+}
+
 /* Cephes logf (Moshier 1992): x = m 2^e with m in [1/sqrt 2, sqrt 2). */
 static inline float log_of(float x)
 {

@@ -15,6 +15,8 @@ static inline uint32_t vector_padded(uint32_t n)
     return (n + VECTOR_LANES - 1) / VECTOR_LANES * VECTOR_LANES;
 }
 
+/* About normal: the sum of four uniform draws of 16 bits, by their mean and deviation. */
+float vector_normal(uint64_t draw);
 float vector_dot(const float *a, const float *b, uint32_t n);
 /* The same of `a` with each of many, which may lie anywhere in memory. */
 void vector_dots(const float *a, const float *const *many, uint32_t count, uint32_t n, float *dots);
