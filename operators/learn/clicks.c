@@ -255,6 +255,10 @@ static bool clicks_describe(struct describe *describe, struct error *err)
     describe_output_key(describe, OUT_USERS, &user);
     describe_output_key(describe, OUT_MODEL, &model);
     describe_versions(describe, config->window.size_ms, false);
+    if (config->item_forget_ms)
+        describe_keep(describe, OUT_ITEMS, config->item_forget_ms);
+    if (config->user_forget_ms)
+        describe_keep(describe, OUT_USERS, config->user_forget_ms);
     return true;
 }
 
@@ -352,13 +356,16 @@ static struct clicks_part *find_entry(struct op *op, uint32_t state, uint64_t id
                                       struct lately_list *list, const struct clicks_prior *prior,
                                       const struct batch *in, uint32_t column, uint32_t row)
 {
+    const struct clicks_config *config = op_config(op);
     const struct clicks_cell *cell = op_cells(op, MODEL)[0];
+    int64_t forget_ms = state == ITEMS ? config->item_forget_ms : config->user_forget_ms;
     struct clicks_entry *entry = id ? op_entry(op, state, row, &id, sizeof(id), true) : NULL;
     const struct column *names = batch_column(in, column);
 
     if (!entry)
         return NULL;
-    if (entry->part.covariance[0] <= 0) {
+    if (entry->part.covariance[0] <= 0 ||
+        lately_stale(&entry->lately, cell->due_ms, config->window.size_ms, forget_ms)) {
         entry->name = names->type == TYPE_I32 ? ((const int32_t *)names->values)[row]
                                               : ((const int64_t *)names->values)[row];
         clicks_part_init(&entry->part, prior, batch_time(in)[row]);

@@ -41,6 +41,11 @@ void lately_touch(struct op *op, uint32_t state, uint32_t row, struct lately_lis
     list->newest = list->changed = id;
 }
 
+bool lately_stale(const struct lately *entry, int64_t window_ms, int64_t size_ms, int64_t forget_ms)
+{
+    return entry->listed && forget_ms && window_ms - size_ms - entry->window_ms >= forget_ms;
+}
+
 void *lately_changed(struct op *op, uint32_t state, struct lately_list *list, uint64_t *id)
 {
     struct lately *entry = entry_of(op, state, 0, list->changed);

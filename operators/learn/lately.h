@@ -31,6 +31,10 @@ void lately_touch(struct op *op, uint32_t state, uint32_t row, struct lately_lis
 /* Takes the window's next one, the last that changed first; NULL: there is none, or it could not be
  * read. */
 void *lately_changed(struct op *op, uint32_t state, struct lately_list *list, uint64_t *id);
+/* Whether an entry that changes in a window was to be forgotten at the end of the one before it: where
+ * nothing came in that window, nobody has looked. */
+bool lately_stale(const struct lately *entry, int64_t window_ms, int64_t size_ms,
+                  int64_t forget_ms);
 /* The oldest, if its window ended at or before `window_ms`; NULL otherwise. */
 void *lately_oldest(struct op *op, uint32_t state, const struct lately_list *list,
                     int64_t window_ms);

@@ -243,6 +243,8 @@ static bool mf_describe(struct describe *describe, struct error *err)
     describe_entries(describe, USERS, config->recent);
     describe_entries(describe, ITEMS, config->remember);
     describe_versions(describe, config->window.size_ms, false);
+    if (config->item_forget_ms)
+        describe_keep(describe, OUT_ITEMS, config->item_forget_ms);
     return true;
 }
 
@@ -313,6 +315,19 @@ static void begin_item(struct op *op, struct mf_cell *cell, struct mf_entry *ite
     cell->items++;
 }
 
+/* An entry that is there, as if it was not. */
+static void begin_anew(struct op *op, struct mf_cell *cell, uint32_t state, struct mf_entry *entry)
+{
+    const struct mf_config *config = op_config(op);
+    int64_t room = state == USERS ? config->recent : config->remember;
+    size_t size = offsetof(struct mf_entry, others) + (size_t)room * sizeof(uint64_t) +
+                  (size_t)config->width * sizeof(float);
+
+    mf_gram(gram_of(config, cell, state), vector_of(entry, room), (uint32_t)config->width, -1);
+    memset(&entry->count, 0, size - offsetof(struct mf_entry, count));
+    *(state == USERS ? &cell->users : &cell->items) -= 1;
+}
+
 static void learn(struct op *op, struct mf_cell *cell, const struct batch *in, uint32_t row)
 {
     const struct mf_config *config = op_config(op);
@@ -330,6 +345,10 @@ static void learn(struct op *op, struct mf_cell *cell, const struct batch *in, u
     item = op_entry(op, ITEMS, row, &item_id, sizeof(item_id), true);
     if (!user || !item)
         return; /* the engine's error */
+    if (lately_stale(&user->lately, cell->due_ms, config->window.size_ms, config->user_forget_ms))
+        begin_anew(op, cell, USERS, user);
+    if (lately_stale(&item->lately, cell->due_ms, config->window.size_ms, config->item_forget_ms))
+        begin_anew(op, cell, ITEMS, item);
     if (item->count == 0) {
         item->name_size = size;
         memcpy(item->name, name, size);

@@ -143,6 +143,9 @@ void describe_pane(struct describe *describe, uint32_t state, int64_t pane_ms);
  * change only there. `replace`: a version holds only its own rows (window results); otherwise
  * rows stay until they are overwritten. */
 void describe_versions(struct describe *describe, int64_t period_ms, bool replace);
+/* Rows of that output as a table leave so long after the version that they were sent for: a reader
+ * that sees a version at or after that does not find them. For tables that are not replaced. */
+void describe_keep(struct describe *describe, uint32_t port, int64_t keep_ms);
 /* Instead of the definition's `order`, where it depends on the configuration. */
 void describe_order(struct describe *describe, enum order order);
 /* Sources: rows of a split come in event-time order. */

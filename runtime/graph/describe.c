@@ -151,6 +151,12 @@ void describe_versions(struct describe *describe, int64_t period_ms, bool replac
     describe->op->version_replace = replace;
 }
 
+void describe_keep(struct describe *describe, uint32_t port, int64_t keep_ms)
+{
+    CHECK(port < describe->op->output_count && keep_ms > 0);
+    describe->op->outputs[port].keep_ms = keep_ms;
+}
+
 void describe_order(struct describe *describe, enum order order)
 {
     describe->op->ordered = order == ORDER_EVENT_TIME;

@@ -44,7 +44,8 @@ struct plan_output {
     const struct text_list *key; /* columns that rows are keyed by; NULL: none */
     uint32_t edge_count;
     const uint32_t *edges;
-    uint32_t table; /* table published from this port; FIELD_NONE */
+    uint32_t table;  /* table published from this port; FIELD_NONE */
+    int64_t keep_ms; /* its rows leave so long after their version; 0: they stay */
 };
 
 struct plan_op {
@@ -93,6 +94,7 @@ struct plan_table {
     uint32_t key_count;
     int64_t period_ms; /* 1: any time */
     bool replace;
+    int64_t keep_ms;        /* a row is not seen so long after its version; 0: it stays */
     int64_t delay_ms;       /* the longest of its readers' */
     uint32_t ranking_count; /* what readers ask for, without doubles */
     const struct plan_ranking {

@@ -271,6 +271,10 @@ static void put_table(const struct plan *plan, const struct plan_table *table, s
         bytes_text(out, "a version at any time");
     }
     bytes_text(out, table->replace ? ", which replaces the one before" : "");
+    if (table->keep_ms) {
+        bytes_text(out, ", rows leave after ");
+        put_duration(out, table->keep_ms);
+    }
     for (uint32_t i = 0; i < table->ranking_count; i++)
         bytes_format(out, ", the %u largest by %s", table->rankings[i].limit,
                      table->schema->fields[table->rankings[i].column].name);

@@ -213,6 +213,8 @@ void publish_open(struct op *op, struct subtask *subtask, uint32_t table, struct
     op->timer_state = FIELD_NONE;
     op->watermark_ms = op->told_ms = op->row_ms = INT64_MIN;
     *state = (struct store_state){.name = op->id, .kind = STORE_LIST, .size = ROWS_BEGIN};
+    if (plan->keep_ms) /* no version that may be asked for is older than the delay and a period */
+        state->ttl_ms = plan->keep_ms + plan->delay_ms + 2 * plan->period_ms;
     open_output(op, subtask, table);
 }
 

@@ -5,11 +5,14 @@
  * see by bisection, since in replay a table may be thousands of versions ahead of a reader.
  *
  * An item that a later one follows is unlinked as soon as no reader can ask for it: these stand in a
- * queue by the version of the later one. What is unlinked (old items, outgrown lists, an outgrown
- * directory) is freed once every reader has pinned or rested since (epochs as in Fraser 2004). */
+ * queue by the version of the later one. Rows that a table keeps for a time are looked for by walking
+ * over the directory now and then: a queue of them would hold all rows of that time. What is unlinked
+ * (old items, outgrown lists, an outgrown directory) is freed once every reader has pinned or rested since
+ * (epochs as in Fraser 2004). */
 #include "runtime/task/replica.h"
 
 #include "runtime/base/check.h"
+#include "runtime/task/directory.h"
 #include "runtime/task/row.h"
 #include "runtime/task/versions.h"
 
@@ -18,33 +21,10 @@
 #include <string.h>
 
 #define READERS_MAX 1024u
-#define DIRECTORY_MIN 256u
 #define FIND_GROUP 32u   /* look-ups whose cache misses overlap */
+#define SWEEP_ENTRIES 64 /* looked at in a step */
 #define STEP_ELEMENTS 16 /* elements taken from one channel in a step */
 #define EPOCH_RESTING UINT64_MAX
-#define RANKING_NONE UINT32_MAX
-
-struct entry { /* one key; published by `versions` */
-    _Atomic uint64_t hash;
-    struct versions *_Atomic versions; /* NULL: free */
-};
-
-struct directory {
-    struct retired retired; /* first */
-    uint32_t mask;
-    struct entry entries[];
-};
-
-struct aged { /* a list whose item before `version` is done with when all readers ask for later */
-    int64_t version;
-    uint64_t hash;    /* of a key, or */
-    uint32_t ranking; /* RANKING_NONE */
-};
-
-struct aged_queue { /* a ring; capacity is 0 or a power of two */
-    struct aged *ring;
-    uint64_t head, count, capacity;
-};
 
 struct top {                /* the ranked rows of one version */
     struct retired retired; /* first */
@@ -84,6 +64,8 @@ struct replica {
     uint64_t target; /* the barrier that is being gathered */
     _Atomic uint64_t epoch;
     struct aged_queue aged;
+    uint32_t sweep;   /* the next entry to look at; past the last: the walk is over */
+    int64_t sweep_ms; /* of that walk: rows of versions up to this leave */
     struct retired *retired, **retired_end; /* oldest first */
     _Atomic uint32_t reader_count;
     struct replica_reader readers[READERS_MAX];
@@ -105,15 +87,6 @@ const struct schema *table_delta_schema(void)
 enum { DELTA_ROW = 3 };
 
 /* ---- life ---- */
-static struct directory *directory_create(uint32_t entries)
-{
-    struct directory *directory =
-        memory_new(sizeof(*directory) + entries * sizeof(directory->entries[0]));
-
-    directory->mask = entries - 1;
-    return directory;
-}
-
 struct replica *replica_create(const struct plan *plan, uint32_t table,
                                struct channel *const *channels, uint32_t channel_count,
                                struct waker *waker)
@@ -131,6 +104,8 @@ struct replica *replica_create(const struct plan *plan, uint32_t table,
     atomic_init(&replica->progress, INT64_MIN);
     atomic_init(&replica->epoch, 1);
     replica->retired_end = &replica->retired;
+    replica->sweep = UINT32_MAX;
+    replica->sweep_ms = INT64_MIN;
     return replica;
 }
 
@@ -185,22 +160,12 @@ void replica_close(struct replica *replica)
 }
 
 /* ---- the directory ---- */
-/* The entry of a hash, or the free one where it would be. */
-static struct entry *entry_place(struct directory *directory, uint64_t hash)
-{
-    uint64_t at = hash & directory->mask;
-
-    while (atomic_load_explicit(&directory->entries[at].versions, memory_order_relaxed) &&
-           atomic_load_explicit(&directory->entries[at].hash, memory_order_relaxed) != hash)
-        at = (at + 1) & directory->mask;
-    return &directory->entries[at];
-}
-
 /* Readers that are under way go on in the old directory, which stays as it was. */
 static void directory_grow(struct replica *replica)
 {
     struct directory *old = atomic_load(&replica->directory);
-    struct directory *grown = directory_create((old->mask + 1) * 4);
+    uint32_t left = directory_left(old), size = old->mask + 1;
+    struct directory *grown = directory_create(left > size / 4 ? size * 4 : size);
 
     for (uint32_t i = 0; i <= old->mask; i++) {
         struct versions *versions = atomic_load(&old->entries[i].versions);
@@ -208,12 +173,18 @@ static void directory_grow(struct replica *replica)
 
         if (!versions)
             continue;
+        if (versions_empty(versions)) {
+            retire(replica, &versions->retired, simple_free);
+            continue;
+        }
         entry = entry_place(grown, atomic_load(&old->entries[i].hash));
         atomic_store(&entry->hash, atomic_load(&old->entries[i].hash));
         atomic_store(&entry->versions, versions);
     }
     atomic_store_explicit(&replica->directory, grown, memory_order_release);
     retire(replica, &old->retired, simple_free);
+    replica->entry_count = left;
+    replica->sweep = replica->sweep <= old->mask ? 0 : UINT32_MAX;
 }
 
 /* A new entry is free until it gets its first version. */
@@ -275,20 +246,6 @@ static struct versions *versions_replace(struct replica *replica, struct version
 }
 
 /* ---- items that are done with ---- */
-static void aged_push(struct aged_queue *queue, const struct aged *aged)
-{
-    if (queue->count == queue->capacity) {
-        uint64_t capacity = queue->capacity ? queue->capacity * 2 : 64;
-        struct aged *ring = memory_array(capacity, sizeof(*ring));
-
-        for (uint64_t i = 0; i < queue->count; i++)
-            ring[i] = queue->ring[(queue->head + i) & (queue->capacity - 1)];
-        memory_free(queue->ring);
-        *queue = (struct aged_queue){ring, 0, queue->count, capacity};
-    }
-    queue->ring[(queue->head + queue->count++) & (queue->capacity - 1)] = *aged;
-}
-
 /* Unlinks items before the newest at or below a version. */
 static void versions_trim(struct replica *replica, struct versions *versions, int64_t version)
 {
@@ -300,6 +257,44 @@ static void versions_trim(struct replica *replica, struct versions *versions, in
     atomic_store(&versions->first, newest);
     for (uint32_t i = first; i < newest; i++)
         retire(replica, atomic_load(&versions->items[i].item), simple_free);
+}
+
+/* All items, if the newest is of a version up to `version`. */
+static void versions_leave(struct replica *replica, struct versions *versions, int64_t version)
+{
+    uint32_t first = atomic_load(&versions->first), count = atomic_load(&versions->count);
+
+    if (first == count || versions->items[count - 1].version > version)
+        return;
+    atomic_store(&versions->first, count);
+    for (uint32_t i = first; i < count; i++)
+        retire(replica, atomic_load(&versions->items[i].item), simple_free);
+}
+
+/* Some steps of the walk over all entries; a new one begins when an eighth of the time has passed. */
+static void sweep(struct replica *replica)
+{
+    int64_t keep_ms = replica->table->keep_ms, pin = lowest_pin(replica), limit_ms;
+    const struct directory *directory = atomic_load(&replica->directory);
+
+    if (replica->sweep > directory->mask) {
+        int64_t progress = atomic_load(&replica->progress);
+
+        pin = pin < progress ? pin : progress;
+        if (pin == INT64_MAX || __builtin_sub_overflow(pin, keep_ms, &limit_ms) ||
+            limit_ms - keep_ms / 8 < replica->sweep_ms)
+            return;
+        replica->sweep_ms = limit_ms;
+        replica->sweep = 0;
+    }
+    for (uint32_t i = 0; i < SWEEP_ENTRIES && replica->sweep <= directory->mask; i++) {
+        struct versions *versions = atomic_load(&directory->entries[replica->sweep++].versions);
+
+        if (versions)
+            versions_leave(replica, versions, replica->sweep_ms);
+    }
+    if (replica->sweep > directory->mask)
+        replica->sweep = UINT32_MAX;
 }
 
 /* Unlinks what no reader can ask for any more. The queue goes by version: rows are applied so. */
@@ -318,10 +313,13 @@ static void trim(struct replica *replica)
             aged->ranking == RANKING_NONE
                 ? atomic_load(&entry_place(atomic_load(&replica->directory), aged->hash)->versions)
                 : atomic_load(&replica->tops[aged->ranking]);
-        versions_trim(replica, versions, aged->version);
+        if (versions) /* has not left */
+            versions_trim(replica, versions, aged->version);
         queue->head++;
         queue->count--;
     }
+    if (replica->table->keep_ms)
+        sweep(replica);
     retired_free(replica, lowest_epoch(replica));
 }
 
@@ -332,12 +330,13 @@ static void versions_add(struct replica *replica, struct versions *_Atomic *plac
 {
     struct versions *versions = atomic_load(place);
     uint32_t count = versions ? atomic_load(&versions->count) : 0;
+    bool any = versions && !versions_empty(versions);
 
-    if (count > 0 && versions->items[count - 1].version == aged->version) {
+    if (any && versions->items[count - 1].version == aged->version) {
         retire(replica, atomic_exchange(&versions->items[count - 1].item, item), simple_free);
         return;
     }
-    if (count > 0)
+    if (any)
         aged_push(&replica->aged, aged);
     if (!versions || count == versions->capacity)
         versions = versions_replace(replica, place);
@@ -711,19 +710,10 @@ static const void *versions_at(const struct replica_reader *reader, const struct
     if (reader->replica->table->replace && pinned != INT64_MAX &&
         versions->items[at].version != pinned)
         return NULL;
+    if (reader->replica->table->keep_ms && pinned != INT64_MAX &&
+        pinned - versions->items[at].version >= reader->replica->table->keep_ms)
+        return NULL;
     return atomic_load_explicit(&versions->items[at].item, memory_order_acquire);
-}
-
-static const struct versions *versions_of(const struct directory *directory, uint64_t hash)
-{
-    for (uint64_t at = hash & directory->mask;; at = (at + 1) & directory->mask) {
-        const struct entry *entry = &directory->entries[at];
-        const struct versions *versions =
-            atomic_load_explicit(&entry->versions, memory_order_acquire);
-
-        if (!versions || atomic_load_explicit(&entry->hash, memory_order_relaxed) == hash)
-            return versions;
-    }
 }
 
 const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash)
@@ -731,7 +721,7 @@ const struct table_row *replica_find(const struct replica_reader *reader, uint64
     const struct directory *directory =
         atomic_load_explicit(&reader->replica->directory, memory_order_acquire);
 
-    return versions_at(reader, versions_of(directory, hash));
+    return versions_at(reader, directory_find(directory, hash));
 }
 
 /* Each step of a look-up is taken for the whole group before the next, so that the group's cache
@@ -744,7 +734,7 @@ static void find_group(const struct replica_reader *reader, const struct directo
     for (uint32_t i = 0; i < count; i++)
         __builtin_prefetch(&directory->entries[hashes[i] & directory->mask]);
     for (uint32_t i = 0; i < count; i++) {
-        versions[i] = versions_of(directory, hashes[i]);
+        versions[i] = directory_find(directory, hashes[i]);
         __builtin_prefetch(versions[i]);
     }
     for (uint32_t i = 0; i < count; i++) {

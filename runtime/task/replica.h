@@ -5,7 +5,8 @@
  * keyed state; after a restore they are sent again, so that the checkpoint holds a table once.
  * A row of event time t (window end - 1) belongs to version t + 1. A request at time t with delay d
  * sees version floor((t - d) / period) * period and may be served once every publisher's watermark is
- * at or past version - 1. Old versions are freed when no reader needs them. */
+ * at or past version - 1. Old versions are freed when no reader needs them. Where a table keeps its rows
+ * for a time, a row is not seen at versions so long after its own, and goes when all readers are there. */
 #ifndef MILLRACE_TASK_REPLICA_H
 #define MILLRACE_TASK_REPLICA_H
 

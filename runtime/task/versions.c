@@ -49,5 +49,26 @@ const void *versions_newest(const struct versions *versions)
 {
     uint32_t count = versions ? atomic_load(&versions->count) : 0;
 
-    return count > 0 ? atomic_load(&versions->items[count - 1].item) : NULL;
+    return count > 0 && atomic_load(&versions->first) < count
+               ? atomic_load(&versions->items[count - 1].item)
+               : NULL;
+}
+
+bool versions_empty(const struct versions *versions)
+{
+    return atomic_load(&versions->first) == atomic_load(&versions->count);
+}
+
+void aged_push(struct aged_queue *queue, const struct aged *aged)
+{
+    if (queue->count == queue->capacity) {
+        uint64_t capacity = queue->capacity ? queue->capacity * 2 : 64;
+        struct aged *ring = memory_array(capacity, sizeof(*ring));
+
+        for (uint64_t i = 0; i < queue->count; i++)
+            ring[i] = queue->ring[(queue->head + i) & (queue->capacity - 1)];
+        memory_free(queue->ring);
+        *queue = (struct aged_queue){ring, 0, queue->count, capacity};
+    }
+    queue->ring[(queue->head + queue->count++) & (queue->capacity - 1)] = *aged;
 }

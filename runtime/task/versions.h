@@ -23,5 +23,22 @@ void versions_free(struct versions *versions); /* with its items; NULL is fine *
 /* The place of the newest item at or below a version; `count` when there is none. */
 uint32_t versions_find(const struct versions *versions, uint32_t count, int64_t version);
 const void *versions_newest(const struct versions *versions); /* NULL: none */
+bool versions_empty(const struct versions *versions); /* all that was there has been unlinked */
+
+/* ---- items that are done with ---- */
+#define RANKING_NONE UINT32_MAX
+
+struct aged { /* a list whose item before `version` is done with when all readers ask for later */
+    int64_t version;
+    uint64_t hash;    /* of a key, or */
+    uint32_t ranking; /* RANKING_NONE */
+};
+
+struct aged_queue { /* a ring; capacity is 0 or a power of two */
+    struct aged *ring;
+    uint64_t head, count, capacity;
+};
+
+void aged_push(struct aged_queue *queue, const struct aged *aged);
 
 #endif

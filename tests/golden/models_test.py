@@ -583,12 +583,14 @@ def blend(name, weights):
     return compare("score-blend", name, want)
 
 
-def forgotten(row, column, days):
-    """By window: the entries that are left at its end, and of a row whether its entry was dropped before it."""
+def forgotten(windows, column, days):
+    """By window: the entries that are left at its end; and of each row whether its entry is new, or would have
+    left at the end of the window before."""
     last, left, anew = {}, {}, []
-    for window, rows in row:
+    for window, rows in windows:
         for event in rows:
-            anew.append(event[column] not in last)
+            then = last.get(event[column])
+            anew.append(then is None or window - 6 * HOUR - then >= days * DAY)
             last[event[column]] = window
         last = {name: then for name, then in last.items() if window - then < days * DAY}
         left[window] = set(last)
@@ -613,6 +615,7 @@ def learn_forget():
             problems.append(f"learn-forget: {row} is not the life {lives[row['item_id']]}")
     want = [{**row, "item_id": names[row["item_id"]]} for row in load("learn-forget", "lives.jsonl")]
     problems += compare("learn-forget", "items.jsonl", want)
+    problems += compare("learn-forget", "out.jsonl", load("learn-forget", "out-renamed.jsonl"))
     if max(lives.values()) < 3:
         problems.append("learn-forget: nothing is forgotten")
     return problems + forgotten_sums(windows, users, items)

@@ -312,6 +312,48 @@ static void a_windows_row_holds_for_its_version_alone(void **state)
     bench_close(&bench);
 }
 
+/* ---- rows that leave ---- */
+#define KEEP_MS 100
+#define COMERS 3000 /* keys that come once */
+
+static void check_left(const struct bench *bench, const int64_t *last, int64_t keys, int64_t now)
+{
+    for (int64_t key = 0; key < keys; key++) {
+        bool seen = last[key] > 0 && now - last[key] < KEEP_MS;
+
+        if ((replica_find(bench->reader, hash_of(key)) != NULL) != seen)
+            fail_msg("key %ld of version %ld at %ld", (long)key, (long)last[key], (long)now);
+    }
+}
+
+/* One key a version comes once, some come again and again, some of them after they have left. */
+static void rows_leave(void **state)
+{
+    static int64_t last[COMERS + KEYS];
+    struct bench bench;
+
+    (void)state;
+    memset(last, 0, sizeof(last));
+    bench_open(&bench, 10, false);
+    bench.table.ranking_count = 0;
+    bench.table.keep_ms = KEEP_MS;
+    for (int64_t v = 1; v <= COMERS; v++) {
+        int64_t again = v * v % KEYS;
+
+        send_row(&bench, 0, KEYS + v - 1, (double)v, v * 10);
+        send_row(&bench, 1, again, (double)v, v * 10);
+        send_row(&bench, 1, again, (double)v, v * 10); /* as after a restore */
+        last[KEYS + v - 1] = last[again] = v * 10;
+        for (uint32_t p = 0; p < PUBLISHERS; p++)
+            send_watermark(&bench, p, v * 10 - 1);
+        settle(&bench);
+        replica_pin(bench.reader, v * 10);
+        settle(&bench); /* what nobody can see goes */
+        check_left(&bench, last, v % 100 ? KEYS : COMERS + KEYS, v * 10);
+    }
+    bench_close(&bench);
+}
+
 /* ---- against a model ---- */
 struct model {
     double scores[KEYS]; /* NAN: none */
@@ -563,6 +605,62 @@ static void readers_on_threads(void **state)
     bench_close(&bench);
 }
 
+/* The key of the progress is there, and whatever is found is no older than rows are kept. */
+static void *read_leaving(void *data)
+{
+    struct reading *reading = data;
+
+    while (!atomic_load(reading->stop)) {
+        int64_t progress = replica_progress(reading->bench->replica), newest = progress / 10;
+
+        if (progress < 10)
+            continue;
+        replica_pin(reading->reader, progress);
+        for (int64_t key = newest > 20 ? newest - 20 : 1; key <= newest; key++) {
+            const struct table_row *row = replica_find(reading->reader, hash_of(key));
+
+            if ((row != NULL) != (progress - key * 10 < KEEP_MS) ||
+                (row && table_row_f64(row, 1) != (double)key))
+                atomic_fetch_add(reading->failures, 1);
+        }
+        replica_rest(reading->reader, progress);
+    }
+    return NULL;
+}
+
+static void rows_leave_under_readers(void **state)
+{
+    struct bench bench;
+    struct reading readings[2];
+    pthread_t threads[2];
+    atomic_bool stop = false;
+    atomic_uint failures = 0;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    bench.table.ranking_count = 0;
+    bench.table.keep_ms = KEEP_MS;
+    replica_rest(bench.reader, INT64_MAX);
+    for (int i = 0; i < 2; i++) {
+        readings[i] = (struct reading){&bench, replica_attach(bench.replica, &waker, false), &stop,
+                                       &failures};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_leaving, &readings[i]), 0);
+    }
+    for (int v = 1; v <= 20000; v++) {
+        send_row(&bench, 0, v, v, v * 10);
+        for (uint32_t p = 0; p < PUBLISHERS; p++)
+            send_watermark(&bench, p, v * 10 - 1);
+        settle(&bench);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        replica_detach(readings[i].reader);
+    }
+    assert_int_equal(failures, 0);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,12 +670,14 @@ int main(void)
         cmocka_unit_test(version_of_a_time),
         cmocka_unit_test(old_versions_go_when_no_reader_needs_them),
         cmocka_unit_test(a_windows_row_holds_for_its_version_alone),
+        cmocka_unit_test(rows_leave),
         cmocka_unit_test(rankings_like_a_model),
         cmocka_unit_test(many_keys),
         cmocka_unit_test(a_barrier_is_one_cut),
         cmocka_unit_test(a_looped_reader_holds_nobody),
         cmocka_unit_test(a_newer_barrier_supersedes),
         cmocka_unit_test(readers_on_threads),
+        cmocka_unit_test(rows_leave_under_readers),
     };
 
     return cmocka_run_group_tests_name("replica", tests, NULL, NULL);
