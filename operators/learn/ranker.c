@@ -65,12 +65,19 @@ size_t ranker_size(uint32_t items_max, uint32_t candidates_max)
     return layout(&none, items_max, candidates_max, NULL);
 }
 
-void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, void *memory)
+void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, bool repeats,
+                 void *memory)
 {
+    static const struct ranker_pace histories = {
+        0.9f, 0.985f, 0.7f, {1, 2, 4, 10, 25, 60}, {{0.85f, 20}, {0.99f, 60}}};
+    static const struct ranker_pace sessions = {
+        0.6f, 0.985f, 0.7f, {1, 2, 3, 5, 10, 20}, {{0.6f, 6}, {0.85f, 20}}};
+
     *ranker =
         (struct ranker){.candidates_max = candidates_max, .stride = vector_padded(candidates_max)};
     (void)layout(ranker, items_max, candidates_max,
                  (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64));
+    ranker->pace = repeats ? &sessions : &histories;
     ranker->fusion.features = RANKER_FEATURES;
     ranker->fusion.gates[GATE_STAGE] = RANKER_STAGES;
     ranker->fusion.gates[GATE_GAP] = RANKER_GAPS;
@@ -80,16 +87,14 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
         ranker->embeddings[i].rate = 0.1f;
         ranker->embeddings[i].ridge = 1e-4f;
+        ranker->embeddings[i].decay = ranker->pace->embeddings[i].decay;
+        ranker->embeddings[i].distance = ranker->pace->embeddings[i].distance;
     }
-    ranker->embeddings[0].decay = 0.85f;
-    ranker->embeddings[0].distance = 20;
-    ranker->embeddings[1].decay = 0.99f;
-    ranker->embeddings[1].distance = 60;
     ranker->near_decay[0] = ranker->far_decay[0] = ranker->sequence_decay[0] = 1;
     for (uint32_t b = 1; b < RANKER_HISTORY_MAX; b++) {
-        ranker->near_decay[b] = ranker->near_decay[b - 1] * 0.9f;
-        ranker->far_decay[b] = ranker->far_decay[b - 1] * 0.985f;
-        ranker->sequence_decay[b] = ranker->sequence_decay[b - 1] * 0.7f;
+        ranker->near_decay[b] = ranker->near_decay[b - 1] * ranker->pace->near;
+        ranker->far_decay[b] = ranker->far_decay[b - 1] * ranker->pace->far;
+        ranker->sequence_decay[b] = ranker->sequence_decay[b - 1] * ranker->pace->sequence;
     }
 }
 
@@ -413,13 +418,12 @@ static uint32_t level(int64_t value, const int64_t *cuts, uint32_t count)
 
 static void open_gates(struct ranker *ranker, const struct ranker_request *request)
 {
-    static const int64_t lengths[RANKER_STAGES - 1] = {1, 2, 4, 10, 25, 60};
     static const int64_t gaps[RANKER_GAPS - 1] = {0, 2000, 10000, 30000, 90000, 300000, 900000};
     static const int64_t events[RANKER_KNOWN - 1] = {1, 4, 12, 35, 100, 300};
     uint32_t *open = ranker->gates.open;
     float known = request->history_count > 0 ? ranker->items.events[request->history[0]] : 0;
 
-    open[GATE_STAGE] = level(request->history_count, lengths, RANKER_STAGES - 1);
+    open[GATE_STAGE] = level(request->history_count, ranker->pace->lengths, RANKER_STAGES - 1);
     open[GATE_GAP] = level(request->gap_ms, gaps, RANKER_GAPS - 1);
     open[GATE_KNOWN] = level((int64_t)known, events, RANKER_KNOWN - 1);
 }

@@ -110,6 +110,15 @@ struct ranker_met {
     uint32_t request, place; /* that met it last; the candidate's, or `stride`: not offered */
 };
 
+struct ranker_pace { /* how fast a history is forgotten, by distance */
+    float near, far, sequence;
+    int64_t lengths[RANKER_STAGES - 1]; /* of histories, at which gates begin */
+    struct {
+        float decay;
+        uint32_t distance;
+    } embeddings[RANKER_EMBEDDINGS];
+};
+
 struct ranker {
     uint32_t candidates_max, stride; /* the same in whole lanes */
     struct ranker_items items;
@@ -126,14 +135,17 @@ struct ranker {
     float *values;                             /* features */
     float *scores, *scratch;
     struct fusion_gates gates;
+    const struct ranker_pace *pace;
     float after_share; /* of the newest item: 1 / (sum + 5) */
     float near_decay[RANKER_HISTORY_MAX], far_decay[RANKER_HISTORY_MAX];
     float sequence_decay[RANKER_HISTORY_MAX];
 };
 
-/* The caller gives zeroed memory of this size. */
+/* The caller gives zeroed memory of this size. `repeats`: what was met is offered again, as in
+ * sessions, which are short. */
 size_t ranker_size(uint32_t items_max, uint32_t candidates_max);
-void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, void *memory);
+void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, bool repeats,
+                 void *memory);
 
 /* A new request, whose arrays hold until the next one. */
 void ranker_begin(struct ranker *ranker, const struct ranker_request *request);

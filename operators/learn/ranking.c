@@ -80,7 +80,8 @@ static const struct option ranking_options[] = {
     {.name = "repeats",
      .type = OPT_BOOL,
      FIELD(struct ranking_config, repeats),
-     .help = "Offers what the user has met, too, as a news site or a shop may."},
+     .help = "Offers what the user has met, too, as a news site or a shop may; histories are then taken "
+             "for sessions, which are short and of the moment."},
     {.name = "recent",
      .type = OPT_I64,
      FIELD(struct ranking_config, recent),
@@ -307,7 +308,8 @@ static bool ranking_open(struct op *op, struct error *err)
 
     op_set_scratch(op, scratch);
     candidates = candidates < items ? candidates : items;
-    ranker_init(&scratch->ranker, items, candidates, op_memory(op, ranker_size(items, candidates)));
+    ranker_init(&scratch->ranker, items, candidates, config->repeats,
+                op_memory(op, ranker_size(items, candidates)));
     memory_init(&scratch->memory, op, &scratch->ranker, items, (uint32_t)config->remember);
     if (config->rerank > 0) {
         uint32_t top = (uint32_t)config->rerank;
@@ -568,7 +570,9 @@ static bool learn(struct op *op, const struct column *column, uint32_t row,
 /* Whether the user may ask again; if so, this is the last time that it did. */
 static bool may_ask(struct memory_user *user, int64_t interval_ms, int64_t time_ms)
 {
-    if (user->requested && interval_ms > 0 && time_ms - user->requested_ms < interval_ms)
+    if (interval_ms == 0)
+        return true;
+    if (user->requested && time_ms - user->requested_ms < interval_ms)
         return false;
     user->requested = 1;
     user->requested_ms = time_ms;
@@ -580,9 +584,11 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
     const struct column *column = batch_column(in, scratch->item);
-    struct memory_user *user = memory_user(&scratch->memory, scratch->users[row]);
+    bool kept = !config->repeats || config->request.interval_ms > 0; /* a user needs a cell */
+    struct memory_user *user =
+        kept ? memory_user(&scratch->memory, scratch->users[row]) : NULL;
 
-    if (!user)
+    if (kept && !user)
         return false;
     read_history(op, in, row);
     rate(op, scratch->users[row]);

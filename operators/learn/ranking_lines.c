@@ -6,6 +6,8 @@
 void lines_init(struct lines *lines, struct op *op, const struct memory *memory, uint32_t table)
 {
     const struct schema *entry;
+    uint32_t *numbers;
+    float *weights;
 
     lines->op = op;
     lines->memory = memory;
@@ -19,13 +21,16 @@ void lines_init(struct lines *lines, struct op *op, const struct memory *memory,
     lines->together = schema_find(entry, "together");
     lines->entry_forward = schema_find(entry, "forward");
     lines->entry_backward = schema_find(entry, "backward");
+    /* Pages that no entry comes to are never touched. */
+    numbers = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * sizeof(*numbers));
+    weights = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * 3 * sizeof(*weights));
     for (uint32_t i = 0; i < LINES_SLOTS; i++) {
         struct lines_slot *slot = &lines->slots[i];
 
-        slot->items = op_memory(op, LINES_ENTRIES * sizeof(*slot->items));
-        slot->together = op_memory(op, LINES_ENTRIES * sizeof(*slot->together));
-        slot->forwards = op_memory(op, LINES_ENTRIES * sizeof(*slot->forwards));
-        slot->backwards = op_memory(op, LINES_ENTRIES * sizeof(*slot->backwards));
+        slot->items = numbers + (size_t)i * LINES_ENTRIES;
+        slot->together = weights + (size_t)i * LINES_ENTRIES * 3;
+        slot->forwards = slot->together + LINES_ENTRIES;
+        slot->backwards = slot->forwards + LINES_ENTRIES;
     }
 }
 

@@ -6,8 +6,10 @@
 
 #include "runtime/base/check.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,16 +117,18 @@ struct arena {
     struct block *first;
 };
 
+static_assert(ALIGNMENT <= _Alignof(max_align_t), "what calloc gives");
+
 static struct block *block_create(size_t size)
 {
     struct block *block;
 
     if (size > SIZE_MAX - sizeof(*block))
         exhausted(1, size);
-    block = aligned_alloc(ALIGNMENT, (sizeof(*block) + size + ALIGNMENT - 1) & ~(ALIGNMENT - 1ul));
+    block = calloc(1, sizeof(*block) + size);
     if (!block)
         exhausted(1, size);
-    *block = (struct block){.size = size};
+    block->size = size;
     POISON(block->data, size);
     return block;
 }
@@ -166,8 +170,9 @@ void arena_reset(struct arena *arena)
     POISON(arena->first->data, arena->first->size);
 }
 
-/* `size` bytes that nobody has written to yet; a multiple of ALIGNMENT is used up. */
-static void *take(struct arena *arena, size_t size)
+/* `size` bytes that nobody has written to yet; a multiple of ALIGNMENT is used up. `zero`: they are, as
+ * a block of their own is, whose pages the system makes when they are touched. */
+static void *take(struct arena *arena, size_t size, bool *zero)
 {
     struct block *block = arena->first;
     size_t whole;
@@ -176,9 +181,11 @@ static void *take(struct arena *arena, size_t size)
         exhausted(1, size);
     whole = (size + (size ? 0 : 1) + ALIGNMENT - 1) & ~(ALIGNMENT - 1ul);
     whole += GAP;
+    *zero = false;
     if (whole > block->size - block->used) {
         bool own = whole > arena->block_size / 4;
 
+        *zero = true;
         block = block_create(own ? whole : arena->block_size);
         block->next = own ? arena->first->next : arena->first;
         if (own)
@@ -194,15 +201,19 @@ static void *take(struct arena *arena, size_t size)
 
 void *arena_new(struct arena *arena, size_t size)
 {
-    return memset(take(arena, size), 0, size);
+    bool zero;
+    void *data = take(arena, size, &zero);
+
+    return zero ? data : memset(data, 0, size);
 }
 
 char *arena_copy(struct arena *arena, const void *data, size_t size)
 {
+    bool zero;
     char *copy;
 
     CHECK(size < SIZE_MAX);
-    copy = take(arena, size + 1);
+    copy = take(arena, size + 1, &zero);
     if (size)
         memcpy(copy, data, size);
     copy[size] = 0;
@@ -217,6 +228,7 @@ char *arena_text(struct arena *arena, const char *text)
 char *arena_format(struct arena *arena, const char *format, ...)
 {
     va_list args, again;
+    bool zero;
     char *text;
     int length;
 
@@ -225,7 +237,7 @@ char *arena_format(struct arena *arena, const char *format, ...)
     length = vsnprintf(NULL, 0, format, args);
     va_end(args);
     CHECK(length >= 0);
-    text = take(arena, (size_t)length + 1);
+    text = take(arena, (size_t)length + 1, &zero);
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return text;

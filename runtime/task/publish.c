@@ -101,7 +101,9 @@ static bool keep_row(struct op *op, uint32_t row, int64_t version, struct error 
     kept = end - begin;
     memmove(cell + ROWS_BEGIN, cell + begin, kept);
     used = ROWS_BEGIN + kept + packed;
-    if (used > size)
+    if (used > size) /* more than it needs: a row that grows moves seldom */
+        cell = op_cell_resize(op, 0, row, (uint32_t)(used + used / 4));
+    if (used > size && !cell)
         cell = op_cell_resize(op, 0, row, (uint32_t)used);
     if (!cell)
         return error_set(

@@ -39,7 +39,7 @@ static int begin(void **state)
 {
     (void)state;
     memory = calloc(1, ranker_size(ITEMS, ITEMS));
-    ranker_init(&ranker, ITEMS, ITEMS, memory);
+    ranker_init(&ranker, ITEMS, ITEMS, false, memory);
     for (uint32_t i = 0; i < ITEMS; i++) {
         numbers[i] = i;
         for (uint32_t k = 0; k < RANKER_EMBEDDINGS; k++)
@@ -304,7 +304,7 @@ static void test_room(void **state)
     struct ranker_line line = line_of(5);
 
     (void)state;
-    ranker_init(&small, ITEMS, 3, room);
+    ranker_init(&small, ITEMS, 3, true, room);
     for (uint32_t i = 0; i < ITEMS; i++)
         ranker_set_events(&small, i, 2);
     ranker_begin(&small, &asked);
