@@ -584,7 +584,7 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
     const struct column *column = batch_column(in, scratch->item);
-    bool kept = !config->repeats || config->request.interval_ms > 0; /* a user needs a cell */
+    bool kept = !config->repeats || config->request.interval_ms > 0 || config->trails > 0;
     struct memory_user *user =
         kept ? memory_user(&scratch->memory, scratch->users[row]) : NULL;
 

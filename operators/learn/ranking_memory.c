@@ -431,8 +431,11 @@ void memory_keep(struct memory *memory, struct memory_user *first, uint64_t user
                  const uint32_t *history, uint32_t count)
 {
     struct memory_past *past = &memory->pasts[memory->events % memory->pasts_max];
+    uint32_t link =
+        trails_keep(&memory->trails, memory->ranker, user, first ? first->last : 0, item);
 
-    first->last = trails_keep(&memory->trails, memory->ranker, user, first->last, item);
+    if (first)
+        first->last = link;
     *past =
         (struct memory_past){.item = item, .count = count < MEMORY_PREFIX ? count : MEMORY_PREFIX};
     memcpy(past->history, history, past->count * sizeof(*history));

@@ -120,7 +120,8 @@ static inline uint32_t memory_pasts(const struct memory *memory)
 struct memory_user *memory_user(struct memory *memory, uint64_t user);
 /* The user meets an item that is not among `own`. */
 bool memory_meet(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item);
-/* An event ends, before the item counts it: it is kept with its history. */
+/* An event ends, before the item counts it: it is kept with its history. `first` NULL: nothing is kept
+ * of its user, whose events are not linked. */
 void memory_keep(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item,
                  const uint32_t *history, uint32_t count);
 

@@ -38,7 +38,7 @@ static int begin(void **state)
 {
     (void)state;
     memory = calloc(1, ranker_size(ITEMS, ITEMS));
-    ranker_init(&ranker, ITEMS, ITEMS, memory);
+    ranker_init(&ranker, ITEMS, ITEMS, false, memory);
     ranker.items.count = ITEMS;
     for (uint32_t e = 0; e < EVENTS; e++) {
         items[e] = (uint32_t)(hash_draw(1, e) % (ITEMS - 1)); /* the last one is never met */
