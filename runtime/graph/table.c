@@ -27,17 +27,6 @@ static uint32_t table_of(struct planner *planner, const struct job_ref *ref)
     return output->table;
 }
 
-/* A ranking holds rows that may leave before the next one is made. */
-static bool check_stays(struct planner *planner, uint32_t op, const struct plan_table *table,
-                        const struct table_use *use, const struct yaml_node *node)
-{
-    if (!use->rank_limit || !table->keep_ms)
-        return true;
-    return mistake_value(&planner->mistakes, node, "take one whose rows stay",
-                         "table \"%s\" of %s is ranked, and the rows of that table leave",
-                         use->name, planner->plan->ops[op].def->name);
-}
-
 static void add_ranking(struct planner *planner, struct plan_table *table,
                         const struct table_use *use)
 {
@@ -57,8 +46,7 @@ static void add_ranking(struct planner *planner, struct plan_table *table,
     table->rankings = rankings;
 }
 
-static void add_reader(struct planner *planner, uint32_t op, uint32_t use, uint32_t table,
-                       const struct yaml_node *node)
+static void add_reader(struct planner *planner, uint32_t op, uint32_t use, uint32_t table)
 {
     struct plan_op *plan_op = &planner->plan->ops[op];
     struct plan_table *plan_table = &planner->plan->tables[table];
@@ -68,8 +56,7 @@ static void add_reader(struct planner *planner, uint32_t op, uint32_t use, uint3
     plan_op->delays_ms[use] = delay_ms;
     if (delay_ms > plan_table->delay_ms)
         plan_table->delay_ms = delay_ms;
-    if (check_stays(planner, op, plan_table, &plan_op->def->tables[use], node))
-        add_ranking(planner, plan_table, &plan_op->def->tables[use]);
+    add_ranking(planner, plan_table, &plan_op->def->tables[use]);
 }
 
 void tables_make(struct planner *planner)
@@ -86,7 +73,7 @@ void tables_make(struct planner *planner)
             const struct job_ref *ref = &job->ops[i].tables[k];
             if (ref->op == FIELD_NONE)
                 continue;
-            add_reader(planner, i, k, table_of(planner, ref), ref->node);
+            add_reader(planner, i, k, table_of(planner, ref));
         }
     }
 }

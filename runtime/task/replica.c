@@ -271,6 +271,20 @@ static void versions_leave(struct replica *replica, struct versions *versions, i
         retire(replica, atomic_load(&versions->items[i].item), simple_free);
 }
 
+/* Rows that a reader at `pin` or later may still see in a ranking are no older than the kept time before
+ * this: the version of the last ranking up to there. */
+static int64_t lowest_ranked(const struct replica *replica, int64_t pin)
+{
+    for (uint32_t r = 0; r < replica->table->ranking_count; r++) {
+        const struct versions *top = atomic_load(&replica->tops[r]);
+        uint32_t count = top ? atomic_load(&top->count) : 0;
+        uint32_t at = top ? versions_find(top, count, pin) : 0;
+
+        pin = at < count ? top->items[at].version : INT64_MIN;
+    }
+    return pin;
+}
+
 /* Some steps of the walk over all entries; a new one begins when an eighth of the time has passed. */
 static void sweep(struct replica *replica)
 {
@@ -280,7 +294,7 @@ static void sweep(struct replica *replica)
     if (replica->sweep > directory->mask) {
         int64_t progress = atomic_load(&replica->progress);
 
-        pin = pin < progress ? pin : progress;
+        pin = lowest_ranked(replica, pin < progress ? pin : progress);
         if (pin == INT64_MAX || __builtin_sub_overflow(pin, keep_ms, &limit_ms) ||
             limit_ms - keep_ms / 8 < replica->sweep_ms)
             return;
@@ -393,10 +407,16 @@ static const struct table_row *newest_of(const struct replica *replica, uint64_t
         atomic_load(&entry_place(atomic_load(&replica->directory), hash)->versions));
 }
 
+static bool has_left(const struct replica *replica, const struct table_row *row, int64_t version)
+{
+    return replica->table->keep_ms && version - table_row_version(row) >= replica->table->keep_ms;
+}
+
 /* Rows of the former ranking that stand unchanged. False when one that changed fell behind the
- * former list's end: then any row may have come up, and all are looked at. */
+ * former list's end, or left it: then any row may have come up, and all are looked at. */
 static bool keep_former(const struct replica *replica, const struct top *former,
-                        const struct plan_ranking *ranking, struct ranked *list, uint32_t *count)
+                        const struct plan_ranking *ranking, int64_t version, struct ranked *list,
+                        uint32_t *count)
 {
     bool full = former && former->count == ranking->limit;
     struct ranked end = {0}, now;
@@ -411,7 +431,10 @@ static bool keep_former(const struct replica *replica, const struct top *former,
         const struct table_row *newest = newest_of(replica, table_row_key(row).hash);
 
         if (newest == row) {
-            ranked_add(list, count, row, ranking->column);
+            if (!has_left(replica, row, version))
+                ranked_add(list, count, row, ranking->column);
+            else if (full)
+                return false;
             continue;
         }
         now = (struct ranked){table_row_f64(newest, ranking->column), newest};
@@ -421,7 +444,8 @@ static bool keep_former(const struct replica *replica, const struct top *former,
     return true;
 }
 
-static struct ranked *rank_all(const struct replica *replica, uint32_t column, uint32_t *count)
+static struct ranked *rank_all(const struct replica *replica, uint32_t column, int64_t version,
+                               uint32_t *count)
 {
     const struct directory *directory = atomic_load(&replica->directory);
     struct ranked *list = memory_array(replica->entry_count, sizeof(*list));
@@ -430,7 +454,7 @@ static struct ranked *rank_all(const struct replica *replica, uint32_t column, u
     for (uint32_t i = 0; i <= directory->mask; i++) {
         const struct table_row *row = versions_newest(atomic_load(&directory->entries[i].versions));
 
-        if (row)
+        if (row && !has_left(replica, row, version))
             ranked_add(list, count, row, column);
     }
     return list;
@@ -446,13 +470,13 @@ static void rank(struct replica *replica, uint32_t r, int64_t version,
     struct ranked *list = memory_array(ranking->limit + changed_count, sizeof(*list));
     uint32_t count = 0;
 
-    if (replica->table->replace || keep_former(replica, former, ranking, list, &count)) {
+    if (replica->table->replace || keep_former(replica, former, ranking, version, list, &count)) {
         for (uint32_t i = 0; i < changed_count; i++)
             if (newest_of(replica, table_row_key(changed[i]).hash) == changed[i])
                 ranked_add(list, &count, changed[i], ranking->column);
     } else {
         memory_free(list);
-        list = rank_all(replica, ranking->column, &count);
+        list = rank_all(replica, ranking->column, version, &count);
     }
     qsort(list, count, sizeof(*list), ranked_compare);
     if (count > ranking->limit)

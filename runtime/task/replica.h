@@ -6,7 +6,8 @@
  * A row of event time t (window end - 1) belongs to version t + 1. A request at time t with delay d
  * sees version floor((t - d) / period) * period and may be served once every publisher's watermark is
  * at or past version - 1. Old versions are freed when no reader needs them. Where a table keeps its rows
- * for a time, a row is not seen at versions so long after its own, and goes when all readers are there. */
+ * for a time, a row is not seen at versions so long after its own, and goes when all readers are there; a
+ * ranking is without the rows that are not seen at its version. */
 #ifndef MILLRACE_TASK_REPLICA_H
 #define MILLRACE_TASK_REPLICA_H
 

@@ -357,7 +357,16 @@ static void rows_leave(void **state)
 /* ---- against a model ---- */
 struct model {
     double scores[KEYS]; /* NAN: none */
+    int64_t versions[KEYS];
+    int64_t ranked; /* the last version that rows came for */
+    int64_t keep_ms;
 };
+
+static bool model_has(const struct model *model, int key, int64_t version)
+{
+    return !isnan(model->scores[key]) &&
+           (!model->keep_ms || version - model->versions[key] < model->keep_ms);
+}
 
 static int ranked_first(const struct model *model, int a, int b)
 {
@@ -366,7 +375,7 @@ static int ranked_first(const struct model *model, int a, int b)
     return a < b;
 }
 
-static void check_top(struct bench *bench, const struct model *model)
+static void check_top(struct bench *bench, const struct model *model, int64_t version)
 {
     int order[KEYS], have = 0;
     uint32_t count;
@@ -375,7 +384,8 @@ static void check_top(struct bench *bench, const struct model *model)
     for (int k = 0; k < KEYS; k++) {
         int at = have;
 
-        if (isnan(model->scores[k]))
+        if (!model_has(model, k, model->ranked) ||
+            (model->keep_ms && version - model->ranked >= model->keep_ms))
             continue;
         while (at > 0 && ranked_first(model, k, order[at - 1])) {
             order[at] = order[at - 1];
@@ -389,7 +399,7 @@ static void check_top(struct bench *bench, const struct model *model)
         assert_int_equal(table_row_i64(top[i], 0), order[i]);
 }
 
-static void check_rows(struct bench *bench, const struct model *model)
+static void check_rows(struct bench *bench, const struct model *model, int64_t version)
 {
     const struct table_row *rows[KEYS];
     uint64_t hashes[KEYS];
@@ -399,8 +409,9 @@ static void check_rows(struct bench *bench, const struct model *model)
     replica_find_many(bench->reader, hashes, KEYS, rows);
     for (int k = 0; k < KEYS; k++) {
         assert_ptr_equal(rows[k], replica_find(bench->reader, hashes[k]));
-        assert_true(rows[k] ? table_row_f64(rows[k], 1) == model->scores[k]
-                            : isnan(model->scores[k]));
+        assert_true(rows[k] ? model_has(model, k, version) &&
+                                  table_row_f64(rows[k], 1) == model->scores[k]
+                            : !model_has(model, k, version));
     }
 }
 
@@ -430,15 +441,18 @@ static void many_keys(void **state)
     bench_close(&bench);
 }
 
+/* With and without rows that leave. */
 static void rankings_like_a_model(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 60; seed++) {
         struct random random = {seed};
         struct model models[60];
         struct bench bench;
 
         bench_open(&bench, 10, false);
+        models[0] = (struct model){.keep_ms = (int64_t)(seed % 3) * 60};
+        bench.table.keep_ms = models[0].keep_ms;
         for (int k = 0; k < KEYS; k++)
             models[0].scores[k] = NAN;
         for (int v = 1; v < 60; v++) {
@@ -447,6 +461,7 @@ static void rankings_like_a_model(void **state)
                 int key = (int)random_below(&random, KEYS);
 
                 models[v].scores[key] = (double)random_below(&random, 20);
+                models[v].versions[key] = models[v].ranked = v * 10;
                 send_row(&bench, (uint32_t)key % PUBLISHERS, key, models[v].scores[key], v * 10);
             }
             for (uint32_t p = 0; p < PUBLISHERS; p++)
@@ -455,8 +470,9 @@ static void rankings_like_a_model(void **state)
             if (random_below(&random, 2))
                 continue;
             replica_pin(bench.reader, v * 10);
-            check_top(&bench, &models[v]);
-            check_rows(&bench, &models[v]);
+            settle(&bench); /* what leaves leaves */
+            check_top(&bench, &models[v], v * 10);
+            check_rows(&bench, &models[v], v * 10);
         }
         bench_close(&bench);
     }
