@@ -67,8 +67,10 @@ class Effects:
     def switch(self, site, seed):
         """Each effect alone off, and turned round."""
         for factor in FACTORS:
-            names = [factor, "budget"] if factor == "network" else [factor]
             for value, name in ((1, "one"), (0, "off"), (-1, "flip")):
+                names = [factor, "budget"] if factor == "network" else [factor]
+                if value == 0 and factor == "location":  # it would stand in for the season of the south
+                    names += ["season", "holiday"]
                 folder = "one" if value == 1 else f"{name}-{factor}"
                 run = self.runs.run(site, seed, folder, effects(value, names).items(), adds=learnt(),
                                     arms=["feedback", "decoy", *FACTORS])
