@@ -3,8 +3,8 @@
  * In: labelled impressions (clicked, position; p_served, base, reasons.NAME where served), all in one
  * subtask, in order of event time. What was served on top of the base is taken as it was, so the base
  * learns only what the other terms do not tell. Out, tables that change at the ends of windows: items
- * and users (item_id or user_id, bias, vector; rows that changed in the window; an item's are those
- * within its category), model (0; level, impressions, forms, ages, categories, vectors; ids are key_ids'
+ * and users (item_id or user_id, bias, vector, a user's sensitivity; rows that changed in the window;
+ * an item's are those within its category), model (0; level, impressions, forms, ages, categories, vectors; ids are key_ids'
  * hashes). Method: clicks.h. Items and users that have not come for `item-forget` and `user-forget` are
  * dropped at the end of a window: they begin anew if they come again. */
 #include "operators/model/clicks.h"
@@ -14,6 +14,7 @@
 #include "runtime/api/operator.h"
 
 #include <math.h>
+#include <string.h>
 
 #define FORMS_MAX 16u       /* the same */
 #define CATEGORIES_MAX 256u /* further ones have none of their own */
@@ -22,7 +23,8 @@
 
 struct clicks_config {
     const char *user, *item, *category, *form, *age;
-    double item_spread, item_taste, user_spread, user_taste;
+    double item_spread, item_taste, user_spread, user_taste, sensitivity_spread;
+    struct text_list circumstances;
     int64_t item_drift_ms, user_drift_ms, level_drift_ms, item_forget_ms, user_forget_ms;
     struct window window;
 };
@@ -47,9 +49,10 @@ struct clicks_cell {
     struct category categories[CATEGORIES_MAX];
 };
 
-struct clicks_entry {     /* an item or a user */
-    struct lately lately; /* first */
-    int64_t name;         /* its number */
+struct clicks_entry {                 /* an item or a user */
+    struct lately lately;             /* first */
+    int64_t name;                     /* its number */
+    struct clicks_number sensitivity; /* a user's */
     struct clicks_part part;
 };
 
@@ -82,6 +85,14 @@ static const struct option clicks_options[] = {
            "How far items of a category lie apart: standard deviation, in log-odds."),
     SPREAD("item-taste", item_taste, .3, "The same for each number of an item's vector."),
     SPREAD("user-spread", user_spread, .15, "How far users lie apart."),
+    {.name = "circumstances",
+     .type = OPT_TEXTS,
+     FIELD(struct clicks_config, circumstances),
+     .help =
+         "Names of terms, such as [time, place]: for adjust/sensitivity it is learnt how much more "
+         "they move each user than others."},
+    SPREAD("sensitivity-spread", sensitivity_spread, .4,
+           "How far users lie apart in that, 1 being the mean."),
     SPREAD("user-taste", user_taste, .5, "The same for each number of a user's vector."),
     DRIFT("item-drift", item_drift_ms, 0,
           "Time without impressions after which an item is as uncertain as a new one; 0s: never."),
@@ -116,6 +127,7 @@ static const struct state_field model_fields[] = {
 static const struct state_field entry_fields[] = {
     LATELY_FIELDS(struct clicks_entry),
     {"name", TYPE_I64, FIELD(struct clicks_entry, name)},
+    {"sensitivity", TYPE_UTF8, FIELD(struct clicks_entry, sensitivity)},
     {"part", TYPE_UTF8, FIELD(struct clicks_entry, part)},
     {0},
 };
@@ -137,9 +149,15 @@ static const struct port clicks_out[] = {
     {"model", .help = "What all have in common, in one row."},
     {0},
 };
-enum { MODEL = 0, ITEMS, USERS };                             /* states */
-enum { OUT_ITEMS = 0, OUT_USERS, OUT_MODEL };                 /* ports */
-enum { COLUMN_NAME, COLUMN_BIAS, COLUMN_VECTOR, COLUMN_END }; /* of items and users */
+enum { MODEL = 0, ITEMS, USERS };             /* states */
+enum { OUT_ITEMS = 0, OUT_USERS, OUT_MODEL }; /* ports */
+enum {
+    COLUMN_NAME,
+    COLUMN_BIAS,
+    COLUMN_VECTOR,
+    COLUMN_END,
+    COLUMN_SENSITIVITY
+}; /* of items, users */
 enum {
     COLUMN_MODEL,
     COLUMN_LEVEL,
@@ -153,7 +171,7 @@ enum {
 
 /* ---- planning ---- */
 
-static const struct schema *part_schema(struct arena *arena, const char *name)
+static struct schema *part_schema(struct arena *arena, const char *name)
 {
     struct schema *schema = schema_create(arena);
     struct field vector = {.name = "vector", .type = TYPE_VECTOR, .width = CLICKS_WIDTH};
@@ -162,6 +180,14 @@ static const struct schema *part_schema(struct arena *arena, const char *name)
     CHECK(schema_add_column(schema, arena, "bias", TYPE_F64));
     CHECK(schema_add(schema, arena, &vector));
     CHECK(schema_add_column(schema, arena, "window_end", TYPE_TIMESTAMP));
+    return schema;
+}
+
+static const struct schema *user_schema(struct arena *arena)
+{
+    struct schema *schema = part_schema(arena, "user_id");
+
+    CHECK(schema_add_column(schema, arena, "sensitivity", TYPE_F64));
     return schema;
 }
 
@@ -207,6 +233,21 @@ static bool check_column(struct describe *describe, const char *option, const ch
                           "the input has no %s column \"%s\"", number ? "i32 or i64" : "key", name);
 }
 
+static bool check_circumstances(struct describe *describe, struct error *err)
+{
+    const struct clicks_config *config = describe_config(describe);
+    const struct text_list *names = &config->circumstances;
+
+    if (names->count > SERVED_TERMS_MAX)
+        return describe_error(describe, err, "circumstances", "leave the least ones out",
+                              "%u terms are more than %u", names->count, SERVED_TERMS_MAX);
+    for (uint32_t i = 0; i < names->count; i++)
+        if (served_term(describe_input(describe, 0), names->items[i]) == FIELD_NONE)
+            return describe_error(describe, err, "circumstances", "name terms that were served",
+                                  "the input has no column \"reasons.%s\"", names->items[i]);
+    return true;
+}
+
 static bool check_options(struct describe *describe, struct error *err)
 {
     const struct clicks_config *config = describe_config(describe);
@@ -215,7 +256,8 @@ static bool check_options(struct describe *describe, struct error *err)
     if (config->window.size_ms != config->window.every_ms)
         return describe_error(describe, err, "window", "write {tumbling: 1h}",
                               "the window slides, but the model is learnt for ever");
-    return check_column(describe, "user", config->user, true, err) &&
+    return check_circumstances(describe, err) &&
+           check_column(describe, "user", config->user, true, err) &&
            check_column(describe, "item", config->item, true, err) &&
            check_column(describe, "category", config->category, false, err) &&
            (schema_find(in, config->form) == FIELD_NONE ||
@@ -249,7 +291,7 @@ static bool clicks_describe(struct describe *describe, struct error *err)
         return false;
     say_what_is_read(describe);
     describe_output(describe, OUT_ITEMS, part_schema(arena, "item_id"));
-    describe_output(describe, OUT_USERS, part_schema(arena, "user_id"));
+    describe_output(describe, OUT_USERS, user_schema(arena));
     describe_output(describe, OUT_MODEL, model_schema(arena));
     describe_output_key(describe, OUT_ITEMS, &item);
     describe_output_key(describe, OUT_USERS, &user);
@@ -265,12 +307,14 @@ static bool clicks_describe(struct describe *describe, struct error *err)
 /* ---- an instance ---- */
 
 struct clicks_scratch {
-    struct served served;
+    struct served served, others; /* all terms; those that are no part of the model */
+    uint32_t moving[SERVED_TERMS_MAX], moving_count; /* columns of the circumstances */
     struct clicks_priors priors;
     uint32_t clicked, user, item, category, form, age; /* columns; FIELD_NONE: absent */
     uint64_t users[BATCH_ROWS_MAX], items[BATCH_ROWS_MAX], categories[BATCH_ROWS_MAX];
     uint64_t forms[BATCH_ROWS_MAX];
     double predicted[BATCH_ROWS_MAX], offsets[BATCH_ROWS_MAX], examinations[BATCH_ROWS_MAX];
+    double moved[BATCH_ROWS_MAX];
 };
 
 static double square(double value)
@@ -285,6 +329,7 @@ static struct clicks_priors priors_of(const struct clicks_config *config)
         .category = {.25, .06, config->level_drift_ms},
         .item = {square(config->item_spread), square(config->item_taste), config->item_drift_ms},
         .user = {square(config->user_spread), square(config->user_taste), config->user_drift_ms},
+        .sensitivity = {square(config->sensitivity_spread), 0, config->user_drift_ms},
     };
 }
 
@@ -297,6 +342,11 @@ static bool clicks_open(struct op *op, struct error *err)
     (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
     served_open(&scratch->served, in, NULL);
+    scratch->others = scratch->served;
+    served_without(&scratch->others, in, "sensitivity");
+    scratch->moving_count = config->circumstances.count;
+    for (uint32_t i = 0; i < scratch->moving_count; i++)
+        scratch->moving[i] = served_term(in, config->circumstances.items[i]);
     scratch->priors = priors_of(config);
     scratch->clicked = schema_find(in, "clicked");
     scratch->user = schema_find(in, config->user);
@@ -352,11 +402,12 @@ static struct clicks_number *find_age(struct op *op, struct clicks_cell *cell,
 }
 
 /* The entry of an item or a user, which changes. */
-static struct clicks_part *find_entry(struct op *op, uint32_t state, uint64_t id,
-                                      struct lately_list *list, const struct clicks_prior *prior,
-                                      const struct batch *in, uint32_t column, uint32_t row)
+static struct clicks_entry *find_entry(struct op *op, uint32_t state, uint64_t id,
+                                       struct lately_list *list, const struct clicks_prior *prior,
+                                       const struct batch *in, uint32_t column, uint32_t row)
 {
     const struct clicks_config *config = op_config(op);
+    const struct clicks_scratch *scratch = op_scratch(op);
     const struct clicks_cell *cell = op_cells(op, MODEL)[0];
     int64_t forget_ms = state == ITEMS ? config->item_forget_ms : config->user_forget_ms;
     struct clicks_entry *entry = id ? op_entry(op, state, row, &id, sizeof(id), true) : NULL;
@@ -369,9 +420,10 @@ static struct clicks_part *find_entry(struct op *op, uint32_t state, uint64_t id
         entry->name = names->type == TYPE_I32 ? ((const int32_t *)names->values)[row]
                                               : ((const int64_t *)names->values)[row];
         clicks_part_init(&entry->part, prior, batch_time(in)[row]);
+        clicks_number_init(&entry->sensitivity, &scratch->priors.sensitivity, batch_time(in)[row]);
     }
     lately_touch(op, state, row, list, id, &entry->lately, cell->due_ms);
-    return &entry->part;
+    return entry;
 }
 
 static void begin(struct clicks_cell *cell, const struct clicks_priors *priors, int64_t now_ms)
@@ -388,19 +440,24 @@ static void learn(struct op *op, struct clicks_cell *cell, const struct batch *i
     const struct clicks_priors *priors = &scratch->priors;
     const struct column *clicked = batch_column(in, scratch->clicked);
     int64_t now_ms = batch_time(in)[row];
+    struct clicks_entry *item, *user;
     struct clicks_row parts;
 
     if (cell->impressions++ == 0)
         begin(cell, priors, now_ms);
+    item = find_entry(op, ITEMS, scratch->items[row], &cell->items, &priors->item, in,
+                      scratch->item, row);
+    user = find_entry(op, USERS, scratch->users[row], &cell->users, &priors->user, in,
+                      scratch->user, row);
     parts = (struct clicks_row){
         .level = &cell->level,
         .form = find_form(cell, &priors->level, scratch->forms[row], now_ms),
         .age = find_age(op, cell, in, row),
         .category = find_category(cell, &priors->category, scratch->categories[row], now_ms),
-        .item = find_entry(op, ITEMS, scratch->items[row], &cell->items, &priors->item, in,
-                           scratch->item, row),
-        .user = find_entry(op, USERS, scratch->users[row], &cell->users, &priors->user, in,
-                           scratch->user, row),
+        .item = item ? &item->part : NULL,
+        .user = user ? &user->part : NULL,
+        .sensitivity = user && scratch->moving_count ? &user->sensitivity : NULL,
+        .moved = scratch->moved[row],
     };
     clicks_learn(&parts, priors, scratch->offsets[row],
                  fmin(scratch->examinations[row], EXAMINATION_MAX),
@@ -416,7 +473,10 @@ static void read_batch(struct clicks_scratch *scratch, const struct batch *in)
         scratch->forms[row] = 0;
     if (scratch->form != FIELD_NONE)
         key_ids(batch_column(in, scratch->form), in->rows, scratch->forms);
-    served_logits(&scratch->served, in, scratch->predicted, scratch->offsets);
+    served_logits(&scratch->served, in, scratch->predicted, NULL);
+    served_logits(&scratch->others, in, NULL, scratch->offsets);
+    memset(scratch->moved, 0, in->rows * sizeof(*scratch->moved));
+    served_add(in, scratch->moving, scratch->moving_count, scratch->moved);
     served_examinations(&scratch->served, in, scratch->predicted, scratch->examinations);
 }
 
@@ -461,6 +521,8 @@ static void tell_parts(struct op *op, uint32_t state, uint32_t port, struct late
         builder_f64(out, COLUMN_BIAS, (double)entry->part.mean[0]);
         builder_vector(out, COLUMN_VECTOR, entry->part.mean + 1);
         builder_i64(out, COLUMN_END, due_ms + 1);
+        if (state == USERS)
+            builder_f64(out, COLUMN_SENSITIVITY, entry->sensitivity.mean);
     }
 }
 

@@ -8,7 +8,7 @@
 #define START 0.35 /* sd of each number of a new category's vector: about length 1 */
 #define PREDICTED_MAX .999
 #define VARIANCE_MIN 1e-6f /* so that rounding makes none negative */
-#define NEWTON_ROUNDS 2u /* the shift settles to 1e-3 of itself */
+#define NEWTON_ROUNDS 2u   /* the shift settles to 1e-3 of itself */
 
 /* ---- the beginning ---- */
 
@@ -100,7 +100,8 @@ double clicks_logit(const struct clicks_row *row)
 {
     double biases = row->level->mean + (row->form ? row->form->mean : 0) +
                     (row->age ? row->age->mean : 0) + bias_of(row->category) + bias_of(row->item) +
-                    bias_of(row->user);
+                    bias_of(row->user) +
+                    (row->sensitivity ? row->sensitivity->mean * row->moved : 0);
     float slopes[CLICKS_NUMBERS];
 
     if (!row->user)
@@ -171,6 +172,8 @@ static void drift_row(const struct clicks_row *row, const struct clicks_priors *
         drift_part(row->item, &priors->item, now_ms);
     if (row->user)
         drift_part(row->user, &priors->user, now_ms);
+    if (row->sensitivity)
+        drift(row->sensitivity, &priors->sensitivity, now_ms);
 }
 
 /* V j into `reach`. Returns j'Vj; 0 without a part. */
@@ -217,10 +220,12 @@ static struct shift find_shift(double logit, double examination, bool clicked, d
                           moved / spread, information / (1 + information * spread)};
 }
 
-static void move_number(struct clicks_number *number, double by, double loss)
+static void move_number(struct clicks_number *number, double slope, double by, double loss)
 {
-    number->mean += number->variance * by;
-    number->variance -= number->variance * number->variance * loss;
+    double reach = number->variance * slope;
+
+    number->mean += reach * by;
+    number->variance -= reach * reach * loss;
 }
 
 static void move_part(struct clicks_part *part, const float *reach, double bias, double vector,
@@ -244,22 +249,26 @@ void clicks_learn(const struct clicks_row *row, const struct clicks_priors *prio
     float item[CLICKS_NUMBERS], user[CLICKS_NUMBERS]; /* slopes */
     float reaches[3][CLICKS_NUMBERS];
     struct shift shift;
-    double spread;
+    double spread = 0;
 
     drift_row(row, priors, now_ms);
     item_slopes(row, item);
     user_slopes(row, user);
-    spread = row->level->variance + (row->form ? row->form->variance : 0) +
-             (row->age ? row->age->variance : 0) + part_spread(row->category, item, reaches[0]) +
-             part_spread(row->item, item, reaches[1]) + part_spread(row->user, user, reaches[2]);
+    if (row->sensitivity)
+        spread = row->sensitivity->variance * row->moved * row->moved;
+    spread += row->level->variance + (row->form ? row->form->variance : 0) +
+              (row->age ? row->age->variance : 0) + part_spread(row->category, item, reaches[0]) +
+              part_spread(row->item, item, reaches[1]) + part_spread(row->user, user, reaches[2]);
     if (!(spread > 0))
         return;
     shift = find_shift(clicks_logit(row) + offset, examination, clicked, spread);
-    move_number(row->level, shift.shared, shift.loss);
+    move_number(row->level, 1, shift.shared, shift.loss);
     if (row->form)
-        move_number(row->form, shift.shared, shift.loss);
+        move_number(row->form, 1, shift.shared, shift.loss);
     if (row->age)
-        move_number(row->age, shift.shared, shift.loss);
+        move_number(row->age, 1, shift.shared, shift.loss);
+    if (row->sensitivity)
+        move_number(row->sensitivity, row->moved, shift.own, shift.loss);
     if (row->category)
         move_part(row->category, reaches[0], shift.shared, shift.own, shift.loss);
     if (row->item)

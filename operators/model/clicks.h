@@ -1,9 +1,11 @@
 /* clicks: a logistic model of a click, learnt online, over items that come and go. Pure.
  *
  *     x = b + f[form] + a[age] + c[category] + i[item] + u[user] + <p_user, q_category + d_item>
+ *         + s_user t
  *     P(click) = e sigmoid(x + offset)
  *
- * e is the examination of the position, the offset what was served on top of this base. Hierarchical:
+ * e is the examination of the position, the offset what was served on top of this base, t the part of it
+ * that circumstances made: s is by how much more they move this user than others. Hierarchical:
  * d and i of a new item are 0, so it starts at its category; p and u of a new user too.
  *
  * Method: the numbers of each part are means with a covariance V, an extended Kalman filter that takes
@@ -42,12 +44,15 @@ struct clicks_prior {
 
 struct clicks_priors {
     struct clicks_prior level, category, item,
-        user; /* level: of b, forms and ages; without vector */
+        user;                        /* level: of b, forms and ages; without vector */
+    struct clicks_prior sensitivity; /* without vector */
 };
 
 struct clicks_row { /* what takes part in one impression; NULL: unknown, takes no part */
     struct clicks_number *level, *form, *age;
     struct clicks_part *category, *item, *user;
+    struct clicks_number *sensitivity; /* of the user */
+    double moved;                      /* t */
 };
 
 /* A zeroed one becomes a new one. A category's vector begins where its id says, since from vectors of

@@ -58,6 +58,26 @@ void served_open(struct served *served, const struct schema *in, const char *fac
             served->own = i;
 }
 
+uint32_t served_term(const struct schema *in, const char *name)
+{
+    char reason[NAME_SIZE_MAX + 16];
+    uint32_t column;
+
+    snprintf(reason, sizeof(reason), "reasons.%s", name);
+    column = schema_find(in, reason);
+    return column != FIELD_NONE && is_term(&in->fields[column]) ? column : FIELD_NONE;
+}
+
+void served_without(struct served *served, const struct schema *in, const char *name)
+{
+    uint32_t column = served_term(in, name), kept = 0;
+
+    for (uint32_t i = 0; i < served->reason_count; i++)
+        if (served->reasons[i] != column)
+            served->reasons[kept++] = served->reasons[i];
+    served->reason_count = kept;
+}
+
 /* ---- rows ---- */
 
 static void add_column(const struct batch *in, uint32_t number, double *sums)
@@ -83,8 +103,7 @@ static void take_column(const struct batch *in, uint32_t number, double *sums)
             sums[row] -= ((const double *)column->values)[row];
 }
 
-static void add_columns(const struct batch *in, const uint32_t *columns, uint32_t count,
-                        double *sums)
+void served_add(const struct batch *in, const uint32_t *columns, uint32_t count, double *sums)
 {
     for (uint32_t i = 0; i < count; i++)
         add_column(in, columns[i], sums);
@@ -95,21 +114,21 @@ void served_logits(const struct served *served, const struct batch *in, double *
 {
     if (reasons) {
         memset(reasons, 0, in->rows * sizeof(*reasons));
-        add_columns(in, served->reasons, served->reason_count, reasons);
+        served_add(in, served->reasons, served->reason_count, reasons);
     }
     if (!predicted)
         return;
     memset(predicted, 0, in->rows * sizeof(*predicted));
     if (served->base != FIELD_NONE)
         add_column(in, served->base, predicted);
-    add_columns(in, served->reasons, served->reason_count, predicted);
+    served_add(in, served->reasons, served->reason_count, predicted);
 }
 
 void served_others(const struct served *served, const struct batch *in, const double *predicted,
                    double *others)
 {
     memcpy(others, predicted, in->rows * sizeof(*others));
-    add_columns(in, served->shadow, served->shadow_count, others);
+    served_add(in, served->shadow, served->shadow_count, others);
     if (served->own != FIELD_NONE)
         take_column(in, served->own, others);
 }

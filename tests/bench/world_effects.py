@@ -2,7 +2,7 @@
 from world_runs import COMPARED, DELIVERY, TERMS, learnt, rows, slopes
 
 ENVIRONMENT = ["time", "season", "holiday", "location", "place", "network", "budget"]
-OPERATORS = ["time", "season", "holiday", "location", "place", "network", "interest"]
+OPERATORS = ["time", "season", "holiday", "location", "place", "network", "sensitivity", "interest"]
 FACTORS = ["time", "season", "holiday", "location", "place", "network"]
 DAY0_MS, DAY_MS = 1735689600000, 86400000
 HALF_LIVES = {"time": 90, "location": 180, "place": 180, "network": 180}  # days
@@ -118,8 +118,8 @@ class Effects:
                       f"{slope:.3f} (rms {learned:.3f} of {true:.3f})", .9 <= slope <= 1.1)
         self.line(f"{site} {seed} uniform: decoy", "rms <= .02", f"{told['decoy'][0]:.4f}", told["decoy"][0] <= .02)
         decoy = {"decoy": TERMS["decoy"]}
-        out = self.runs.run(site, seed, "marginal", flags.items(), without=[*COMPARED, *OPERATORS],
-                            adds=learnt(decoy, late))
+        out = self.runs.run(site, seed, "marginal", {**flags, "model.circumstances": "[]"}.items(),
+                            without=[*COMPARED, *OPERATORS], adds=learnt(decoy, late))
         rms = slopes(list(rows(out, "learnt")), decoy, months=2)["decoy"][0]
         self.line(f"{site} {seed} uniform: decoy alone", "rms >= .05: the bar can fail", f"{rms:.4f}", rms >= .05)
 

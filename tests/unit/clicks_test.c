@@ -248,11 +248,11 @@ static void test_slopes(void **state)
 {
     const double v = 1e-4;
     const struct clicks_prior prior = {v, v, 0};
-    const struct clicks_priors small = {prior, prior, prior, prior};
-    struct clicks_number numbers[3];
+    const struct clicks_priors small = {prior, prior, prior, prior, prior};
+    struct clicks_number numbers[3], sensitivity;
     struct clicks_part parts[3], learnt[3];
-    struct clicks_row row = {&numbers[0], &numbers[1], &numbers[2],
-                             &parts[0],   &parts[1],   &parts[2]};
+    struct clicks_row row = {&numbers[0], &numbers[1], &numbers[2],  &parts[0],
+                             &parts[1],   &parts[2],   &sensitivity, .4};
     double g;
 
     (void)state;
@@ -260,12 +260,15 @@ static void test_slopes(void **state)
         clicks_number_init(&numbers[i], &prior, 0);
         clicks_category_init(&parts[i], &prior, i + 7, 0);
     }
+    clicks_number_init(&sensitivity, &prior, 0);
     numbers[0].mean = -1;
     g = clicks_gradient(clicks_logit(&row) + .3, .7, true);
     memcpy(learnt, parts, sizeof(parts));
-    row = (struct clicks_row){&numbers[0], &numbers[1], &numbers[2],
-                              &learnt[0],  &learnt[1],  &learnt[2]};
+    row.category = &learnt[0];
+    row.item = &learnt[1];
+    row.user = &learnt[2];
     clicks_learn(&row, &small, .3, .7, true, 0);
+    assert_near(sensitivity.mean, .4 * v * g, .002 * v);
     for (uint32_t i = 0; i < 3; i++) {
         assert_near(numbers[i].mean - (i == 0 ? -1 : 0), v * g, .002 * v);
         assert_near((double)learnt[i].mean[0], v * g, .002 * v);
@@ -382,13 +385,34 @@ static void test_parts(void **state)
     assert_int_equal(clicks_age(1e300), CLICKS_AGES - 1);
 }
 
+/* What is served moves this user half as much again as it says. */
+static void test_sensitivity(void **state)
+{
+    struct random random = {.state = 7};
+    struct clicks_number level, sensitivity;
+    struct clicks_row row = {.level = &level, .sensitivity = &sensitivity};
+    struct clicks_priors both = priors;
+
+    (void)state;
+    both.sensitivity = (struct clicks_prior){.bias = .16};
+    clicks_number_init(&level, &priors.level, 0);
+    clicks_number_init(&sensitivity, &both.sensitivity, 0);
+    for (uint32_t i = 0; i < 20000; i++) {
+        row.moved = i % 2 ? .8 : -.8;
+        clicks_learn(&row, &both, row.moved, 1, uniform(&random) < sigmoid(LEVEL + 1.5 * row.moved),
+                     i);
+    }
+    assert_near(sensitivity.mean, .5, .1);
+    assert_near(clicks_logit(&row), LEVEL + .4, .1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradient), cmocka_unit_test(test_slopes),
         cmocka_unit_test(test_uniform),  cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_new_item), cmocka_unit_test(test_drift),
-        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_sensitivity),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
