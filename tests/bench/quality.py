@@ -148,10 +148,10 @@ def mrr(k):
 
 
 SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profile.recent=20", "-D", "score.replays=0",
-               "-D", "profile.pairs=10", "-D", "neighbours.window.tumbling=1m", "-D", "neighbours.keep=50",
+               "-D", "score.rerank=0", "-D", "profile.pairs=10", "-D", "neighbours.window.tumbling=1m", "-D", "neighbours.keep=50",
                "-D", "score.candidates=300", "-D", "score.trending=30", "-D", "score.samples=20", "-D", "score.top=20"]
 WIDE = ["-D", "score.items=65536"]
-LARGE = WIDE + ["-D", "score.trails=15", "-D", "score.rerank=200"]
+LARGE = WIDE + ["-D", "score.trails=15"]
 # name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim)
 RUNS = {
     "ml-100k": (ml100k, [], [("recall@10", hit(10), 0.205, 0.215), ("ndcg@10", ndcg(10), None, None)]),
