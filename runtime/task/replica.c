@@ -171,17 +171,20 @@ static void directory_grow(struct replica *replica)
         struct versions *versions = atomic_load(&old->entries[i].versions);
         struct entry *entry;
 
-        if (!versions)
+        if (!versions || versions_empty(versions))
             continue;
-        if (versions_empty(versions)) {
-            retire(replica, &versions->retired, simple_free);
-            continue;
-        }
         entry = entry_place(grown, atomic_load(&old->entries[i].hash));
         atomic_store(&entry->hash, atomic_load(&old->entries[i].hash));
         atomic_store(&entry->versions, versions);
     }
-    atomic_store_explicit(&replica->directory, grown, memory_order_release);
+    atomic_store(&replica->directory, grown);
+    /* Only now: a reader that pins after a retirement must not find what it freed. */
+    for (uint32_t i = 0; i <= old->mask; i++) {
+        struct versions *versions = atomic_load(&old->entries[i].versions);
+
+        if (versions && versions_empty(versions))
+            retire(replica, &versions->retired, simple_free);
+    }
     retire(replica, &old->retired, simple_free);
     replica->entry_count = left;
     replica->sweep = replica->sweep <= old->mask ? 0 : UINT32_MAX;
