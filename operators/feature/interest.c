@@ -364,20 +364,7 @@ static void learn(struct op *op, const struct batch *in, uint32_t row, double we
 static struct batch *with_shares(const struct interest_scratch *scratch, const struct batch *in,
                                  struct column **shares)
 {
-    struct batch *items = batch_with(list_items(&scratch->list, in), shares), *out;
-    struct block *memory = block_create((items->rows + 1ul) * sizeof(uint32_t));
-    uint32_t *places = (uint32_t *)(void *)memory->data, total = 0, counts[BATCH_ROWS_MAX];
-
-    for (uint32_t row = 0; row < in->rows; row++) {
-        uint32_t begin, end;
-        list_range(&scratch->list, in, row, &begin, &end);
-        counts[row] = end - begin;
-        for (uint32_t i = begin; i < end; i++)
-            places[total++] = i;
-    }
-    out = list_with(&scratch->list, in, &items, places, counts);
-    block_release(&memory);
-    return out;
+    return list_widened(&scratch->list, in, batch_with(list_items(&scratch->list, in), shares));
 }
 
 static void tell_rows(struct op *op, const struct batch *in, struct column **shares, double *values,
