@@ -485,7 +485,7 @@ static uint32_t draw_samples(struct op *op, uint64_t seed, uint32_t came, uint32
         uint32_t item = (uint32_t)(draw % items);
 
         if (i % 2 == 0 && pasts > 0)
-            item = memory->pasts[draw % pasts].item;
+            item = memory->trails.ring[draw % pasts].item; /* smaller than `pasts` */
         if (scratch->marks[item] != scratch->mark)
             samples[count++] = item;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DIMS EMBEDDING_DIMS
+#define LINE 16u           /* floats of a cache line */
 #define START_SIZE 0.1f    /* standard deviation of a new vector */
 #define START_SQUARE 0.01f /* so that the first steps are not the whole rate long */
 
@@ -115,6 +116,21 @@ void embedding_gradient(const struct embedding *embedding, const struct embeddin
         vector_add(by_context, by_score[i], of(embedding->out, its->samples[i]), DIMS);
 }
 
+/* Samples lie anywhere: all are on their way from memory before the first is needed. */
+static void fetch(const struct embedding *embedding, const struct embedding_case *its)
+{
+    for (uint32_t i = 0; i < its->sample_count; i++) {
+        const float *out = of(embedding->out, its->samples[i]);
+        const float *squares = of(embedding->out_squares, its->samples[i]);
+
+        for (uint32_t d = 0; d < DIMS; d += LINE) {
+            __builtin_prefetch(out + d);
+            __builtin_prefetch(squares + d, 1);
+        }
+        __builtin_prefetch(embedding->bias_squares + its->samples[i], 1);
+    }
+}
+
 void embedding_learn(struct embedding *embedding, const struct embedding_case *its)
 {
     const struct vector_step step = {embedding->rate, 0, embedding->ridge};
@@ -122,6 +138,7 @@ void embedding_learn(struct embedding *embedding, const struct embedding_case *i
     uint32_t n = speaking(embedding, its->history_count);
     float weight = n > 0 ? shrinkage(embedding, n) : 0;
 
+    fetch(embedding, its);
     embedding_context(embedding, its->history, its->history_count, context);
     embedding_gradient(embedding, its, context, by_score, by_context);
     for (uint32_t i = 0; i < its->sample_count; i++) {
