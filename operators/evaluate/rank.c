@@ -3,7 +3,8 @@
  * place in that arm's list, from 1, null behind `top` and where the arm has no value.
  *
  * An arm is an expression over the items' columns, such as "reasons.base + reasons.time": what it is
- * worth to show the item, largest first. Ties by the item's hash: by nothing that another arm's order
+ * worth to show the item, largest first. An arm may name an earlier one, unless a column has that name.
+ * Ties by the item's hash: by nothing that another arm's order
  * could tell. One pass a list that keeps the best `top` (10 of 80: an insertion each eighth item). */
 #include "operators/evaluate/ranks.h"
 #include "operators/model/arms.h"
@@ -29,7 +30,7 @@ static const struct option rank_options[] = {
      FIELD(struct rank_config, arms),
      .required = true,
      .help = "Rankers as expressions over the items' columns, as in {base: reasons.base, time: "
-             "\"reasons.base + reasons.time\"}."},
+             "\"base + reasons.time\"}: an arm may name an earlier one."},
     {.name = "item",
      .type = OPT_TEXT,
      FIELD(struct rank_config, item),
@@ -73,15 +74,37 @@ static bool check_item(struct describe *describe, const struct schema *items, st
     return true;
 }
 
-/* Adds the arm's column to the items. */
+static struct schema *schema_copy(struct arena *arena, const struct schema *from)
+{
+    struct schema *schema = schema_create(arena);
+
+    for (uint32_t i = 0; i < from->count; i++)
+        CHECK(schema_add(schema, arena, &from->fields[i]));
+    return schema;
+}
+
+/* The arm's value is known to later arms. False: a column has its name, or there are too many. */
+static bool know_arm(struct schema *known, struct arena *arena, const char *name,
+                     const struct expr *arm)
+{
+    return schema_find(known, name) == FIELD_NONE &&
+           schema_add_column(known, arena, name, expr_type(arm));
+}
+
+/* Adds the arm's column to the items, and its value to what is known. */
 static bool add_arm(struct describe *describe, const struct option_entry *entry,
-                    const struct schema *items, struct schema *child, struct error *err)
+                    struct schema *known, struct schema *child, struct error *err)
 {
     struct arena *arena = describe_arena(describe);
     const char *path = arena_format(arena, "arms.%s", entry->name);
+    struct expr *arm;
 
-    if (!arms_check(describe, entry, items, err))
+    if (!arms_check(describe, entry, known, err))
         return false;
+    arm = expr_compile(entry->text, known, NULL);
+    CHECK(arm);
+    (void)know_arm(known, arena, entry->name, arm);
+    expr_close(arm);
     if (strlen(entry->name) > TALLY_LEVEL_MAX)
         return describe_error(describe, err, path, "shorten it",
                               "the name has more than %u characters", TALLY_LEVEL_MAX);
@@ -97,17 +120,17 @@ static bool rank_describe(struct describe *describe, struct error *err)
     const struct rank_config *config = describe_config(describe);
     struct arena *arena = describe_arena(describe);
     const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
-    struct schema *schema = schema_create(arena), *child = schema_create(arena);
+    struct schema *schema = schema_create(arena), *child, *known;
 
     if (!check_item(describe, items, err))
         return false;
     if (config->arms.count == 0 || config->arms.count > RANKS_ARMS_MAX)
         return describe_error(describe, err, "arms", "name some, as {base: reasons.base}",
                               "there are %u arms, not 1 to %u", config->arms.count, RANKS_ARMS_MAX);
-    for (uint32_t i = 0; i < items->count; i++)
-        CHECK(schema_add(child, arena, &items->fields[i]));
+    child = schema_copy(arena, items);
+    known = schema_copy(arena, items);
     for (uint32_t i = 0; i < config->arms.count; i++)
-        if (!add_arm(describe, &config->arms.entries[i], items, child, err))
+        if (!add_arm(describe, &config->arms.entries[i], known, child, err))
             return false;
     for (uint32_t i = 0; i < in->count; i++) {
         struct field field = in->fields[i];
@@ -131,6 +154,8 @@ struct rank_scratch {
     struct list_layout layout;
     uint32_t item, arm_count;
     struct expr *arms[RANKS_ARMS_MAX];
+    bool known[RANKS_ARMS_MAX]; /* to later arms */
+    struct arena *arena;        /* of what they know */
     struct place best[TOP_MAX];
 };
 
@@ -139,15 +164,20 @@ static bool rank_open(struct op *op, struct error *err)
     const struct rank_config *config = op_config(op);
     const struct schema *items = list_schema(op_input_schema(op, 0));
     struct rank_scratch *scratch = op_memory(op, sizeof(*scratch));
+    struct schema *known;
 
     (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
+    scratch->arena = arena_create(4096);
+    known = schema_copy(scratch->arena, items);
     list_open(op, &scratch->layout, NULL, 0);
     scratch->item = schema_find(items, config->item);
     scratch->arm_count = config->arms.count;
     for (uint32_t i = 0; i < scratch->arm_count; i++) {
-        scratch->arms[i] = expr_compile(config->arms.entries[i].text, items, NULL);
+        scratch->arms[i] = expr_compile(config->arms.entries[i].text, known, NULL);
         CHECK(scratch->arms[i]); /* it was told while planning what is wrong with it */
+        scratch->known[i] =
+            know_arm(known, scratch->arena, config->arms.entries[i].name, scratch->arms[i]);
     }
     return true;
 }
@@ -158,6 +188,8 @@ static void rank_close(struct op *op)
 
     for (uint32_t i = 0; scratch && i < scratch->arm_count; i++)
         expr_close(scratch->arms[i]);
+    if (scratch)
+        arena_close(scratch->arena);
 }
 
 static bool before(const struct place *a, const struct place *b)
@@ -188,11 +220,11 @@ static uint32_t select_best(const struct column *values, const uint64_t *ids, ui
 
 /* The column of an arm. */
 static struct column *rank_items(struct op *op, const struct batch *in, const struct batch *items,
-                                 struct expr *arm, const uint64_t *ids)
+                                 const struct column *values, const uint64_t *ids)
 {
     const struct rank_config *config = op_config(op);
     struct rank_scratch *scratch = op_scratch(op);
-    struct column *ranks = column_create(TYPE_I32, items->rows), *values = expr_eval(arm, items);
+    struct column *ranks = column_create(TYPE_I32, items->rows);
     size_t bits = (items->rows + 7ul) / 8;
     int32_t *to;
 
@@ -213,7 +245,6 @@ static struct column *rank_items(struct op *op, const struct batch *in, const st
             ranks->blocks[2]->data[place >> 3] |= (uint8_t)(1u << (place & 7));
         }
     }
-    column_release(&values);
     return ranks;
 }
 
@@ -239,6 +270,14 @@ static struct batch *timed_items(const struct rank_scratch *scratch, const struc
     return items;
 }
 
+static void add_column(struct batch **batch, struct column **column)
+{
+    struct batch *more = batch_with(*batch, column);
+
+    batch_release(batch);
+    *batch = more;
+}
+
 static bool rank_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     struct rank_scratch *scratch = op_scratch(op);
@@ -251,10 +290,13 @@ static bool rank_process(struct op *op, uint32_t port, const struct batch *in, s
     ids_part(batch_column(timed, scratch->item), 0, timed->rows, ids);
     wide = batch_copy(list_items(&scratch->layout, in));
     for (uint32_t i = 0; i < scratch->arm_count; i++) {
-        struct column *ranks = rank_items(op, in, timed, scratch->arms[i], ids);
-        struct batch *more = batch_with(wide, &ranks);
-        batch_release(&wide);
-        wide = more;
+        struct column *values = expr_eval(scratch->arms[i], timed);
+        struct column *ranks = rank_items(op, in, timed, values, ids);
+        add_column(&wide, &ranks);
+        if (scratch->known[i])
+            add_column(&timed, &values);
+        else
+            column_release(&values);
     }
     out = list_widened(&scratch->layout, in, wide);
     batch_release(&timed);
