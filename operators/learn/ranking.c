@@ -80,7 +80,8 @@ static const struct option ranking_options[] = {
     {.name = "repeats",
      .type = OPT_BOOL,
      FIELD(struct ranking_config, repeats),
-     .help = "Offers what the user has met, too, as a news site or a shop may; histories are then taken "
+     .help = "Offers what the user has met, too, as a news site or a shop may; histories are then "
+             "taken "
              "for sessions, which are short and of the moment."},
     {.name = "recent",
      .type = OPT_I64,
@@ -585,8 +586,7 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
     struct ranking_scratch *scratch = op_scratch(op);
     const struct column *column = batch_column(in, scratch->item);
     bool kept = !config->repeats || config->request.interval_ms > 0 || config->trails > 0;
-    struct memory_user *user =
-        kept ? memory_user(&scratch->memory, scratch->users[row]) : NULL;
+    struct memory_user *user = kept ? memory_user(&scratch->memory, scratch->users[row]) : NULL;
 
     if (kept && !user)
         return false;

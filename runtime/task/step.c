@@ -171,8 +171,7 @@ static enum progress barrier_pass(struct subtask *subtask)
     int64_t begin_ns = clock_now_ns(subtask->host->clock), pause_ns;
 
     for (uint32_t i = 0; i < subtask->op_count; i++)
-        if (!op_flush(&subtask->ops[i]) ||
-            !sink_prepare(&subtask->ops[i], barrier->checkpoint))
+        if (!op_flush(&subtask->ops[i]) || !sink_prepare(&subtask->ops[i], barrier->checkpoint))
             return PROGRESS_FAILED;
     snapshot_begin(subtask, barrier->checkpoint);
     outputs_barrier(subtask, barrier->checkpoint, barrier->final == BARRIER_ENDS);
