@@ -118,7 +118,7 @@ static bool frequency_describe(struct describe *describe, struct error *err)
     struct state_field *fields = arena_new(arena, 5 * sizeof(*fields));
     size_t size = decayed_count(config) * sizeof(double);
 
-    if (!check_halves(describe, err) || !widen_check_when(describe, config->when, err))
+    if (!check_halves(describe, err) || !widen_check_when(describe, "when", config->when, err))
         return false;
     if (config->amount && !type_size(in->fields[schema_find(in, config->amount)].type))
         return describe_error(describe, err, "amount", "name a number", "\"%s\" is no number",

@@ -114,7 +114,7 @@ static bool habit_describe(struct describe *describe, struct error *err)
         if (columns[i] && !type_size(in->fields[schema_find(in, columns[i])].type))
             return describe_error(describe, err, options[i], "name a number",
                                   "column \"%s\" is no number", columns[i]);
-    return widen_check_when(describe, config->when, err) &&
+    return widen_check_when(describe, "when", config->when, err) &&
            widen_describe(describe, OUT, added_schema(describe_arena(describe), config->curves),
                           err);
 }

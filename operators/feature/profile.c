@@ -168,7 +168,7 @@ static bool profile_describe(struct describe *describe, struct error *err)
     const struct schema *added = added_schema(describe_arena(describe), config->classes != NULL);
     struct text_list item = {1, (const char *[]){"item"}};
 
-    if (!check_types(describe, err) || !widen_check_when(describe, config->when, err) ||
+    if (!check_types(describe, err) || !widen_check_when(describe, "when", config->when, err) ||
         !widen_describe(describe, OUT, added, err))
         return false;
     describe_output_key(describe, PAIRS, &item);

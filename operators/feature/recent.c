@@ -205,7 +205,7 @@ static bool recent_describe(struct describe *describe, struct error *err)
 {
     const struct recent_config *config = describe_config(describe);
 
-    return check_columns(describe, err) && widen_check_when(describe, config->when, err) &&
+    return check_columns(describe, err) && widen_check_when(describe, "when", config->when, err) &&
            describe_table_port(describe, err) &&
            widen_describe(
                describe, OUT,

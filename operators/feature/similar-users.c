@@ -158,7 +158,7 @@ static bool similar_describe(struct describe *describe, struct error *err)
                               "fewer items are kept than are compared");
     if (!met_describe(describe, ITEMS, config->list, err) ||
         !met_describe(describe, USERS, config->list, err) ||
-        !widen_check_when(describe, config->when, err))
+        !widen_check_when(describe, "when", config->when, err))
         return false;
     fields[0] = similar_fields[0];
     fields[1] = (struct state_field){"ids", TYPE_UTF8, offsetof(struct similar_cell, ids), size};

@@ -85,6 +85,7 @@ static const struct option clicks_options[] = {
            "How far items of a category lie apart: standard deviation, in log-odds."),
     SPREAD("item-taste", item_taste, .3, "The same for each number of an item's vector."),
     SPREAD("user-spread", user_spread, .15, "How far users lie apart."),
+    SPREAD("user-taste", user_taste, .5, "The same for each number of a user's vector."),
     {.name = "circumstances",
      .type = OPT_TEXTS,
      FIELD(struct clicks_config, circumstances),
@@ -93,18 +94,17 @@ static const struct option clicks_options[] = {
          "they move each user than others."},
     SPREAD("sensitivity-spread", sensitivity_spread, .4,
            "How far users lie apart in that, 1 being the mean."),
-    SPREAD("user-taste", user_taste, .5, "The same for each number of a user's vector."),
     DRIFT("item-drift", item_drift_ms, 0,
           "Time without impressions after which an item is as uncertain as a new one; 0s: never."),
     DRIFT("user-drift", user_drift_ms, 365 * DAY_MS, "The same for users."),
+    DRIFT("level-drift", level_drift_ms, 0,
+          "The same for categories, forms and ages. Where it is short the base follows the season "
+          "itself, later than adjust/season does."),
     DRIFT(
         "item-forget", item_forget_ms, 365 * DAY_MS,
         "Time without impressions after which an item is dropped, such as 7d where items live two "
         "days; 0s: never."),
     DRIFT("user-forget", user_forget_ms, 365 * DAY_MS, "The same for users."),
-    DRIFT("level-drift", level_drift_ms, 0,
-          "The same for categories, forms and ages. Where it is short the base follows the season "
-          "itself, later than adjust/season does."),
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct clicks_config, window),
@@ -307,7 +307,8 @@ static bool clicks_describe(struct describe *describe, struct error *err)
 /* ---- an instance ---- */
 
 struct clicks_scratch {
-    struct served served, others; /* all terms; those that are no part of the model */
+    struct served served;
+    uint32_t own; /* column of the term that is the model's, not an offset; FIELD_NONE: absent */
     uint32_t moving[SERVED_TERMS_MAX], moving_count; /* columns of the circumstances */
     struct clicks_priors priors;
     uint32_t clicked, user, item, category, form, age; /* columns; FIELD_NONE: absent */
@@ -342,9 +343,8 @@ static bool clicks_open(struct op *op, struct error *err)
     (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
     served_open(&scratch->served, in, NULL);
-    scratch->others = scratch->served;
-    served_without(&scratch->others, in, "sensitivity");
     scratch->moving_count = config->circumstances.count;
+    scratch->own = scratch->moving_count ? served_term(in, "sensitivity") : FIELD_NONE;
     for (uint32_t i = 0; i < scratch->moving_count; i++)
         scratch->moving[i] = served_term(in, config->circumstances.items[i]);
     scratch->priors = priors_of(config);
@@ -473,8 +473,9 @@ static void read_batch(struct clicks_scratch *scratch, const struct batch *in)
         scratch->forms[row] = 0;
     if (scratch->form != FIELD_NONE)
         key_ids(batch_column(in, scratch->form), in->rows, scratch->forms);
-    served_logits(&scratch->served, in, scratch->predicted, NULL);
-    served_logits(&scratch->others, in, NULL, scratch->offsets);
+    served_logits(&scratch->served, in, scratch->predicted, scratch->offsets);
+    if (scratch->own != FIELD_NONE)
+        served_take(in, scratch->own, scratch->offsets);
     memset(scratch->moved, 0, in->rows * sizeof(*scratch->moved));
     served_add(in, scratch->moving, scratch->moving_count, scratch->moved);
     served_examinations(&scratch->served, in, scratch->predicted, scratch->examinations);

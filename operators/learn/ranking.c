@@ -20,6 +20,7 @@
  * kill it goes on to the bit. */
 #include "operators/learn/ranking_lines.h"
 #include "operators/model/request.h"
+#include "operators/model/widen.h"
 #include "runtime/batch/expr.h"
 
 #include <inttypes.h>
@@ -252,7 +253,8 @@ static bool ranking_describe(struct describe *describe, struct error *err)
     struct schema *schema = schema_create(describe_arena(describe));
     struct text_list user = {1, (const char *[]){config->user}};
 
-    if (!request_check(describe, config->request.when, err) || !check_types(describe, err) ||
+    if (!widen_check_when(describe, "request.when", config->request.when, err) ||
+        !check_types(describe, err) ||
         !request_columns(describe, schema, config->user, config->item, &config->carry, err) ||
         !add_results(describe, schema, err))
         return false;

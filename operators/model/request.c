@@ -1,23 +1,6 @@
 /* request: see request.h. */
 #include "operators/model/request.h"
 
-#include "runtime/batch/expr.h"
-
-bool request_check(struct describe *describe, const char *when, struct error *err)
-{
-    struct expr *expr;
-    bool good;
-
-    if (!when)
-        return true;
-    expr = expr_compile(when, describe_input(describe, 0), err);
-    good = expr && expr_type(expr) == TYPE_BOOL;
-    expr_close(expr);
-    return good ||
-           describe_error(describe, err, "request.when", "write a condition, such as rating >= 4",
-                          "\"%s\" is not a condition", when);
-}
-
 bool request_columns(struct describe *describe, struct schema *schema, const char *user,
                      const char *item, const struct text_list *carry, struct error *err)
 {

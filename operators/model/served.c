@@ -68,16 +68,6 @@ uint32_t served_term(const struct schema *in, const char *name)
     return column != FIELD_NONE && is_term(&in->fields[column]) ? column : FIELD_NONE;
 }
 
-void served_without(struct served *served, const struct schema *in, const char *name)
-{
-    uint32_t column = served_term(in, name), kept = 0;
-
-    for (uint32_t i = 0; i < served->reason_count; i++)
-        if (served->reasons[i] != column)
-            served->reasons[kept++] = served->reasons[i];
-    served->reason_count = kept;
-}
-
 /* ---- rows ---- */
 
 static void add_column(const struct batch *in, uint32_t number, double *sums)
@@ -94,7 +84,7 @@ static void add_column(const struct batch *in, uint32_t number, double *sums)
             sums[row] += values[row];
 }
 
-static void take_column(const struct batch *in, uint32_t number, double *sums)
+void served_take(const struct batch *in, uint32_t number, double *sums)
 {
     const struct column *column = batch_column(in, number);
 
@@ -130,7 +120,7 @@ void served_others(const struct served *served, const struct batch *in, const do
     memcpy(others, predicted, in->rows * sizeof(*others));
     served_add(in, served->shadow, served->shadow_count, others);
     if (served->own != FIELD_NONE)
-        take_column(in, served->own, others);
+        served_take(in, served->own, others);
 }
 
 static void fill_numbers(const struct column *column, uint32_t rows, double *numbers)

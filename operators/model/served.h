@@ -22,10 +22,10 @@ void served_open(struct served *served, const struct schema *in, const char *fac
 
 /* The column reasons.NAME; FIELD_NONE: there is none. */
 uint32_t served_term(const struct schema *in, const char *name);
-/* Leaves reasons.NAME out of the reasons. */
-void served_without(struct served *served, const struct schema *in, const char *name);
 /* Adds terms to `sums`. */
 void served_add(const struct batch *in, const uint32_t *columns, uint32_t count, double *sums);
+/* Takes one from them. */
+void served_take(const struct batch *in, uint32_t column, double *sums);
 
 /* Adds up the terms of each row. `predicted`: the logit that was served; `reasons`: of it those other
  * than the base. Either may be NULL. */

@@ -44,7 +44,8 @@ uint32_t widen_choose(struct expr *when, const struct batch *in, uint32_t *rows)
     return in->rows;
 }
 
-bool widen_check_when(struct describe *describe, const char *when, struct error *err)
+bool widen_check_when(struct describe *describe, const char *option, const char *when,
+                      struct error *err)
 {
     struct expr *expr;
     bool good;
@@ -54,6 +55,6 @@ bool widen_check_when(struct describe *describe, const char *when, struct error 
     expr = expr_compile(when, describe_input(describe, 0), err);
     good = expr && expr_type(expr) == TYPE_BOOL;
     expr_close(expr);
-    return good || describe_error(describe, err, "when", "write a condition, such as rating >= 4",
+    return good || describe_error(describe, err, option, "write a condition, such as rating >= 4",
                                   "\"%s\" is not a condition", when);
 }

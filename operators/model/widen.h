@@ -15,7 +15,8 @@ void widen_emit(struct op *op, uint32_t out, const struct batch *in, struct buil
 /* The rows to learn from, ascending, into `rows`: where `when` is true, or all when it is NULL. */
 struct expr;
 uint32_t widen_choose(struct expr *when, const struct batch *in, uint32_t *rows);
-/* Tells when the option `when` is no condition over input 0. NULL: fine. */
-bool widen_check_when(struct describe *describe, const char *when, struct error *err);
+/* Tells when an option, such as `when`, is no condition over input 0. NULL: fine. */
+bool widen_check_when(struct describe *describe, const char *option, const char *when,
+                      struct error *err);
 
 #endif

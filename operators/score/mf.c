@@ -140,8 +140,8 @@ static bool describe_lists(struct describe *describe, struct error *err)
     CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
     CHECK(schema_add_column(added, arena, "rec_id", TYPE_UTF8));
     CHECK(schema_add(added, arena, &items));
-    return widen_check_when(describe, ((const struct mf_config *)describe_config(describe))->when,
-                            err) &&
+    return widen_check_when(describe, "when",
+                            ((const struct mf_config *)describe_config(describe))->when, err) &&
            widen_describe(describe, OUT, added, err);
 }
 

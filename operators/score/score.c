@@ -10,6 +10,7 @@
  * it back, so lists do not depend on the schedule. rec_id is a hash of job and origin. */
 #include "operators/model/decay.h"
 #include "operators/model/request.h"
+#include "operators/model/widen.h"
 #include "operators/score/fuse.h"
 #include "runtime/api/operator.h"
 #include "runtime/batch/expr.h"
@@ -223,7 +224,8 @@ static bool score_describe(struct describe *describe, struct error *err)
     if (!user)
         return describe_error(describe, err, "user", "name the user's column",
                               "the input is not keyed by one column");
-    if (!request_check(describe, config->request.when, err) || !check_types(describe, err) ||
+    if (!widen_check_when(describe, "request.when", config->request.when, err) ||
+        !check_types(describe, err) ||
         !request_columns(describe, schema, user, config->item, &config->carry, err) ||
         !add_results(describe, schema, err))
         return false;
