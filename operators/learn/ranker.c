@@ -537,10 +537,5 @@ uint32_t ranker_best(const struct ranker *ranker, uint32_t top, struct ranker_ra
 
 float ranker_mass(const struct ranker *ranker)
 {
-    float most = vector_most(ranker->scores, ranker->count, ranker->scores[0]), mass;
-
-    vector_exp(ranker->scratch, ranker->scores, most, ranker->count);
-    mass = vector_sum(ranker->scratch, ranker->count);
-    vector_log(&mass, &mass, 0, 1, 1);
-    return most + mass;
+    return vector_mass(ranker->scores, ranker->scratch, ranker->count);
 }

@@ -82,8 +82,7 @@ static const struct option ranking_options[] = {
      .type = OPT_BOOL,
      FIELD(struct ranking_config, repeats),
      .help = "Offers what the user has met, too, as a news site or a shop may; histories are then "
-             "taken "
-             "for sessions, which are short and of the moment."},
+             "taken for sessions, which are short and of the moment."},
     {.name = "recent",
      .type = OPT_I64,
      FIELD(struct ranking_config, recent),

@@ -62,17 +62,6 @@ static void copy_candidate(const struct ranker *ranker, uint32_t place, float *t
         to[(size_t)f * stride] = ranker->values[(size_t)f * ranker->stride + place];
 }
 
-/* ln of the sum of exp(value). */
-static float mass(const float *values, float *scratch, uint32_t count)
-{
-    float most = vector_most(values, count, values[0]), sum;
-
-    vector_exp(scratch, values, most, count);
-    sum = vector_sum(scratch, count);
-    vector_log(&sum, &sum, 0, 1, 1);
-    return most + sum;
-}
-
 void reranker_rate(struct reranker *reranker, struct ranker *ranker)
 {
     uint32_t stride = vector_padded(reranker->top), count;
@@ -90,7 +79,8 @@ void reranker_rate(struct reranker *reranker, struct ranker *ranker)
         linear[i] = reranker->best[i].score; /* the features are used up */
         scores[i] = 0.5f * (scores[i] + linear[i]);
     }
-    shift = mass(linear, reranker->scratch, count) - mass(scores, reranker->scratch, count);
+    shift = vector_mass(linear, reranker->scratch, count) -
+            vector_mass(scores, reranker->scratch, count);
     for (uint32_t i = 0; i < count; i++)
         ranker->scores[reranker->best[i].place] = scores[i] + shift;
 }

@@ -189,3 +189,13 @@ WIDE void vector_learn(float *restrict weights, float *restrict squares,
         weights[i] += rate * g / (sqrtf(squares[i]) + 1e-6f) - decay * weights[i];
     }
 }
+
+float vector_mass(const float *a, float *scratch, uint32_t n)
+{
+    float most = vector_most(a, n, a[0]), mass;
+
+    vector_exp(scratch, a, most, n);
+    mass = vector_sum(scratch, n);
+    vector_log(&mass, &mass, 0, 1, 1);
+    return most + mass;
+}

@@ -32,6 +32,8 @@ void vector_add(float *restrict to, float scale, const float *restrict from, uin
 void vector_log(float *out, const float *in, float shift, float scale, uint32_t n);
 /* out = exp(in - shift), relative error under 2e-7; 0 below -87. in - shift must be at most 88. */
 void vector_exp(float *out, const float *in, float shift, uint32_t n);
+/* ln of the sum of exp(a), of at least one; `scratch` as long. */
+float vector_mass(const float *a, float *scratch, uint32_t n);
 /* out = scale x in */
 void vector_scale(float *out, const float *in, float scale, uint32_t n);
 /* One step of Adagrad (Duchi, Hazan, Singer 2011, JMLR 12): squares += g^2, weights += rate g /
