@@ -589,22 +589,48 @@ static void *read_many(void *data)
     return NULL;
 }
 
+#define READERS 2
+
+struct readers {
+    atomic_bool stop;
+    atomic_uint failures;
+    struct reading readings[READERS];
+    pthread_t threads[READERS];
+};
+
+static void start_readers(struct readers *readers, struct bench *bench, void *(*read)(void *))
+{
+    readers->stop = false;
+    readers->failures = 0;
+    replica_rest(bench->reader, INT64_MAX);
+    for (int i = 0; i < READERS; i++) {
+        readers->readings[i] =
+            (struct reading){bench, replica_attach(bench->replica, &waker, false), &readers->stop,
+                             &readers->failures};
+        assert_int_equal(pthread_create(&readers->threads[i], NULL, read, &readers->readings[i]),
+                         0);
+    }
+}
+
+/* None has seen what it should not. */
+static void stop_readers(struct readers *readers)
+{
+    atomic_store(&readers->stop, true);
+    for (int i = 0; i < READERS; i++) {
+        pthread_join(readers->threads[i], NULL);
+        replica_detach(readers->readings[i].reader);
+    }
+    assert_int_equal(readers->failures, 0);
+}
+
 static void readers_on_threads(void **state)
 {
     struct bench bench;
-    struct reading readings[2];
-    pthread_t threads[2];
-    atomic_bool stop = false;
-    atomic_uint failures = 0;
+    struct readers readers;
 
     (void)state;
     bench_open(&bench, 10, false);
-    replica_rest(bench.reader, INT64_MAX);
-    for (int i = 0; i < 2; i++) {
-        readings[i] = (struct reading){&bench, replica_attach(bench.replica, &waker, false), &stop,
-                                       &failures};
-        assert_int_equal(pthread_create(&threads[i], NULL, read_many, &readings[i]), 0);
-    }
+    start_readers(&readers, &bench, read_many);
     for (int v = 1; v <= 300; v++) {
         for (int k = 0; k < KEYS; k++)
             send_row(&bench, (uint32_t)k % PUBLISHERS, k, v * 10, v * 10);
@@ -612,12 +638,7 @@ static void readers_on_threads(void **state)
             send_watermark(&bench, p, v * 10 - 1);
         settle(&bench);
     }
-    atomic_store(&stop, true);
-    for (int i = 0; i < 2; i++) {
-        pthread_join(threads[i], NULL);
-        replica_detach(readings[i].reader);
-    }
-    assert_int_equal(failures, 0);
+    stop_readers(&readers);
     bench_close(&bench);
 }
 
@@ -647,33 +668,20 @@ static void *read_leaving(void *data)
 static void rows_leave_under_readers(void **state)
 {
     struct bench bench;
-    struct reading readings[2];
-    pthread_t threads[2];
-    atomic_bool stop = false;
-    atomic_uint failures = 0;
+    struct readers readers;
 
     (void)state;
     bench_open(&bench, 10, false);
     bench.table.ranking_count = 0;
     bench.table.keep_ms = KEEP_MS;
-    replica_rest(bench.reader, INT64_MAX);
-    for (int i = 0; i < 2; i++) {
-        readings[i] = (struct reading){&bench, replica_attach(bench.replica, &waker, false), &stop,
-                                       &failures};
-        assert_int_equal(pthread_create(&threads[i], NULL, read_leaving, &readings[i]), 0);
-    }
+    start_readers(&readers, &bench, read_leaving);
     for (int v = 1; v <= 20000; v++) {
         send_row(&bench, 0, v, v, v * 10);
         for (uint32_t p = 0; p < PUBLISHERS; p++)
             send_watermark(&bench, p, v * 10 - 1);
         settle(&bench);
     }
-    atomic_store(&stop, true);
-    for (int i = 0; i < 2; i++) {
-        pthread_join(threads[i], NULL);
-        replica_detach(readings[i].reader);
-    }
-    assert_int_equal(failures, 0);
+    stop_readers(&readers);
     bench_close(&bench);
 }
 
