@@ -8,8 +8,7 @@
 #include <string.h>
 
 #define MANIFEST_FAILURES_MAX 3u /* in a row, then the attempt fails */
-#define SYMPTOM_MS                                                                                 \
-    200 /* a broken data connection is told before the loss of the worker behind it */
+#define SYMPTOM_MS 200 /* from a broken data connection to the loss of the worker behind it */
 #define ACTIONS_MAX (WORKERS_MAX * 4 + 64)
 
 enum seat_state { SEAT_EMPTY, SEAT_SPAWNED, SEAT_JOINED };
@@ -43,7 +42,8 @@ struct coordinator {
     uint32_t manifest_failures;
     int64_t next_checkpoint_ms, deployed_ms, failed_ms;
     bool stopping, stop_now, recovering;
-    int64_t symptom_ms; /* added to the restart's delay until the loss behind it is known */
+    bool suspecting; /* a broken connection was told, not yet the loss that may be behind it */
+    int64_t suspected_ms;
     struct restart restart;
     struct error failure;
     bool has_failure;
@@ -269,16 +269,17 @@ static void fail_attempt(struct coordinator *coordinator, const struct error *wh
     if (attempt_lives(coordinator))
         act(coordinator, ACTION_LEAVE);
     coordinator->state = COORDINATOR_BACKOFF;
-    coordinator->symptom_ms = 0;
+    coordinator->suspecting = false;
 }
 
 /* What a worker tells of a connection to another may be the first sign of that one's death: a new
- * attempt waits a moment, so that it does not count on the dead. */
+ * attempt waits a moment, and until each worker has been heard again, so that it does not count on
+ * the dead. */
 static void fail_reported(struct coordinator *coordinator, const struct error *why, int64_t now_ms)
 {
     fail_attempt(coordinator, why, now_ms);
-    if (why->code == ERROR_NETWORK)
-        coordinator->symptom_ms = SYMPTOM_MS;
+    coordinator->suspecting = why->code == ERROR_NETWORK;
+    coordinator->suspected_ms = now_ms;
 }
 
 static void lose(struct coordinator *coordinator, uint32_t worker)
@@ -299,7 +300,7 @@ void coordinator_lost(struct coordinator *coordinator, uint32_t worker, const ch
     error_set(&err, ERROR_NETWORK, "worker", NULL, "worker %u is lost: %s", worker, why);
     err.retriable = true;
     lose(coordinator, worker);
-    coordinator->symptom_ms = 0;
+    coordinator->suspecting = false;
     /* One more of a failure that is being dealt with already is no further failure; a process
      * that never joins is. */
     if (attempt_lives(coordinator) || !joined)
@@ -522,7 +523,7 @@ static void look_for_silence(struct coordinator *coordinator, int64_t now_ms)
 {
     int64_t limit = settings_of(coordinator)->heartbeat.timeout_ms;
 
-    if (!attempt_lives(coordinator))
+    if (!attempt_lives(coordinator) && !coordinator->suspecting)
         return;
     for (uint32_t w = 0; w < coordinator->config.workers; w++)
         if (coordinator->seats[w].state == SEAT_JOINED &&
@@ -530,9 +531,34 @@ static void look_for_silence(struct coordinator *coordinator, int64_t now_ms)
             coordinator_lost(coordinator, w, "no heartbeat within heartbeat.timeout", now_ms);
 }
 
+static bool unheard(const struct coordinator *coordinator)
+{
+    if (!coordinator->suspecting)
+        return false;
+    for (uint32_t w = 0; w < coordinator->config.workers; w++)
+        if (coordinator->seats[w].state == SEAT_JOINED &&
+            coordinator->seats[w].heard_ms <= coordinator->suspected_ms)
+            return true;
+    return false;
+}
+
 static int64_t backoff_end(const struct coordinator *coordinator)
 {
-    return coordinator->restart.due_ms + coordinator->symptom_ms;
+    return coordinator->restart.due_ms + (coordinator->suspecting ? SYMPTOM_MS : 0);
+}
+
+/* When the first of the workers will have been silent for too long. */
+static int64_t silence_end(const struct coordinator *coordinator)
+{
+    int64_t limit = settings_of(coordinator)->heartbeat.timeout_ms, end = INT64_MAX;
+
+    for (uint32_t w = 0; w < coordinator->config.workers; w++) {
+        int64_t silent = coordinator->seats[w].heard_ms + limit + 1;
+
+        if (coordinator->seats[w].state == SEAT_JOINED && silent < end)
+            end = silent;
+    }
+    return end;
 }
 
 void coordinator_tick(struct coordinator *coordinator, int64_t now_ms)
@@ -540,8 +566,10 @@ void coordinator_tick(struct coordinator *coordinator, int64_t now_ms)
     int64_t timeout = settings_of(coordinator)->checkpoint.timeout_ms;
 
     look_for_silence(coordinator, now_ms);
-    if (coordinator->state == COORDINATOR_BACKOFF && now_ms >= backoff_end(coordinator)) {
+    if (coordinator->state == COORDINATOR_BACKOFF && now_ms >= backoff_end(coordinator) &&
+        !unheard(coordinator)) {
         coordinator->state = COORDINATOR_WAITING;
+        coordinator->suspecting = false;
         deploy_if_joined(coordinator, now_ms);
     }
     if (!attempt_lives(coordinator))
@@ -557,24 +585,19 @@ void coordinator_tick(struct coordinator *coordinator, int64_t now_ms)
 
 int64_t coordinator_deadline(const struct coordinator *coordinator)
 {
-    const struct settings *settings = settings_of(coordinator);
-    int64_t deadline = INT64_MAX;
+    int64_t deadline = INT64_MAX, silent;
 
-    if (coordinator->state == COORDINATOR_BACKOFF)
+    if (coordinator->state == COORDINATOR_BACKOFF && !unheard(coordinator))
         return backoff_end(coordinator);
-    if (!attempt_lives(coordinator))
+    if (!attempt_lives(coordinator) && !coordinator->suspecting)
         return deadline;
     if (coordinator->checkpoint.number != 0)
-        deadline = coordinator->checkpoint.begun_ms + settings->checkpoint.timeout_ms + 1;
+        deadline =
+            coordinator->checkpoint.begun_ms + settings_of(coordinator)->checkpoint.timeout_ms + 1;
     else if (coordinator->state == COORDINATOR_RUNNING)
         deadline = coordinator->next_checkpoint_ms;
-    for (uint32_t w = 0; w < coordinator->config.workers; w++) {
-        int64_t silent = coordinator->seats[w].heard_ms + settings->heartbeat.timeout_ms + 1;
-
-        if (coordinator->seats[w].state == SEAT_JOINED && silent < deadline)
-            deadline = silent;
-    }
-    return deadline;
+    silent = silence_end(coordinator);
+    return silent < deadline ? silent : deadline;
 }
 
 void coordinator_stop(struct coordinator *coordinator, int64_t now_ms)

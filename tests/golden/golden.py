@@ -96,7 +96,7 @@ def check_run(millrace, case, name, flags, update):
                 problems.append(f"{name}: {diff(expected, got, expected_file.name)}")
         summary = json.loads((work / "summary.json").read_text())
         if "kill" in name and summary["restarts"] != 1:
-            problems.append(f"{name}: {summary['restarts']} restarts, not 1")
+            problems.append(f"{name}: {summary['restarts']} restarts, not 1\n{result.stderr[-3000:]}")
     return problems
 
 

@@ -260,6 +260,56 @@ static void a_symptom_is_no_second_failure(void **state)
     coordinator_close(bench.coordinator);
 }
 
+/* However late the death is told, the next attempt does not count on who was not heard since. */
+static void a_suspect_must_be_heard(void **state)
+{
+    struct report report = {.kind = REPORT_FAILED};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, RESTART_EXPONENTIAL_DELAY);
+    run_up(&bench);
+    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
+    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
+    expect(&bench, ACTION_LEAVE);
+    bench.now += 300;
+    coordinator_heartbeat(bench.coordinator, 0, bench.now);
+    coordinator_tick(bench.coordinator, bench.now);
+    expect_none(&bench);
+    assert_true(coordinator_deadline(bench.coordinator) > bench.now);
+    bench.now = coordinator_deadline(bench.coordinator); /* and silence is noticed meanwhile */
+    coordinator_heartbeat(bench.coordinator, 0, bench.now);
+    coordinator_tick(bench.coordinator, bench.now);
+    expect(&bench, ACTION_EXPEL);
+    expect(&bench, ACTION_SPAWN);
+    coordinator_joined(bench.coordinator, 1, bench.now);
+    coordinator_tick(bench.coordinator, bench.now);
+    expect(&bench, ACTION_DEPLOY);
+    assert_int_equal(coordinator_restarts(bench.coordinator), 1);
+    coordinator_close(bench.coordinator);
+}
+
+/* Where only the connection broke, all go on once they were heard. */
+static void a_broken_connection_alone(void **state)
+{
+    struct report report = {.kind = REPORT_FAILED};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, RESTART_EXPONENTIAL_DELAY);
+    run_up(&bench);
+    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
+    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
+    expect(&bench, ACTION_LEAVE);
+    bench.now += 300;
+    for (uint32_t worker = 0; worker < 2; worker++)
+        coordinator_heartbeat(bench.coordinator, worker, bench.now);
+    assert_true(coordinator_deadline(bench.coordinator) <= bench.now);
+    coordinator_tick(bench.coordinator, bench.now);
+    expect(&bench, ACTION_DEPLOY);
+    coordinator_close(bench.coordinator);
+}
+
 static void a_silent_worker_is_replaced(void **state)
 {
     struct bench bench;
@@ -431,6 +481,8 @@ int main(void)
         cmocka_unit_test(manifest_is_asked_for_once_all_have_reported),
         cmocka_unit_test(a_lost_worker_starts_a_new_attempt),
         cmocka_unit_test(a_symptom_is_no_second_failure),
+        cmocka_unit_test(a_suspect_must_be_heard),
+        cmocka_unit_test(a_broken_connection_alone),
         cmocka_unit_test(a_silent_worker_is_replaced),
         cmocka_unit_test(gives_up_after_the_last_attempt),
         cmocka_unit_test(no_restart_when_told_so),
