@@ -1,6 +1,7 @@
 /* reality: see reality.h. */
 #include "operators/generator/reality.h"
 
+#include "operators/model/link_traces.h"
 #include "runtime/base/memory.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ struct person {
 struct reality {
     char text[WORLD_OPTIONS_TEXT_MAX];
     uint32_t text_size;
+    struct arena *arena; /* of what follows from the text */
     struct world *world; /* NULL: none yet */
     struct choice *choice;
     struct world_item *items; /* by slot, of options.items */
@@ -34,6 +36,8 @@ static void forget(struct reality *reality)
     memory_free(reality->world);
     memory_free(reality->items);
     memory_free(reality->counts.items);
+    if (reality->arena)
+        arena_close(reality->arena);
     memset(reality, 0, sizeof(*reality));
 }
 
@@ -46,7 +50,9 @@ void reality_close(struct reality *reality)
 
 bool reality_set(struct reality *reality, const char *text, uint32_t size, struct error *err)
 {
+    const struct link_traces *traces = NULL;
     struct world_options options;
+    struct arena *arena;
 
     if (reality->world && size == reality->text_size && memcmp(text, reality->text, size) == 0)
         return true;
@@ -54,13 +60,19 @@ bool reality_set(struct reality *reality, const char *text, uint32_t size, struc
         return error_set(err, ERROR_CONFIG, "column world",
                          "take it from source/generator as it is", "a text of %u bytes is no world",
                          size);
-    if (!world_options_read(&options, text, size, err))
+    arena = arena_create(WORLD_OPTIONS_TEXT_MAX);
+    if (!world_options_read(&options, text, size, arena, err) ||
+        (options.traces && !(traces = link_traces_read(options.traces, arena, err)))) {
+        arena_close(arena);
         return false;
+    }
     forget(reality);
+    reality->arena = arena;
     memcpy(reality->text, text, size);
     reality->text_size = size;
     reality->world = memory_new(world_size(&options));
     world_init(reality->world, &options);
+    reality->world->traces = traces;
     reality->choice = choice_create(reality->world);
     reality->items = memory_array((size_t)options.items, sizeof(*reality->items));
     reality->counts.items = memory_array((size_t)options.items, sizeof(*reality->counts.items));

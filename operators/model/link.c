@@ -1,6 +1,7 @@
 /* link: see link.h. */
 #include "operators/model/link.h"
 
+#include "operators/model/link_traces.h"
 #include "operators/model/world_hash.h"
 
 /* rho(1 s), rho(10 s) of the traces: metro .88 .71, tram .85 .51, bus .87 .58, train .83 .48, car
@@ -66,27 +67,54 @@ static double quantile(const double *mbits)
     return 0.2 * low[count - 2] + 0.8 * low[count - 1]; /* between the 12th and the 13th */
 }
 
-void link_draw_past(struct link *link, enum link_kind kind, double times, uint64_t session,
-                    uint64_t request)
+static void sum_up(struct link *link)
 {
-    const struct link_model *model = &link_models[kind];
-    double between = sqrt(model->sd * model->sd - model->within * model->within), sum = 0;
+    double sum = 0;
 
-    link->model = model;
-    link->request = request;
-    link->mu = model->mu + log(times) + between * world_normal(session);
-    link->slow = model->within * sqrt(model->slow) * world_normal(request);
-    link->fast = model->within * sqrt(1 - model->slow) * world_normal(request + 1);
-    draw(link, 0, LINK_PAST);
     for (uint32_t second = 0; second < LINK_PAST; second++)
         sum += link->mbits[second];
     link->mean = sum / LINK_PAST;
     link->q20 = quantile(link->mbits);
 }
 
-void link_draw_next(struct link *link)
+void link_draw_past(struct link *link, enum link_kind kind, double times, uint64_t session,
+                    uint64_t request)
 {
-    draw(link, LINK_PAST, LINK_SECONDS);
+    const struct link_model *model = &link_models[kind];
+    double between = sqrt(model->sd * model->sd - model->within * model->within);
+
+    link->trace = NULL;
+    link->model = model;
+    link->request = request;
+    link->mu = model->mu + log(times) + between * world_normal(session);
+    link->slow = model->within * sqrt(model->slow) * world_normal(request);
+    link->fast = model->within * sqrt(1 - model->slow) * world_normal(request + 1);
+    draw(link, 0, LINK_PAST);
+    sum_up(link);
+}
+
+static void replay(struct link *link, uint32_t begin, uint32_t end)
+{
+    for (uint32_t second = begin; second < end; second++)
+        link->mbits[second] =
+            link->times * (double)link->trace->mbits[(link->at + second) % link->trace->seconds];
+}
+
+void link_replay_past(struct link *link, const struct link_trace *trace, uint64_t at, double times)
+{
+    link->trace = trace;
+    link->at = at;
+    link->times = times;
+    replay(link, 0, LINK_PAST);
+    sum_up(link);
+}
+
+void link_next(struct link *link)
+{
+    if (link->trace)
+        replay(link, LINK_PAST, LINK_SECONDS);
+    else
+        draw(link, LINK_PAST, LINK_SECONDS);
 }
 
 struct link_start link_start(const struct link *link, double rate, double megabits)

@@ -33,6 +33,8 @@ struct link_model {
 };
 extern const struct link_model link_models[LINK_KINDS];
 
+struct link_trace; /* link_traces.h */
+
 struct link {
     double mbits[LINK_SECONDS]; /* a second */
     double q20, mean;           /* of the past */
@@ -40,13 +42,18 @@ struct link {
     const struct link_model *model; /* private, as what follows: where the draws stand */
     double mu, slow, fast;
     uint64_t request;
+    const struct link_trace *trace; /* NULL: drawn; otherwise where its replay stands */
+    uint64_t at;
+    double times;
 };
 
 /* Throughput of the past: `session` draws mu, `request` the rest. `times` scales the kind's
  * throughput. */
 void link_draw_past(struct link *link, enum link_kind kind, double times, uint64_t session,
                     uint64_t request);
-void link_draw_next(struct link *link); /* after it */
+/* In its place: the second `at` of a trace and on; the first comes again after the last. */
+void link_replay_past(struct link *link, const struct link_trace *trace, uint64_t at, double times);
+void link_next(struct link *link); /* after either */
 
 struct link_start {
     double start_s; /* time to the first frame, or the whole page */

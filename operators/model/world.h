@@ -38,7 +38,7 @@ struct world_day {
     struct world_holiday holiday[WORLD_COUNTRIES];
 };
 
-/* Open for reading; nothing changes after world_init. */
+/* Open for reading; nothing changes after world_init but what is said below. */
 struct world {
     struct world_options options;
     uint64_t seed;
@@ -48,7 +48,8 @@ struct world {
     double hours[24];                /* sessions of an hour over those of a day */
     double hours_max;     /* no user's share of an hour is higher, life cycle and weekend in it */
     double demand[2][24]; /* expected over mean: weekdays, weekends */
-    struct world_day days[]; /* from options.first_day */
+    const struct link_traces *traces; /* set after world_init; NULL: all links are drawn */
+    struct world_day days[];          /* from options.first_day */
 };
 size_t world_size(const struct world_options *options);
 /* `world`: world_size bytes, such as of op_memory. The options have passed world_options_check. */

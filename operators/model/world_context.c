@@ -1,5 +1,6 @@
 /* world_context: when requests of the generated world come, from where and over which link; see
  * world.h. Most hours of most users have none, which one hash and a comparison tell. */
+#include "operators/model/link_traces.h"
 #include "operators/model/world_hash.h"
 #include "operators/model/world_parts.h"
 
@@ -24,6 +25,8 @@ enum { /* draws of a session */
        DRAW_BATTERY,
        DRAW_LINK,
        DRAW_GAPS, /* and so on */
+       DRAW_TRACE = DRAW_GAPS + WORLD_REQUESTS_MAX,
+       DRAW_OFFSET,
 };
 enum { DRAW_RTT, DRAW_LOSS, DRAW_STEPS }; /* of a request */
 
@@ -212,12 +215,32 @@ void world_context_make(const struct world *world, const struct world_user *user
 
 /* ---- the link ---- */
 
+/* A session's requests see one trace go by. A kind of which there is no trace is drawn. */
+static void start_link(const struct world *world, const struct world_user *user,
+                       struct world_context *context, enum link_kind kind, double times,
+                       uint64_t steps)
+{
+    uint64_t session = session_of(world, user, context->hour);
+    const struct link_traces_kind *of = world->traces ? &world->traces->kinds[kind] : NULL;
+    const struct link_trace *trace;
+    int64_t since_ms;
+
+    if (!of || of->count == 0) {
+        link_draw_past(&context->link, kind, times, world_draw(session, DRAW_LINK), steps);
+        return;
+    }
+    trace = &of->traces[world_draw(session, DRAW_TRACE) % of->count];
+    since_ms = context->ts_ms - world_request_ms(world, user, context->hour, 0);
+    link_replay_past(
+        &context->link, trace,
+        world_draw(session, DRAW_OFFSET) % trace->seconds + (uint64_t)(since_ms / 1000), times);
+}
+
 void world_link_past(const struct world *world, const struct world_user *user,
                      struct world_context *context)
 {
     static const double times[] = {[NET_WIFI] = 6, [NET_5G] = 10, [NET_4G] = 4, [NET_3G] = 1};
     static const double rtt_ms[] = {[NET_WIFI] = 25, [NET_5G] = 25, [NET_4G] = 50, [NET_3G] = 120};
-    uint64_t session = session_of(world, user, context->hour);
     uint64_t hash =
         world_hash(world->seed, TAG_REQUEST, user->id,
                    (uint64_t)context->hour * 8 + context->request, (uint64_t)world->options.site);
@@ -227,8 +250,7 @@ void world_link_past(const struct world *world, const struct world_user *user,
                           : context->place == PLACE_COMMUTE ? user->transport
                                                             : LINK_OBOE;
 
-    link_draw_past(link, kind, times[context->net], world_draw(session, DRAW_LINK),
-                   world_draw(hash, DRAW_STEPS));
+    start_link(world, user, context, kind, times[context->net], world_draw(hash, DRAW_STEPS));
     link->rtt_ms =
         world_round(rtt_ms[context->net] * exp(.4 * world_normal(world_draw(hash, DRAW_RTT))) *
                         (1 + 2 / (1 + link->mean)),
@@ -242,5 +264,5 @@ void world_link_past(const struct world *world, const struct world_user *user,
 
 void world_link_next(struct world_context *context)
 {
-    link_draw_next(&context->link);
+    link_next(&context->link);
 }

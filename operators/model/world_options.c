@@ -149,9 +149,17 @@ const struct option world_option_table[] = {
          "{time: 0, season: -1}: what the effects of circumstances on clicks are multiplied by: 0 "
          "is off, -1 turned round, 2 twice as strong; 1 by default. They act in "
          "generator/outcome."},
-    {0},
+    {.name = "traces",
+     .type = OPT_TEXT,
+     FIELD(struct world_options, traces),
+     .help = "Folder of link traces to replay in the place of drawn links: files of two columns, "
+             "seconds and Mbit/s. A word of the file's or a folder's name tells the kind: metro, "
+             "tram, bus, train, car, ferry; broadband (Wi-Fi); oboe (all else). Kinds without one "
+             "stay drawn."},
+    {0}, /* traces is the last: its value takes the rest of a text */
 };
 
+#define TRACES_MAX 1024 /* bytes of the path */
 static_assert(WORLD_EFFECTS + 1 == sizeof(world_effect_names) / sizeof(world_effect_names[0]),
               "each effect has its name");
 
@@ -168,6 +176,10 @@ bool world_options_check(const struct world_options *options, struct error *err)
     if (options->first_day + options->days > WORLD_DAYS_MAX)
         return error_set(err, ERROR_CONFIG, "days", "lower it, or `first-day`",
                          "the calendar ends with 2035, %d days after 2025-01-01", WORLD_DAYS_MAX);
+    if (options->traces && strlen(options->traces) > TRACES_MAX)
+        return error_set(err, ERROR_CONFIG, "traces", "shorten it",
+                         "a path of over %d bytes does not fit into the column `world`",
+                         TRACES_MAX);
     return true;
 }
 
@@ -198,6 +210,12 @@ static void put_table(struct writer *writer, const struct option *table, const c
         if (option->type == OPT_GROUP) {
             snprintf(value, sizeof(value), "%s%s.", prefix, option->name);
             put_table(writer, option->group, value, field);
+            continue;
+        }
+        if (option->type == OPT_TEXT) {
+            const char *text = *(const char *const *)field;
+            if (text && text[0])
+                put(writer, writer->used ? " %s%s=%s" : "%s%s=%s", prefix, option->name, text);
             continue;
         }
         if (option->type == OPT_ENUM) /* always told */
@@ -254,10 +272,20 @@ static bool read_pair(struct world_options *options, char *pair, struct arena *a
     return option_parse(option, equals + 1, config, arena, err);
 }
 
-bool world_options_read(struct world_options *options, const char *text, size_t size,
-                        struct error *err)
+/* The next pair; the value of the last may have spaces. */
+static char *next_pair(char **rest)
 {
-    struct arena *arena = arena_create(WORLD_OPTIONS_TEXT_MAX * 2);
+    char *pair = *rest;
+
+    if (strncmp(pair, "traces=", 7) != 0)
+        return strsep(rest, " ");
+    *rest = NULL;
+    return pair;
+}
+
+bool world_options_read(struct world_options *options, const char *text, size_t size,
+                        struct arena *arena, struct error *err)
+{
     struct world_options made = {0};
     char *rest = arena_copy(arena, text, size);
     bool good = size < WORLD_OPTIONS_TEXT_MAX && !memchr(text, 0, size);
@@ -266,11 +294,10 @@ bool world_options_read(struct world_options *options, const char *text, size_t 
         error_set(err, ERROR_CONFIG, "world", "take it as source/generator gave it",
                   "the text has %u bytes or more, or a 0 byte", WORLD_OPTIONS_TEXT_MAX);
     option_defaults(world_option_table, &made);
-    for (char *pair; good && rest && (pair = strsep(&rest, " "));)
-        good = read_pair(&made, pair, arena, err);
+    while (good && rest)
+        good = read_pair(&made, next_pair(&rest), arena, err);
     good = good && world_options_check(&made, err);
     if (good)
         *options = made;
-    arena_close(arena);
     return good;
 }

@@ -9,7 +9,7 @@
 #define WORLD_USERS_MAX (INT64_C(1) << 20)
 #define WORLD_ITEMS_MAX INT64_C(1000000) /* slots: an id is generation x this + slot */
 #define WORLD_CANDIDATES_MAX 1000
-#define WORLD_OPTIONS_TEXT_MAX 2048u /* bytes of world_options_text with its 0 */
+#define WORLD_OPTIONS_TEXT_MAX 4096u /* bytes of world_options_text with its 0 */
 
 enum world_site { SITE_SHOP, SITE_VIDEO, SITE_NEWS };
 #define WORLD_SITES 3
@@ -41,6 +41,7 @@ struct world_options {
     int64_t seed, users, items, first_day, days, candidates, length;
     int32_t site; /* enum world_site */
     double volume_contrast, capacity;
+    const char *traces; /* folder for link_traces_read; NULL: links are drawn */
     struct world_effects effect;
 };
 
@@ -53,8 +54,8 @@ bool world_options_check(const struct world_options *options, struct error *err)
 
 /* `site=news seed=7 effect.time=0`: what is not as by default, and the site; returns text. */
 const char *world_options_text(const struct world_options *options, char *text, size_t size);
-/* Reads such a text; false where it is none, or fails the check. */
+/* Reads such a text; false where it is none, or fails the check. Its texts are the arena's. */
 bool world_options_read(struct world_options *options, const char *text, size_t size,
-                        struct error *err) NODISCARD;
+                        struct arena *arena, struct error *err) NODISCARD;
 
 #endif

@@ -6,6 +6,7 @@
  * (operators/model/world.h): a reader makes hour by hour, and holds nothing but its users' constants,
  * so it is resumed at any row by its hour and the rows of that hour that were given. Whatever the
  * parallelism, the same rows come. Columns that nobody takes are not computed. */
+#include "operators/model/link_traces.h"
 #include "operators/model/world.h"
 #include "runtime/api/operator.h"
 
@@ -113,14 +114,18 @@ static const struct port generator_outputs[] = {
 
 static bool generator_describe(struct describe *describe, struct error *err)
 {
+    const struct world_options *options = describe_config(describe);
     struct arena *arena = describe_arena(describe);
     struct schema *row = schema_create(arena), *item = schema_create(arena);
     struct field items = {.name = "items", .type = TYPE_LIST, .child = item};
     struct error fault = {0};
     const char *key[] = {"user_id"};
 
-    if (!world_options_check(describe_config(describe), &fault))
+    if (!world_options_check(options, &fault))
         return describe_error(describe, err, fault.where, fault.how, "%s", fault.what);
+    if (options->traces && !link_traces_read(options->traces, arena, &fault))
+        return describe_error(describe, err, "traces", fault.how, "%s: %s", fault.where,
+                              fault.what);
     for (const struct column_def *column = item_columns; column->name; column++)
         CHECK(schema_add_column(item, arena, column->name, column->type));
     for (const struct column_def *column = row_columns; column->name; column++)
@@ -160,6 +165,7 @@ static bool generator_splits(const void *config, struct split_list *out, struct 
 
 struct generator_scratch {
     struct world *world;
+    struct arena *traces;     /* NULL: none */
     struct world_item *items; /* that live, by slot */
     char text[WORLD_OPTIONS_TEXT_MAX];
     size_t text_size;
@@ -172,7 +178,6 @@ static bool generator_open(struct op *op, struct error *err)
     const struct world_options *options = op_config(op);
     struct generator_scratch *scratch = op_memory(op, sizeof(*scratch));
 
-    (void)err; /* cannot fail */
     scratch->world = op_memory(op, world_size(options));
     world_init(scratch->world, options);
     scratch->items = op_memory(op, (size_t)options->items * sizeof(*scratch->items));
@@ -182,7 +187,19 @@ static bool generator_open(struct op *op, struct error *err)
     for (uint32_t column = THR_Q20; column <= LOSS; column++)
         scratch->link |= scratch->reads[column];
     op_set_scratch(op, scratch);
-    return true;
+    if (!options->traces)
+        return true;
+    scratch->traces = arena_create(1u << 16);
+    scratch->world->traces = link_traces_read(options->traces, scratch->traces, err);
+    return scratch->world->traces != NULL;
+}
+
+static void generator_close(struct op *op)
+{
+    struct generator_scratch *scratch = op_scratch(op);
+
+    if (scratch && scratch->traces)
+        arena_close(scratch->traces);
 }
 
 struct request {
@@ -406,6 +423,7 @@ const struct operator_def source_generator = {
     .deterministic = true,
     .describe = generator_describe,
     .open = generator_open,
+    .close = generator_close,
     .splits = generator_splits,
     .split_open = generator_split_open,
     .split_read = generator_split_read,

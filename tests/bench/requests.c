@@ -231,7 +231,7 @@ static void measure(const char *site, uint32_t rounds)
     char text[64];
 
     (void)snprintf(text, sizeof(text), "site=%s", site);
-    CHECK(world_options_read(&options, text, strlen(text), &err));
+    CHECK(world_options_read(&options, text, strlen(text), bench.op.arena, &err));
     bench.op.options = &options;
     CHECK(source_generator.describe(&describe, &err));
     bench.world = arena_new(bench.op.arena, world_size(&options));

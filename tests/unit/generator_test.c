@@ -123,7 +123,7 @@ static void rig_open(struct rig *rig, const char *text, uint64_t unread)
     *rig = (struct rig){.op.unread = unread};
     rig->op.arena = arena_create(1 << 16);
     rig->list = (struct split_list){rig->op.arena, 0, SPLITS, rig->splits};
-    assert_true(world_options_read(&rig->op.options, text, strlen(text), &err));
+    assert_true(world_options_read(&rig->op.options, text, strlen(text), rig->op.arena, &err));
     assert_true(source_generator.describe(&describe, &err));
     assert_true(rig->op.ordered);
     assert_true(source_generator.splits(&rig->op.options, &rig->list, &err));

@@ -24,9 +24,11 @@ struct rig {
 static struct world_options options_of(const char *text)
 {
     struct world_options options;
+    struct arena *arena = arena_create(256);
     struct error err;
 
-    assert_true(world_options_read(&options, text, strlen(text), &err));
+    assert_true(world_options_read(&options, text, strlen(text), arena, &err));
+    arena_close(arena); /* no option here is a text */
     return options;
 }
 

@@ -15,11 +15,13 @@
 static struct world *make(const char *text)
 {
     struct world_options options;
+    struct arena *arena = arena_create(256);
     struct error err = {0};
     struct world *world;
 
-    if (!world_options_read(&options, text, strlen(text), &err))
+    if (!world_options_read(&options, text, strlen(text), arena, &err))
         fail_msg("%s: %s", err.where, err.what);
+    arena_close(arena); /* no option here is a text */
     world = memory_new(world_size(&options));
     world_init(world, &options);
     return world;
@@ -46,6 +48,7 @@ static void test_options(void **state)
         "site=news seed=7 users=20 days=2",
         "site=video volume-contrast=1.7 effect.time=0 effect.delivery=-1.5",
         "site=shop effect.season=2 effect.from-day.season=30",
+        "site=news traces=/data/my traces=x",
     };
     static const char *const bad[] = {
         "",
@@ -62,6 +65,7 @@ static void test_options(void **state)
         "site=shop\nseed=2",
         "first-day=4000 days=18",
     };
+    struct arena *arena = arena_create(WORLD_OPTIONS_TEXT_MAX);
     struct world_options options;
     struct error err = {0};
     char text[WORLD_OPTIONS_TEXT_MAX];
@@ -69,24 +73,26 @@ static void test_options(void **state)
     (void)state;
     assert_true(option_check(world_option_table, sizeof(options), &err));
     for (uint32_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        assert_true(world_options_read(&options, texts[i], strlen(texts[i]), &err));
+        assert_true(world_options_read(&options, texts[i], strlen(texts[i]), arena, &err));
         assert_string_equal(world_options_text(&options, text, sizeof(text)), texts[i]);
     }
     for (uint32_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        if (world_options_read(&options, bad[i], strlen(bad[i]), &err))
+        if (world_options_read(&options, bad[i], strlen(bad[i]), arena, &err))
             fail_msg("\"%s\" was taken", bad[i]);
-    assert_false(world_options_read(&options, "site=shop\0seed=2", 16, &err));
+    assert_false(world_options_read(&options, "site=shop\0seed=2", 16, arena, &err));
     memset(text, ' ', sizeof(text));
-    assert_false(world_options_read(&options, text, sizeof(text), &err));
-    assert_non_null(strstr(err.what, "2048"));
+    assert_false(world_options_read(&options, text, sizeof(text), arena, &err));
+    assert_non_null(strstr(err.what, "4096"));
+    arena_close(arena);
 }
 
 /* The longest text there can be fits. */
 static void test_options_longest(void **state)
 {
+    struct arena *arena = arena_create(WORLD_OPTIONS_TEXT_MAX);
     struct world_options options, again;
     struct error err = {0};
-    char text[WORLD_OPTIONS_TEXT_MAX];
+    char text[WORLD_OPTIONS_TEXT_MAX], path[1025] = {0};
 
     (void)state;
     option_defaults(world_option_table, &options);
@@ -101,10 +107,13 @@ static void test_options_longest(void **state)
         options.effect.times[i] = -1.0 / 30;
         options.effect.from_day[i] = WORLD_DAYS_MAX;
     }
+    options.traces = memset(path, ' ', sizeof(path) - 1);
     world_options_text(&options, text, sizeof(text));
-    assert_true(world_options_read(&again, text, strlen(text), &err));
+    assert_true(world_options_read(&again, text, strlen(text), arena, &err));
     assert_string_equal(world_options_text(&again, text, sizeof(text)), text);
     assert_int_equal(again.effect.from_day[EFFECT_DELIVERY], WORLD_DAYS_MAX);
+    assert_string_equal(again.traces, path);
+    arena_close(arena);
 }
 
 static void test_effects(void **state)

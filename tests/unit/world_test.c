@@ -58,7 +58,7 @@ static void test_link(void **state)
             struct link link = {.rtt_ms = 50};
             link_draw_past(&link, (enum link_kind)kind, 1, world_hash(3, TAG_LINK, i, kind, 0),
                            world_hash(3, TAG_LINK_STEP, i, kind, 0));
-            link_draw_next(&link);
+            link_next(&link);
             mean += log(link.mbits[99]) / SESSIONS;
             square += log(link.mbits[99]) * log(link.mbits[99]) / SESSIONS;
             assert_true(link.q20 <= link.mean);
