@@ -100,6 +100,27 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
 
 /* ---- candidates ---- */
 
+static uint32_t level(int64_t value, const int64_t *cuts, uint32_t count)
+{
+    uint32_t level = 0;
+
+    while (level < count && value >= cuts[level])
+        level++;
+    return level;
+}
+
+static void open_gates(struct ranker *ranker, const struct ranker_request *request)
+{
+    static const int64_t gaps[RANKER_GAPS - 1] = {0, 2000, 10000, 30000, 90000, 300000, 900000};
+    static const int64_t events[RANKER_KNOWN - 1] = {1, 4, 12, 35, 100, 300};
+    uint32_t *open = ranker->gates.open;
+    float known = request->history_count > 0 ? ranker->items.events[request->history[0]] : 0;
+
+    open[GATE_STAGE] = level(request->history_count, ranker->pace->lengths, RANKER_STAGES - 1);
+    open[GATE_GAP] = level(request->gap_ms, gaps, RANKER_GAPS - 1);
+    open[GATE_KNOWN] = level((int64_t)known, events, RANKER_KNOWN - 1);
+}
+
 void ranker_begin(struct ranker *ranker, const struct ranker_request *request)
 {
     for (uint32_t i = 0; i < RANKER_SUMS; i++) {
@@ -112,6 +133,7 @@ void ranker_begin(struct ranker *ranker, const struct ranker_request *request)
     ranker->after_share = 1 / DAMP;
     for (uint32_t i = 0; i < request->own_count; i++)
         ranker->met[request->own[i]] = (struct ranker_met){ranker->request, ranker->stride};
+    open_gates(ranker, request);
 }
 
 /* Where sums of the item go. */
@@ -407,27 +429,6 @@ static void embedding_features(struct ranker *ranker, const struct ranker_reques
     }
 }
 
-static uint32_t level(int64_t value, const int64_t *cuts, uint32_t count)
-{
-    uint32_t level = 0;
-
-    while (level < count && value >= cuts[level])
-        level++;
-    return level;
-}
-
-static void open_gates(struct ranker *ranker, const struct ranker_request *request)
-{
-    static const int64_t gaps[RANKER_GAPS - 1] = {0, 2000, 10000, 30000, 90000, 300000, 900000};
-    static const int64_t events[RANKER_KNOWN - 1] = {1, 4, 12, 35, 100, 300};
-    uint32_t *open = ranker->gates.open;
-    float known = request->history_count > 0 ? ranker->items.events[request->history[0]] : 0;
-
-    open[GATE_STAGE] = level(request->history_count, ranker->pace->lengths, RANKER_STAGES - 1);
-    open[GATE_GAP] = level(request->gap_ms, gaps, RANKER_GAPS - 1);
-    open[GATE_KNOWN] = level((int64_t)known, events, RANKER_KNOWN - 1);
-}
-
 void ranker_rate(struct ranker *ranker)
 {
     const struct ranker_request *request = &ranker->asked;
@@ -444,7 +445,6 @@ void ranker_rate(struct ranker *ranker)
     taste_features(ranker, request);
     met_features(ranker, request);
     embedding_features(ranker, request);
-    open_gates(ranker, request);
     stage_feature(ranker, request);
     fusion_score(&ranker->fusion, &ranker->gates, &rows, ranker->scores);
 }

@@ -29,6 +29,7 @@
 
 #define TOP_MAX 1000
 #define SEED_RERANKER UINT32_MAX /* apart from those of replays */
+#define SEED_SHARE (UINT32_MAX - 1)
 #define SAMPLES_MAX (EMBEDDING_SAMPLES_MAX - 1)
 
 struct request_config {
@@ -42,6 +43,7 @@ struct ranking_config {
     struct request_config request;
     int64_t recent, visit_ms, candidates, top, items, remember, trending, trails, rerank, replays,
         samples;
+    double share;
     bool repeats;
 };
 
@@ -163,6 +165,15 @@ static const struct option ranking_options[] = {
      .min.i64 = 2,
      .max.i64 = SAMPLES_MAX,
      .help = "Other items that the embeddings learn an event against."},
+    {.name = "share",
+     .type = OPT_RATIO,
+     FIELD(struct ranking_config, share),
+     .def.f64 = 1,
+     .max.f64 = 1,
+     .help =
+         "Of the events that ask for nothing, so many are ranked all the same, so that the "
+         "fusion learns from them; all else learns from every event. 10% is enough where few of "
+         "many events ask."},
     {0},
 };
 static const struct column_def ranking_columns[] = {{"history", TYPE_LIST}, {0}};
@@ -360,7 +371,7 @@ static void read_history(struct op *op, const struct batch *in, uint32_t row)
     }
 }
 
-static void gather(struct op *op, uint64_t user, const struct ranker_request *request)
+static void gather(struct op *op, uint64_t user)
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
@@ -370,7 +381,6 @@ static void gather(struct op *op, uint64_t user, const struct ranker_request *re
     bool all = items <= ranker->candidates_max;
     struct ranker_line line;
 
-    ranker_begin(ranker, request);
     for (uint32_t item = 0; all && item < items; item++)
         ranker_meet(ranker, item);
     for (uint32_t i = 1; !all && i <= pasts && i <= (uint32_t)config->trending; i++)
@@ -384,7 +394,18 @@ static void gather(struct op *op, uint64_t user, const struct ranker_request *re
             ranker_add(ranker, &line, b);
 }
 
-static void rate(struct op *op, uint64_t user)
+/* Whether candidates are gathered, for a list or only to learn: by hash of the event's number. */
+static bool ranks(struct op *op, bool asks)
+{
+    const struct ranking_config *config = op_config(op);
+    const struct ranking_scratch *scratch = op_scratch(op);
+    uint64_t draw = hash_draw(hash_draw(op_seed(op), scratch->memory.events), SEED_SHARE);
+
+    return asks || (double)(draw >> 11) * 0x1p-53 < config->share;
+}
+
+/* Without `ranks` there are no candidates, but the event can be counted. */
+static void rate(struct op *op, uint64_t user, bool ranks)
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
@@ -397,7 +418,10 @@ static void rate(struct op *op, uint64_t user)
                                      .now = (uint32_t)scratch->memory.events,
                                      .gap_ms = scratch->gap_ms};
 
-    gather(op, user, &request);
+    ranker_begin(&scratch->ranker, &request);
+    if (!ranks)
+        return;
+    gather(op, user);
     ranker_rate(&scratch->ranker);
     if (scratch->memory.reranker)
         reranker_rate(&scratch->reranker, &scratch->ranker);
@@ -592,7 +616,7 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
     if (kept && !user)
         return false;
     read_history(op, in, row);
-    rate(op, scratch->users[row]);
+    rate(op, scratch->users[row], ranks(op, asks));
     if (asks) {
         bool may = may_ask(user, config->request.interval_ms, batch_time(in)[row]);
 
