@@ -28,7 +28,7 @@ RUNS = {
     "kill and restore": [
         "-p", "2", "--workers", "2", "-D", "checkpoint.interval=30ms",
         "-D", "debug.hold-after-rows=3", "-D", "debug.crash-after-checkpoint=1",
-        "-D", "restart.delay=1ms",
+        "-D", "restart.delay=1ms", "-D", "heartbeat.timeout=60s",
     ],
 }
 
