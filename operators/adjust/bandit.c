@@ -11,9 +11,7 @@
  * drawn from all. Lists that adjust/explore draws at random have an arm too, which had no say in them. */
 #include "operators/model/bandit.h"
 #include "operators/model/arms.h"
-#include "operators/model/list.h"
 #include "runtime/base/hash.h"
-#include "runtime/batch/expr.h"
 
 #include <math.h>
 #include <string.h>
@@ -37,7 +35,8 @@ static const struct option bandit_options[] = {
      FIELD(struct bandit_config, arms),
      .required = true,
      .help = "Rankers as expressions over the items' columns, as in {plain: reasons.base, all: "
-             "score}; ranks of operators before (delivery) are not in them unless named."},
+             "score}: an arm may name an earlier one. Ranks of operators before (delivery) are not "
+             "in them unless named."},
     {.name = "method",
      .type = OPT_ENUM,
      FIELD(struct bandit_config, method),
@@ -108,14 +107,8 @@ static bool check_options(struct describe *describe, struct error *err)
     if (items == in)
         return describe_error(describe, err, "from", "read `score` or another adjust operator",
                               "the input has no list \"items\"");
-    if (config->arms.count < 2 || config->arms.count > BANDIT_ARMS_MAX)
-        return describe_error(describe, err, "arms", "name some, as {plain: reasons.base}",
-                              "there are %u arms, not 2 to %u", config->arms.count,
-                              BANDIT_ARMS_MAX);
-    for (uint32_t i = 0; i < config->arms.count; i++)
-        if (!arms_check(describe, &config->arms.entries[i], items, err))
-            return false;
-    return arms_check_context(describe, &config->context, err);
+    return arms_check(describe, &config->arms, items, 2, BANDIT_ARMS_MAX, err) &&
+           arms_check_context(describe, &config->context, err);
 }
 
 static bool bandit_describe(struct describe *describe, struct error *err)
@@ -153,9 +146,9 @@ static bool bandit_describe(struct describe *describe, struct error *err)
 
 struct bandit_scratch {
     struct list_layout layout;
-    uint32_t rec, arm_count, width, context[BANDIT_WIDTH_MAX]; /* columns; of context from 1 */
-    uint32_t clicks, exposure, moments, right;                 /* of the table */
-    struct expr *arms[BANDIT_ARMS_MAX];
+    struct arms arms;
+    uint32_t rec, width, context[BANDIT_WIDTH_MAX]; /* columns; of context from 1 */
+    uint32_t clicks, exposure, moments, right;      /* of the table */
     uint64_t ids[BANDIT_ARMS_MAX];
     /* what follows from the table's version alone */
     bool known;
@@ -170,6 +163,7 @@ static bool bandit_open(struct op *op, struct error *err)
     const struct schema *in = op_input_schema(op, 0), *items = list_schema(in);
     struct bandit_scratch *scratch = op_memory(op, sizeof(*scratch));
 
+    (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
     list_open(op, &scratch->layout, rank_names, 1);
     scratch->rec = schema_find(in, config->rec);
@@ -182,14 +176,11 @@ static bool bandit_open(struct op *op, struct error *err)
         scratch->moments = op_table_column(op, 0, "moments");
         scratch->right = op_table_column(op, 0, "right");
     }
-    scratch->arm_count = config->arms.count;
-    for (uint32_t i = 0; i < scratch->arm_count; i++) {
-        const struct option_entry *arm = &config->arms.entries[i];
+    arms_open(&scratch->arms, &config->arms, items);
+    for (uint32_t i = 0; i < scratch->arms.count; i++) {
+        const char *name = config->arms.entries[i].name;
         uint8_t key[KEY_SIZE_MAX];
-        scratch->ids[i] = hash_bytes(key, key_from_text(arm->name, strlen(arm->name), key));
-        scratch->arms[i] = expr_compile(arm->text, items, err);
-        if (!scratch->arms[i])
-            return false;
+        scratch->ids[i] = hash_bytes(key, key_from_text(name, strlen(name), key));
     }
     return true;
 }
@@ -198,8 +189,8 @@ static void bandit_close(struct op *op)
 {
     struct bandit_scratch *scratch = op_scratch(op);
 
-    for (uint32_t i = 0; scratch && i < scratch->arm_count; i++)
-        expr_close(scratch->arms[i]);
+    if (scratch)
+        arms_close(&scratch->arms);
 }
 
 /* ---- which arm ---- */
@@ -217,8 +208,8 @@ static void read_arms(struct op *op, struct bandit_arm *arms)
 {
     const struct bandit_scratch *scratch = op_scratch(op);
 
-    memset(arms, 0, scratch->arm_count * sizeof(*arms));
-    for (uint32_t i = 0; op_table_given(op, 0) && i < scratch->arm_count; i++) {
+    memset(arms, 0, scratch->arms.count * sizeof(*arms));
+    for (uint32_t i = 0; op_table_given(op, 0) && i < scratch->arms.count; i++) {
         const struct table_row *row = op_table_find(op, 0, scratch->ids[i]);
         if (!row)
             continue;
@@ -242,9 +233,9 @@ static void learn_version(struct op *op)
     scratch->version_ms = version_ms;
     read_arms(op, arms);
     if (config->method == THOMPSON)
-        bandit_thompson(arms, scratch->arm_count, config->prior, config->floor,
+        bandit_thompson(arms, scratch->arms.count, config->prior, config->floor,
                         hash_draw(op_seed(op), (uint64_t)version_ms), scratch->probabilities);
-    for (uint32_t i = 0; config->method == LINUCB && i < scratch->arm_count; i++)
+    for (uint32_t i = 0; config->method == LINUCB && i < scratch->arms.count; i++)
         bandit_linear(&arms[i], scratch->width, config->ridge, &scratch->linear[i]);
 }
 
@@ -258,13 +249,13 @@ static void bounds_of(const struct bandit_config *config, const struct bandit_sc
         double value = column_number(batch_column(in, scratch->context[i]), row);
         context[i] = isfinite(value) ? value : 0;
     }
-    for (uint32_t i = 0; i < scratch->arm_count; i++) {
+    for (uint32_t i = 0; i < scratch->arms.count; i++) {
         double bound = bandit_bound(&scratch->linear[i], context, config->alpha);
         if (bound > best) {
             best = bound;
             winner = i;
         }
-        probabilities[i] = config->floor / scratch->arm_count;
+        probabilities[i] = config->floor / scratch->arms.count;
     }
     probabilities[winner] += 1 - config->floor;
 }
@@ -283,9 +274,9 @@ static uint32_t choose(struct op *op, const struct batch *in, uint32_t row, uint
     else if (config->method == LINUCB)
         bounds_of(config, scratch, in, row, probabilities);
     else
-        for (uint32_t i = 0; i < scratch->arm_count; i++)
-            probabilities[i] = 1. / scratch->arm_count;
-    arm = bandit_draw(probabilities, scratch->arm_count, at);
+        for (uint32_t i = 0; i < scratch->arms.count; i++)
+            probabilities[i] = 1. / scratch->arms.count;
+    arm = bandit_draw(probabilities, scratch->arms.count, at);
     *propensity = probabilities[arm];
     return arm;
 }
@@ -293,14 +284,15 @@ static uint32_t choose(struct op *op, const struct batch *in, uint32_t row, uint
 /* ---- rows ---- */
 
 /* What score and ranks so far lack to the arm's value. */
-static void put_ranks(struct bandit_scratch *scratch, const struct batch *in,
-                      const struct batch *items, const uint32_t *arms, double *ranks)
+static void put_ranks(const struct bandit_scratch *scratch, const struct batch *in,
+                      const uint32_t *arms, double *ranks)
 {
     const struct list_layout *layout = &scratch->layout;
+    struct batch *items = arms_items(layout, in);
     const double *scores = batch_column(items, layout->score)->values;
 
-    for (uint32_t arm = 0; arm < scratch->arm_count; arm++) {
-        struct column *values = expr_eval(scratch->arms[arm], items);
+    for (uint32_t arm = 0; arm < scratch->arms.count; arm++) {
+        struct column *values = arms_value(&scratch->arms, arm, &items);
         for (uint32_t row = 0; row < batch_rows(in); row++) {
             uint32_t begin, end;
             list_range(layout, in, row, &begin, &end);
@@ -313,6 +305,7 @@ static void put_ranks(struct bandit_scratch *scratch, const struct batch *in,
         }
         column_release(&values);
     }
+    batch_release(&items);
 }
 
 static struct column *arm_column(const struct bandit_config *config, const uint32_t *arms,
@@ -363,7 +356,7 @@ static bool bandit_process(struct op *op, uint32_t port, const struct batch *in,
     key_ids(batch_column(in, scratch->rec), rows, recs);
     for (uint32_t row = 0; row < rows; row++)
         arms[row] = choose(op, in, row, recs[row], &propensities[row]);
-    put_ranks(scratch, in, items, arms, ranks);
+    put_ranks(scratch, in, arms, ranks);
     wide = batch_with(items, &rank);
     out = list_widened(&scratch->layout, in, wide);
     append(&out, arm_column(op_config(op), arms, rows));

@@ -2,21 +2,19 @@
  * In: requests with a list `items`. Out: the same; items with a column `ranks.ARM` for each arm: its
  * place in that arm's list, from 1, null behind `top` and where the arm has no value.
  *
- * An arm is an expression over the items' columns, such as "reasons.base + reasons.time": what it is
- * worth to show the item, largest first. An arm may name an earlier one, unless a column has that name.
- * Ties by the item's hash: by nothing that another arm's order
- * could tell. One pass a list that keeps the best `top` (10 of 80: an insertion each eighth item). */
+ * Arms: model/arms.h. Ties by the item's hash: by nothing that another arm's order could tell. One pass a
+ * list that keeps the best `top` (10 of 80: an insertion each eighth item). */
 #include "operators/evaluate/ranks.h"
 #include "operators/model/arms.h"
 #include "operators/model/ids.h"
-#include "operators/model/list.h"
-#include "runtime/batch/expr.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TOP_MAX 1000
+static_assert(RANKS_ARMS_MAX <= ARMS_MAX && ARMS_NAME_MAX <= TALLY_LEVEL_MAX,
+              "ranks hold all arms");
 
 struct rank_config {
     struct option_map arms;
@@ -74,44 +72,20 @@ static bool check_item(struct describe *describe, const struct schema *items, st
     return true;
 }
 
-static struct schema *schema_copy(struct arena *arena, const struct schema *from)
+/* A column of ranks for each arm. */
+static bool add_columns(struct describe *describe, struct schema *items, struct error *err)
 {
-    struct schema *schema = schema_create(arena);
-
-    for (uint32_t i = 0; i < from->count; i++)
-        CHECK(schema_add(schema, arena, &from->fields[i]));
-    return schema;
-}
-
-/* The arm's value is known to later arms. False: a column has its name, or there are too many. */
-static bool know_arm(struct schema *known, struct arena *arena, const char *name,
-                     const struct expr *arm)
-{
-    return schema_find(known, name) == FIELD_NONE &&
-           schema_add_column(known, arena, name, expr_type(arm));
-}
-
-/* Adds the arm's column to the items, and its value to what is known. */
-static bool add_arm(struct describe *describe, const struct option_entry *entry,
-                    struct schema *known, struct schema *child, struct error *err)
-{
+    const struct rank_config *config = describe_config(describe);
     struct arena *arena = describe_arena(describe);
-    const char *path = arena_format(arena, "arms.%s", entry->name);
-    struct expr *arm;
 
-    if (!arms_check(describe, entry, known, err))
-        return false;
-    arm = expr_compile(entry->text, known, NULL);
-    CHECK(arm);
-    (void)know_arm(known, arena, entry->name, arm);
-    expr_close(arm);
-    if (strlen(entry->name) > TALLY_LEVEL_MAX)
-        return describe_error(describe, err, path, "shorten it",
-                              "the name has more than %u characters", TALLY_LEVEL_MAX);
-    if (!schema_add_column(child, arena, arena_format(arena, RANKS_PREFIX "%s", entry->name),
-                           TYPE_I32))
-        return describe_error(describe, err, path, "use another name",
-                              "the list has a column \"" RANKS_PREFIX "%s\" already", entry->name);
+    for (uint32_t i = 0; i < config->arms.count; i++) {
+        const char *name = config->arms.entries[i].name;
+        if (!schema_add_column(items, arena, arena_format(arena, RANKS_PREFIX "%s", name),
+                               TYPE_I32))
+            return describe_error(describe, err, arena_format(arena, "arms.%s", name),
+                                  "use another name",
+                                  "the list has a column \"" RANKS_PREFIX "%s\" already", name);
+    }
     return true;
 }
 
@@ -120,18 +94,15 @@ static bool rank_describe(struct describe *describe, struct error *err)
     const struct rank_config *config = describe_config(describe);
     struct arena *arena = describe_arena(describe);
     const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
-    struct schema *schema = schema_create(arena), *child, *known;
+    struct schema *schema = schema_create(arena), *child = schema_create(arena);
 
-    if (!check_item(describe, items, err))
+    if (!check_item(describe, items, err) ||
+        !arms_check(describe, &config->arms, items, 1, RANKS_ARMS_MAX, err))
         return false;
-    if (config->arms.count == 0 || config->arms.count > RANKS_ARMS_MAX)
-        return describe_error(describe, err, "arms", "name some, as {base: reasons.base}",
-                              "there are %u arms, not 1 to %u", config->arms.count, RANKS_ARMS_MAX);
-    child = schema_copy(arena, items);
-    known = schema_copy(arena, items);
-    for (uint32_t i = 0; i < config->arms.count; i++)
-        if (!add_arm(describe, &config->arms.entries[i], known, child, err))
-            return false;
+    for (uint32_t i = 0; i < items->count; i++)
+        CHECK(schema_add(child, arena, &items->fields[i]));
+    if (!add_columns(describe, child, err))
+        return false;
     for (uint32_t i = 0; i < in->count; i++) {
         struct field field = in->fields[i];
         if (field.child == items)
@@ -152,10 +123,8 @@ struct place {
 
 struct rank_scratch {
     struct list_layout layout;
-    uint32_t item, arm_count;
-    struct expr *arms[RANKS_ARMS_MAX];
-    bool known[RANKS_ARMS_MAX]; /* to later arms */
-    struct arena *arena;        /* of what they know */
+    struct arms arms;
+    uint32_t item;
     struct place best[TOP_MAX];
 };
 
@@ -164,21 +133,12 @@ static bool rank_open(struct op *op, struct error *err)
     const struct rank_config *config = op_config(op);
     const struct schema *items = list_schema(op_input_schema(op, 0));
     struct rank_scratch *scratch = op_memory(op, sizeof(*scratch));
-    struct schema *known;
 
     (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
-    scratch->arena = arena_create(4096);
-    known = schema_copy(scratch->arena, items);
     list_open(op, &scratch->layout, NULL, 0);
     scratch->item = schema_find(items, config->item);
-    scratch->arm_count = config->arms.count;
-    for (uint32_t i = 0; i < scratch->arm_count; i++) {
-        scratch->arms[i] = expr_compile(config->arms.entries[i].text, known, NULL);
-        CHECK(scratch->arms[i]); /* it was told while planning what is wrong with it */
-        scratch->known[i] =
-            know_arm(known, scratch->arena, config->arms.entries[i].name, scratch->arms[i]);
-    }
+    arms_open(&scratch->arms, &config->arms, items);
     return true;
 }
 
@@ -186,10 +146,8 @@ static void rank_close(struct op *op)
 {
     struct rank_scratch *scratch = op_scratch(op);
 
-    for (uint32_t i = 0; scratch && i < scratch->arm_count; i++)
-        expr_close(scratch->arms[i]);
     if (scratch)
-        arena_close(scratch->arena);
+        arms_close(&scratch->arms);
 }
 
 static bool before(const struct place *a, const struct place *b)
@@ -248,28 +206,6 @@ static struct column *rank_items(struct op *op, const struct batch *in, const st
     return ranks;
 }
 
-/* The items with the event time of their request, for expressions that ask for it. */
-static struct batch *timed_items(const struct rank_scratch *scratch, const struct batch *in)
-{
-    struct batch *items = batch_copy(list_items(&scratch->layout, in));
-    struct column *time = column_create(TYPE_I64, items->rows);
-    int64_t *to;
-
-    time->blocks[0] = block_create(items->rows * sizeof(int64_t));
-    to = (int64_t *)(void *)time->blocks[0]->data;
-    memset(to, 0, items->rows * sizeof(int64_t));
-    time->values = to;
-    for (uint32_t row = 0; row < batch_rows(in); row++) {
-        uint32_t begin, end;
-        list_range(&scratch->layout, in, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++)
-            to[i] = batch_time(in)[row];
-    }
-    column_release(&items->columns[HIDDEN_TIME]);
-    items->columns[HIDDEN_TIME] = time;
-    return items;
-}
-
 static void add_column(struct batch **batch, struct column **column)
 {
     struct batch *more = batch_with(*batch, column);
@@ -281,7 +217,7 @@ static void add_column(struct batch **batch, struct column **column)
 static bool rank_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     struct rank_scratch *scratch = op_scratch(op);
-    struct batch *timed = timed_items(scratch, in), *wide, *out;
+    struct batch *timed = arms_items(&scratch->layout, in), *wide, *out;
     struct block *memory = block_create((timed->rows + IDS_SPARE) * sizeof(uint64_t));
     uint64_t *ids = (uint64_t *)(void *)memory->data;
 
@@ -289,14 +225,11 @@ static bool rank_process(struct op *op, uint32_t port, const struct batch *in, s
     (void)err;  /* cannot fail */
     ids_part(batch_column(timed, scratch->item), 0, timed->rows, ids);
     wide = batch_copy(list_items(&scratch->layout, in));
-    for (uint32_t i = 0; i < scratch->arm_count; i++) {
-        struct column *values = expr_eval(scratch->arms[i], timed);
+    for (uint32_t i = 0; i < scratch->arms.count; i++) {
+        struct column *values = arms_value(&scratch->arms, i, &timed);
         struct column *ranks = rank_items(op, in, timed, values, ids);
         add_column(&wide, &ranks);
-        if (scratch->known[i])
-            add_column(&timed, &values);
-        else
-            column_release(&values);
+        column_release(&values);
     }
     out = list_widened(&scratch->layout, in, wide);
     batch_release(&timed);
