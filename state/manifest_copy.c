@@ -3,6 +3,7 @@
  * checkpoint is whole any more. Most files live shorter than that and are never copied. */
 #include "state/manifest_inner.h"
 
+#include "runtime/base/file.h"
 #include "runtime/base/log.h"
 
 #include <errno.h>
@@ -15,7 +16,6 @@
 
 #define PIECE_SIZE (1u << 20)
 #define COPY_PATH_MAX (PATH_SIZE_MAX + 40u)
-#define NAMES_MAX 64 /* copies that are made at a time, or that a dead process left */
 
 void manifest_copy_name(const char *job_name, const char *file, char *name)
 {
@@ -51,34 +51,21 @@ static bool copy_bytes(int from, int to, const char *path, struct error *err)
     return got == 0 || error_errno(err, path, "cannot copy the file");
 }
 
-/* By open and not mkostemp, which ThreadSanitizer does not see: it would take the file for the socket
- * that had its number before, since libuv closes those unseen too. */
-static int make_file(const char *folder, char copy[COPY_PATH_MAX])
-{
-    int fd = -1;
-
-    for (uint32_t i = 0; i < NAMES_MAX && fd < 0; i++) {
-        (void)snprintf(copy, COPY_PATH_MAX, "%s/copy-%ld-%u", folder, (long)getpid(), i);
-        fd = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST)
-            break;
-    }
-    return fd;
-}
-
 /* A new file in `folder` with the bytes of the file at `path`. */
 static bool copy_file(const char *path, const char *folder, char copy[COPY_PATH_MAX],
                       struct error *err)
 {
+    char prefix[COPY_PATH_MAX];
     int from = open(path, O_RDONLY | O_CLOEXEC), to;
     bool good;
 
     if (from < 0)
         return error_errno(err, path, "cannot open the file");
-    to = make_file(folder, copy);
+    (void)snprintf(prefix, sizeof(prefix), "%s/copy", folder);
+    to = file_make(prefix, 0666, copy, COPY_PATH_MAX, err);
     if (to < 0) {
         (void)close(from);
-        return error_errno(err, copy, "cannot make a file");
+        return false;
     }
     good = copy_bytes(from, to, path, err);
     (void)close(from);

@@ -6,8 +6,9 @@
  * The file is read by the process that wrote it, and never outlives it: host byte order. */
 #include "operators/source/sort.h"
 
+#include "runtime/base/file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -357,14 +358,14 @@ static bool merge_begin(struct sorter *sorter, uint32_t runs, struct error *err)
 static bool open_file(struct sorter *sorter, struct error *err)
 {
     const char *dir = getenv("TMPDIR");
-    char *path = memory_format("%s/millrace-sort-XXXXXX", dir && *dir ? dir : "/tmp");
+    char prefix[PATH_SIZE_MAX], path[PATH_SIZE_MAX];
+
+    (void)snprintf(prefix, sizeof(prefix), "%s/millrace-sort", dir && *dir ? dir : "/tmp");
+    sorter->fd = file_make(prefix, 0600, path, sizeof(path), err);
     if (sorter->fd < 0)
-        sorter->fd = mkostemp(path, O_CLOEXEC);
-    bool fine = sorter->fd >= 0 || error_errno(err, path, "cannot make a temporary file to sort");
-    if (fine)
-        unlink(path);
-    memory_free(path);
-    return fine;
+        return error_wrap(err, "the sort's temporary file");
+    (void)unlink(path);
+    return true;
 }
 
 static bool flush(struct sorter *sorter, struct error *err)

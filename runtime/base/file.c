@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define PIECE_BYTES ((size_t)1 << 16)
@@ -52,4 +53,24 @@ bool file_read(const char *path, size_t size_max, struct bytes *out, struct erro
     good = file_read_fd(fd, path, size_max, out, err);
     (void)close(fd);
     return good;
+}
+
+/* By open and not mkostemp, which ThreadSanitizer does not see: it would take the file for the socket
+ * that had its number before, since libuv closes those unseen too. */
+int file_make(const char *prefix, unsigned mode, char *path, size_t size, struct error *err)
+{
+    int fd = -1;
+
+    errno = EEXIST;
+    for (uint32_t i = 0; i < FILE_MADE_MAX && fd < 0 && errno == EEXIST; i++) {
+        int length = snprintf(path, size, "%s-%ld-%u", prefix, (long)getpid(), i);
+        if (length < 0 || (size_t)length >= size) {
+            errno = ENAMETOOLONG;
+            break;
+        }
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    }
+    if (fd < 0)
+        error_errno(err, path, "cannot make the file");
+    return fd;
 }

@@ -1,4 +1,4 @@
-/* file: a whole file into memory. Any thread. */
+/* file: a whole file into memory; a new file. Any thread. */
 #ifndef MILLRACE_BASE_FILE_H
 #define MILLRACE_BASE_FILE_H
 
@@ -15,5 +15,11 @@ bool file_read(const char *path, size_t size_max, struct bytes *out, struct erro
 /* The same from an open descriptor, which stays open; `path` is for the error. */
 bool file_read_fd(int fd, const char *path, size_t size_max, struct bytes *out,
                   struct error *err) NODISCARD;
+
+/* Makes a file of its own, `PREFIX-PID-N` with the first N that is free, to read and write; its path
+ * into `path`. -1: it cannot. */
+int file_make(const char *prefix, unsigned mode, char *path, size_t size,
+              struct error *err) NODISCARD;
+#define FILE_MADE_MAX 64 /* with one prefix that are there at a time, or that a dead process left */
 
 #endif

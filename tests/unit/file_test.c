@@ -1,4 +1,5 @@
-/* file: a whole file is read, at its bound and past it, from a pipe, and not from a folder. */
+/* file: a whole file is read, at its bound and past it, from a pipe, and not from a folder; a new
+ * file has a name of its own. */
 #include "runtime/base/file.h"
 
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A file of `size` bytes, 0 to 250 in turns. */
@@ -95,12 +97,48 @@ static void test_nothing_to_read(void **state)
     bytes_clear(&bytes);
 }
 
+/* As many as may be there at a time, each for its owner alone; then none, and one again. */
+static void test_make(void **state)
+{
+    char dir[] = "/tmp/millrace-file-XXXXXX", prefix[64], path[FILE_MADE_MAX][96], more[96];
+    struct error err;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(prefix, sizeof(prefix), "%s/new", dir);
+    for (uint32_t i = 0; i < FILE_MADE_MAX; i++) {
+        struct stat stat;
+        uint32_t back;
+        int fd = file_make(prefix, 0600, path[i], sizeof(path[i]), &err);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, &i, sizeof(i)), sizeof(i));
+        assert_int_equal(pread(fd, &back, sizeof(back), 0), sizeof(back));
+        assert_int_equal(back, i);
+        assert_int_equal(fstat(fd, &stat), 0);
+        assert_int_equal(stat.st_mode & 0777, 0600);
+        assert_int_equal(close(fd), 0);
+    }
+    assert_true(file_make(prefix, 0600, more, sizeof(more), &err) < 0);
+    assert_non_null(strstr(err.what, strerror(EEXIST)));
+    assert_int_equal(unlink(path[7]), 0);
+    assert_int_equal(close(file_make(prefix, 0600, more, sizeof(more), &err)), 0);
+    assert_string_equal(more, path[7]);
+    for (uint32_t i = 0; i < FILE_MADE_MAX; i++)
+        assert_int_equal(unlink(path[i]), 0);
+    assert_int_equal(rmdir(dir), 0);
+    assert_true(file_make(prefix, 0600, more, sizeof(more), &err) < 0);
+    assert_non_null(strstr(err.what, strerror(ENOENT)));
+    assert_true(file_make(prefix, 0600, more, strlen(prefix) + 3, &err) < 0);
+    assert_non_null(strstr(err.what, strerror(ENAMETOOLONG)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_pipe),
         cmocka_unit_test(test_nothing_to_read),
+        cmocka_unit_test(test_make),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
