@@ -1,5 +1,6 @@
 /* task_rig: hosts all subtasks of a small job in one thread: channels, replicas, an executor that
- * runs its work at once or late, checkpoints kept in memory. Included once into a test program. */
+ * runs its work at once or late, checkpoints kept in memory, a clock of its own, so that nothing
+ * depends on how fast the machine is. Included once into a test program. */
 #ifndef MILLRACE_TESTS_TASK_RIG_H
 #define MILLRACE_TESTS_TASK_RIG_H
 
@@ -23,6 +24,7 @@ struct rig_options {
     uint64_t chaos;
     size_t channel_bytes; /* 0: 1 MiB */
     uint32_t lag;         /* rounds before the executor does a piece of work */
+    int64_t look_ns; /* that a look at the clock takes; 0: 20 us, with chaos anything to 250 us */
     uint64_t memory_bytes;
     const char *overrides[8];
 };
@@ -34,8 +36,15 @@ struct rig_checkpoint {
     struct subtask_snapshot snapshots[RIG_SUBTASKS];
 };
 
+struct rig_clock {
+    struct clock clock; /* first */
+    int64_t now_ns, look_ns;
+    struct random *random; /* NULL: all looks are alike */
+};
+
 struct rig {
     struct task_host host; /* first */
+    struct rig_clock clock;
     struct executor executor;
     struct waker waker;
     struct rig_options options;
@@ -60,6 +69,14 @@ struct rig {
     struct error error;
     char dir[64];
 };
+
+static int64_t rig_now_ns(const struct clock *clock)
+{
+    struct rig_clock *own = (struct rig_clock *)(uintptr_t)clock;
+
+    own->now_ns += own->random ? (int64_t)random_below(own->random, 250000) : own->look_ns;
+    return own->now_ns;
+}
 
 static void rig_wake(struct waker *waker)
 {
@@ -287,9 +304,14 @@ static struct rig *rig_open(const char *job, const char *dir, uint32_t attempt,
     rig->executor = (struct executor){rig_submit, rig_wait};
     rig->waker.wake = rig_wake;
     rig->random.state = options->chaos + 99;
+    rig->clock = (struct rig_clock){
+        .clock.now_ns = rig_now_ns,
+        .look_ns = options->look_ns ? options->look_ns : 20000,
+        .random = options->chaos && !options->look_ns ? &rig->random : NULL,
+    };
     rig->host = (struct task_host){
         .plan = rig->plan,
-        .clock = &clock_monotonic,
+        .clock = &rig->clock.clock,
         .executor = &rig->executor,
         .attempt = attempt,
         .work_dir = rig->dir,
