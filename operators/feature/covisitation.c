@@ -15,9 +15,11 @@
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
 
+#include <string.h>
+
 struct covisitation_config {
     struct window window;
-    int64_t keep, remember;
+    int64_t keep, remember, forget_ms;
 };
 
 struct covisitation_scratch {
@@ -31,6 +33,7 @@ static const struct option covisitation_options[] = {
      FIELD(struct covisitation_config, window),
      .required = true,
      .help = "{tumbling: 1m}: how often the table changes."},
+    WINDOWS_FORGET(struct covisitation_config, 0, "Items"),
     {.name = "keep",
      .type = OPT_I64,
      FIELD(struct covisitation_config, keep),
@@ -99,6 +102,7 @@ static bool covisitation_describe(struct describe *describe, struct error *err)
     describe_set_key(describe, IN, &key);
     describe_output(describe, OUT, schema);
     describe_versions(describe, config->window.size_ms, false);
+    windows_forget(describe, ROWS, OUT, &config->window, config->forget_ms);
     return true;
 }
 
@@ -192,6 +196,8 @@ static bool covisitation_process(struct op *op, uint32_t port, const struct batc
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         struct neighbours *cell = op_cells(op, ROWS)[row];
 
+        if (windows_stale(config->window.size_ms, config->forget_ms, cell->due_ms, times[row]))
+            memset(cell, 0, sizeof(*cell));
         CHECK(!cell->pending || times[row] <= cell->due_ms);
         due[row] = windows_last_ms(config->window.size_ms, times[row]);
         cell->due_ms = due[row];

@@ -4,7 +4,7 @@
  * `feedback` (kind dislike), keyed by user, where labels would come too late. Out: user_id, impressions
  * (item, category, time, clicked; the last 64, oldest first), dislikes (category, time; the last 16),
  * window_end; one row a user that changed in a window: a versioned table. Items and categories are
- * key_ids' hashes. */
+ * key_ids' hashes. Users who have not come for `forget` are dropped. */
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
 
@@ -15,6 +15,7 @@
 
 struct exposure_config {
     const char *item, *category, *time;
+    int64_t forget_ms;
     struct window window;
 };
 
@@ -54,6 +55,7 @@ static const struct option exposure_options[] = {
      .help =
          "Timestamp column of the impressions that tells when they were shown, where event time "
          "is later (behind a join, say)."},
+    WINDOWS_FORGET(struct exposure_config, 365 * DAY_MS, "Users"),
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct exposure_config, window),
@@ -167,6 +169,7 @@ static bool exposure_describe(struct describe *describe, struct error *err)
                     exposure_schema(describe_arena(describe), "user_id", in->fields[column].type));
     describe_output_key(describe, OUT, &user);
     describe_versions(describe, config->window.size_ms, false);
+    windows_forget(describe, USERS, OUT, &config->window, config->forget_ms);
     return true;
 }
 
@@ -303,6 +306,9 @@ static bool exposure_process(struct op *op, uint32_t port, const struct batch *i
     for (uint32_t row = 0; row < batch_rows(in); row++) {
         struct exposure_cell *cell = cells[row];
         due[row] = INT64_MIN;
+        if (windows_stale(config->window.size_ms, config->forget_ms, cell->due_ms,
+                          batch_time(in)[row]))
+            memset(cell, 0, sizeof(*cell));
         if (!learn(scratch, port, cell, in, row) || cell->pending)
             continue;
         cell->pending = 1;

@@ -14,6 +14,7 @@
 #include "runtime/api/operator.h"
 
 struct popularity_config {
+    int64_t forget_ms;
     struct window window;
 };
 
@@ -25,6 +26,7 @@ struct popularity_cell {
 };
 
 static const struct option popularity_options[] = {
+    WINDOWS_FORGET(struct popularity_config, 0, "Items"),
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct popularity_config, window),
@@ -69,6 +71,7 @@ static bool popularity_describe(struct describe *describe, struct error *err)
         return describe_error(describe, err, "window", "write {tumbling: 1m}",
                               "the window slides, but counts are kept for ever");
     describe_versions(describe, config->window.size_ms, false);
+    windows_forget(describe, ITEMS, OUT, &config->window, config->forget_ms);
     return true;
 }
 
@@ -129,6 +132,8 @@ static bool popularity_process(struct op *op, uint32_t port, const struct batch 
         due[row] = INT64_MIN;
         if (key.data[0] == KEY_TAG_NULL) /* no item */
             continue;
+        if (windows_stale(config->window.size_ms, config->forget_ms, cell->due_ms, times[row]))
+            *cell = (struct popularity_cell){0};
         CHECK(!cell->pending || times[row] <= cell->due_ms);
         popularity_learn(cell, op_scratch(op), times[row]);
         cell->due_ms = windows_last_ms(config->window.size_ms, times[row]);

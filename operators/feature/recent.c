@@ -6,7 +6,8 @@
  * numbers, so texts are in `out` alone.
  *
  * A key's events beyond `keep` are forgotten, the oldest first. With `distinct` an event whose first
- * column was met before takes its place over. Texts are cut at 63 bytes. */
+ * column was met before takes its place over. Keys that have not come for `forget` are dropped. Texts are
+ * cut at 63 bytes. */
 #include "operators/model/widen.h"
 #include "operators/model/windows.h"
 #include "runtime/batch/expr.h"
@@ -22,6 +23,7 @@ struct recent_config {
     const char *as, *when;
     int64_t keep;
     bool distinct;
+    int64_t forget_ms;
     struct window window;
 };
 
@@ -34,7 +36,7 @@ struct entry {
 
 struct recent_cell {
     int64_t count;  /* ever */
-    int64_t due_ms; /* end of the window that the latest event is in */
+    int64_t due_ms; /* end of the window that the latest event is in; without windows, its time */
     uint32_t used, pending;
     uint64_t entries[]; /* oldest first */
 };
@@ -67,6 +69,7 @@ static const struct option recent_options[] = {
      FIELD(struct recent_config, when),
      .help =
          "Which events are kept, such as kind = 'play'; by default all. Others are told of too."},
+    WINDOWS_FORGET(struct recent_config, 365 * DAY_MS, "Keys"),
     {.name = "window",
      .type = OPT_WINDOW,
      FIELD(struct recent_config, window),
@@ -196,6 +199,7 @@ static bool describe_table_port(struct describe *describe, struct error *err)
                               "\"%s\" is a column of the table", config->as);
     describe_output(describe, TABLE, schema);
     describe_output_key(describe, TABLE, &name);
+    windows_forget(describe, KEYS, TABLE, &config->window, config->forget_ms);
     if (config->window.size_ms)
         describe_versions(describe, config->window.size_ms, false);
     return true;
@@ -382,7 +386,8 @@ static struct recent_cell *make_room(struct op *op, uint32_t row)
     return cell;
 }
 
-static void learn(struct op *op, const struct batch *in, uint32_t row)
+/* Returns when the table is to be told of it. */
+static int64_t learn(struct op *op, const struct batch *in, uint32_t row)
 {
     const struct recent_config *config = op_config(op);
     const struct recent_scratch *scratch = op_scratch(op);
@@ -408,9 +413,21 @@ static void learn(struct op *op, const struct batch *in, uint32_t row)
         slot += slot_size(scratch->types[c]);
     }
     cell->count++;
+    cell->due_ms = entry->time_ms;
+    if (!config->window.size_ms)
+        return INT64_MIN;
+    cell->pending = 1;
+    return cell->due_ms = windows_last_ms(config->window.size_ms, entry->time_ms);
 }
 
 /* ---- rows ---- */
+
+static void forget_silent(const struct recent_config *config, struct recent_cell *cell,
+                          int64_t time_ms)
+{
+    if (windows_stale(config->window.size_ms, config->forget_ms, cell->due_ms, time_ms))
+        memset(cell, 0, sizeof(*cell));
+}
 
 static bool recent_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
@@ -424,6 +441,8 @@ static bool recent_process(struct op *op, uint32_t port, const struct batch *in,
     CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
     key_ids(first, in->rows, scratch->ids);
     for (uint32_t row = 0; row < in->rows; row++) {
+        int64_t time_ms = batch_time(in)[row];
+        forget_silent(config, op_cells(op, KEYS)[row], time_ms);
         builder_row_from(scratch->added, in, row);
         put_list(scratch, op_cells(op, KEYS)[row], (uint32_t)config->keep, scratch->added, 0,
                  false);
@@ -433,12 +452,7 @@ static bool recent_process(struct op *op, uint32_t port, const struct batch *in,
         next++;
         if (!column_valid(first, row))
             continue;
-        learn(op, in, row);
-        if (config->window.size_ms) {
-            struct recent_cell *cell = op_cells(op, KEYS)[row];
-            cell->due_ms = due[row] = windows_last_ms(config->window.size_ms, batch_time(in)[row]);
-            cell->pending = 1;
-        }
+        due[row] = learn(op, in, row);
     }
     widen_emit(op, OUT, in, scratch->added);
     return op_set_timers(op, due, err); /* of a key's timers the last one set stands */

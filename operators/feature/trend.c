@@ -19,6 +19,7 @@
 
 struct trend_config {
     struct window window;
+    int64_t forget_ms;
     int64_t now_ms, before_ms;
     double prior;
 };
@@ -35,6 +36,7 @@ static const struct option trend_options[] = {
      FIELD(struct trend_config, window),
      .required = true,
      .help = "{tumbling: 10m}: how often the table changes."},
+    WINDOWS_FORGET(struct trend_config, 365 * DAY_MS, "Items"),
     {.name = "now",
      .type = OPT_DURATION,
      FIELD(struct trend_config, now_ms),
@@ -108,6 +110,7 @@ static bool trend_describe(struct describe *describe, struct error *err)
                               "the present is not shorter than what it is compared with");
     describe_output_key(describe, OUT, &item);
     describe_versions(describe, config->window.size_ms, false);
+    windows_forget(describe, ITEMS, OUT, &config->window, config->forget_ms);
     return true;
 }
 
@@ -169,6 +172,9 @@ static bool trend_process(struct op *op, uint32_t port, const struct batch *in, 
         due[row] = INT64_MIN;
         if (key.data[0] == KEY_TAG_NULL) /* no item */
             continue;
+        if (windows_stale(config->window.size_ms, config->forget_ms, cell->due_ms,
+                          batch_time(in)[row]))
+            *cell = (struct trend_cell){0};
         learn(config, cell, batch_time(in)[row]);
         due[row] = cell->due_ms = windows_last_ms(config->window.size_ms, batch_time(in)[row]);
     }

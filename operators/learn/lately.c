@@ -1,6 +1,8 @@
 /* See lately.h. */
 #include "operators/learn/lately.h"
 
+#include "operators/model/windows.h"
+
 static struct lately *entry_of(struct op *op, uint32_t state, uint32_t row, uint64_t id)
 {
     return id ? op_entry(op, state, row, &id, sizeof(id), false) : NULL;
@@ -43,7 +45,7 @@ void lately_touch(struct op *op, uint32_t state, uint32_t row, struct lately_lis
 
 bool lately_stale(const struct lately *entry, int64_t window_ms, int64_t size_ms, int64_t forget_ms)
 {
-    return entry->listed && forget_ms && window_ms - size_ms - entry->window_ms >= forget_ms;
+    return entry->listed && windows_stale(size_ms, forget_ms, entry->window_ms, window_ms);
 }
 
 void *lately_changed(struct op *op, uint32_t state, struct lately_list *list, uint64_t *id)

@@ -34,6 +34,13 @@ int64_t windows_last_ms(int64_t size_ms, int64_t time_ms)
     return floor_to(time_ms, size_ms) + size_ms - 1;
 }
 
+bool windows_stale(int64_t size_ms, int64_t forget_ms, int64_t due_ms, int64_t time_ms)
+{
+    if (!forget_ms || time_ms - due_ms < forget_ms)
+        return false;
+    return !size_ms || windows_last_ms(size_ms, time_ms) - size_ms - due_ms >= forget_ms;
+}
+
 bool windows_advance(struct op *op, uint32_t state, struct windows *windows, int64_t time_ms,
                      windows_fire *fire, void *context, struct error *err)
 {

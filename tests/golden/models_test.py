@@ -638,6 +638,72 @@ def forgotten_sums(windows, users, items):
     return problems[:1]
 
 
+def told_until(cell, until):
+    """feature/trend: the last window up to `until` at whose end the item was told of."""
+    now, last, window = cell
+    while window < until and now * 0.5 ** ((window - last) / (3 * HOUR)) >= 0.05:
+        window += 6 * HOUR
+    return min(window, until)
+
+
+def lives_of(rows, key, ends):
+    """Which of its lives a key is in at each row; `ends` gives, from the rows of a life, the present one last,
+    when it was told of last and what that is compared with."""
+    lives, past, names = {}, {}, []
+    for row in rows:
+        name = row[key]
+        told, now = ends(past.get(name, []), row)
+        if told is not None and now - told >= 2 * DAY:
+            lives[name] = lives.get(name, 0) + 1
+            past[name] = []
+        names.append(name * 100 + lives.get(name, 0))
+        past.setdefault(name, []).append(row)
+    return names
+
+
+def window_of(row):
+    return row["ts"] // (6 * HOUR) * (6 * HOUR) + 6 * HOUR
+
+
+def ends_of_window(past, row):
+    return window_of(past[-1]) if past else None, window_of(row) - 6 * HOUR
+
+
+def ends_of_kept(past, row):
+    return max((old["ts"] for old in past if old["clicked"]), default=None), row["ts"]
+
+
+def ends_of_trend(past, row):
+    now, last, window = 0, 0, 0
+    for old in past:
+        now, last, window = now * 0.5 ** ((old["ts"] - last) / (3 * HOUR)) + 1, old["ts"], window_of(old)
+    before = window_of(row) - 6 * HOUR
+    return (told_until((now, last, window), before) if past and window <= before else window or None), before
+
+
+def feature_forget():
+    with open(HERE / "feature-forget" / "in.csv") as file:
+        rows = [{name: value == "true" if name == "clicked" else int(value) for name, value in row.items()}
+                for row in csv.DictReader(file)]
+    for row in rows:
+        row["ts"] *= 1000
+    problems = []
+    for column, key, ends in (("user_life", "user_id", ends_of_window), ("user_silence", "user_id", ends_of_kept),
+                              ("item_life", "item_id", ends_of_window), ("item_trend", "item_id", ends_of_trend)):
+        if lives_of(rows, key, ends) != [row[column] for row in rows]:
+            problems.append(f"feature-forget: {column} does not tell the lives of {key}")
+        if max(row[column] % 100 for row in rows) < 3:
+            problems.append("feature-forget: nothing is forgotten")
+    for name, key in (("out", None), ("last", None), ("plain", None), ("shown", "user_id"), ("lists", "key"),
+                      ("counts", "item"), ("trends", "item")):
+        want = load("feature-forget", f"{name}-lives.jsonl")
+        for row in want if key else []:
+            row[key] //= 100
+        problems += compare("feature-forget", f"{name}.jsonl", want)
+    return problems + compare("feature-forget", "together.jsonl",
+                              load("feature-forget", "together-second.jsonl"))
+
+
 def score_blend():
     problems = (blend("out.jsonl", {"scores.near": 2, "scores.far": -0.5})
                 + blend("own-out.jsonl", {"score": 0.25, "scores.far": 1}))

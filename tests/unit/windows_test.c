@@ -191,9 +191,30 @@ static void test_drop(void **state)
     assert_false(op.panes[0 + TIME_MAX]);
 }
 
+/* Windows of 10, keys that are dropped after 25: at the end of a window, never within it. */
+static void stale_test(void **state)
+{
+    static const struct {
+        int64_t size_ms, forget_ms, due_ms, time_ms;
+        bool stale;
+    } cases[] = {
+        {10, 25, 109, 110, false}, {10, 25, 109, 139, false}, {10, 25, 109, 140, true},
+        {10, 25, 109, 149, true},  {10, 20, 109, 129, false}, {10, 20, 109, 130, true},
+        {10, 0, 109, 1000, false}, {0, 25, 100, 124, false},  {0, 25, 100, 125, true},
+        {0, 0, 100, 1000, false},  {10, 25, -1, 29, false},   {10, 25, -1, 30, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (windows_stale(cases[i].size_ms, cases[i].forget_ms, cases[i].due_ms,
+                          cases[i].time_ms) != cases[i].stale)
+            fail_msg("case %zu", i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stale_test),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_against_naive),
         cmocka_unit_test(test_drop),
