@@ -10,14 +10,15 @@ static void score_chunk(const struct products *products, const struct table_row 
 {
     const float *vectors[CHUNK];
     float dots[CHUNK];
-    uint32_t places[CHUNK], used = 0, width = 0;
+    uint32_t places[CHUNK], used = 0, width;
 
+    width = op_table_schema(products->op, products->table)->fields[products->column].width;
+    table_rows_vectors(rows, count, products->column, vectors);
     for (uint32_t i = 0; i < count; i++) {
         scores[i] = 0;
-        if (!rows[i] || !table_row_valid(rows[i], products->column))
-            continue;
-        vectors[used] = table_row_vector(rows[i], products->column, &width);
-        places[used++] = i;
+        vectors[used] = vectors[i];
+        places[used] = i;
+        used += vectors[i] != NULL;
     }
     vector_dots(products->user, vectors, used, width, dots);
     for (uint32_t i = 0; i < used; i++)

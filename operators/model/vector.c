@@ -12,6 +12,7 @@
 
 /* All lanes at once: gcc takes loops over them apart again. */
 typedef float eight __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef float four __attribute__((vector_size(4 * sizeof(float))));
 
 static inline const eight *eight_at(const float *values)
 {
@@ -38,20 +39,71 @@ static inline float dot(const float *a, const float *b, uint32_t n)
     return lanes_sum(&lanes);
 }
 
+/* Lanes as lanes_sum pairs them, for four vectors at a time. */
+static inline four lanes_half(const eight *lanes)
+{
+    return __builtin_shufflevector(*lanes, *lanes, 0, 1, 2, 3) +
+           __builtin_shufflevector(*lanes, *lanes, 4, 5, 6, 7);
+}
+
+static inline four lanes_pair(const eight *one, const eight *two)
+{
+    four a = lanes_half(one), b = lanes_half(two);
+
+    return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+}
+
+static inline void dot_four(const float *a, const float *const *many, uint32_t n, float *dots)
+{
+    eight one = {0}, two = {0}, three = {0}, last = {0}, values;
+    four left, right, sums;
+    uint32_t i = 0;
+
+    for (; i + LANES <= n; i += LANES) {
+        values = *eight_at(a + i);
+        one += values * *eight_at(many[0] + i);
+        two += values * *eight_at(many[1] + i);
+        three += values * *eight_at(many[2] + i);
+        last += values * *eight_at(many[3] + i);
+    }
+    for (; i < n; i++) {
+        one[i % LANES] += a[i] * many[0][i];
+        two[i % LANES] += a[i] * many[1][i];
+        three[i % LANES] += a[i] * many[2][i];
+        last[i % LANES] += a[i] * many[3][i];
+    }
+    left = lanes_pair(&one, &two);
+    right = lanes_pair(&three, &last);
+    sums = __builtin_shufflevector(left, right, 0, 2, 4, 6) +
+           __builtin_shufflevector(left, right, 1, 3, 5, 7);
+    memcpy(dots, &sums, sizeof(sums));
+}
+
 WIDE float vector_dot(const float *a, const float *b, uint32_t n)
 {
     return dot(a, b, n);
 }
 
+static inline void fetch(const float *values, uint32_t n)
+{
+    for (uint32_t k = 0; k < n; k += LINE)
+        __builtin_prefetch(values + k);
+}
+
 WIDE void vector_dots(const float *a, const float *const *many, uint32_t count, uint32_t n,
                       float *dots)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const float *ahead = many[i + AHEAD < count ? i + AHEAD : count - 1];
-        for (uint32_t k = 0; k < n; k += LINE)
-            __builtin_prefetch(ahead + k);
-        dots[i] = dot(a, many[i], n);
+    uint32_t i = 0;
+
+    for (; i < AHEAD && i < count; i++)
+        fetch(many[i], n);
+    for (i = 0; i + 4 <= count; i += 4) {
+        for (uint32_t k = i + AHEAD; k < i + AHEAD + 4 && k < count; k++)
+            fetch(many[k], n);
+        dot_four(a, many + i, n, dots + i);
     }
+    for (; i < count; i++)
+        dots[i] = dot(a, many[i], n);
 }
 
 WIDE void vector_rows(float *out, const float *with, const float *table, const uint32_t *rows,

@@ -46,6 +46,9 @@ int64_t table_row_i64(const struct table_row *row, uint32_t column); /* bool, i3
 double table_row_f64(const struct table_row *row, uint32_t column);  /* any number */
 const char *table_row_text(const struct table_row *row, uint32_t column, uint32_t *size);
 const float *table_row_vector(const struct table_row *row, uint32_t column, uint32_t *width);
+/* The vectors of one table's rows, NULL where there is no row or no vector; as wide as the schema has it. */
+void table_rows_vectors(const struct table_row *const *rows, uint32_t count, uint32_t column,
+                        const float **vectors);
 /* A list column: how many elements, and the values of one child column as an array. */
 uint32_t table_row_list(const struct table_row *row, uint32_t column);
 const int64_t *table_row_list_i64(const struct table_row *row, uint32_t column, uint32_t child);

@@ -7,15 +7,19 @@
 
 #define DIRECTORY_MIN 256u
 
-struct entry { /* one key; published by `versions` */
-    _Atomic uint64_t hash;
-    struct versions *_Atomic versions; /* NULL: free */
+/* One key, published by `versions`; half a cache line. The newest row stands here too, as most readers
+ * are at it: of its version, or of an older one while the writer is in between. */
+struct entry {
+    _Alignas(32) _Atomic uint64_t hash;
+    struct versions *_Atomic versions;      /* NULL: free */
+    const struct table_row *_Atomic newest; /* NULL: see `versions` */
+    _Atomic int64_t newest_version;
 };
 
 struct directory {
     struct retired retired; /* first */
     uint32_t mask;
-    struct entry entries[];
+    _Alignas(64) struct entry entries[];
 };
 
 struct directory *directory_create(uint32_t entries); /* a power of two; memory_free it */
@@ -23,7 +27,14 @@ struct directory *directory_create(uint32_t entries); /* a power of two; memory_
 struct entry *entry_place(struct directory *directory, uint64_t hash);
 /* Entries with rows that have not all left. The writer's. */
 uint32_t directory_left(const struct directory *directory);
-/* NULL: there is no such key. Any reader's. */
-const struct versions *directory_find(const struct directory *directory, uint64_t hash);
+/* Puts a row in the place of the newest (NULL: none is left), before what it follows is retired. The
+ * writer's. */
+void entry_set_newest(struct entry *entry, const struct table_row *row);
+/* What is seen of a key, or NULL. Any reader's. */
+const struct table_row *directory_find(const struct directory *directory, const struct view *view,
+                                       uint64_t hash);
+/* The same for many, so that their cache misses overlap. */
+void directory_find_many(const struct directory *directory, const struct view *view,
+                         const uint64_t *hashes, uint32_t count, const struct table_row **rows);
 
 #endif

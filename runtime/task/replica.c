@@ -21,7 +21,6 @@
 #include <string.h>
 
 #define READERS_MAX 1024u
-#define FIND_GROUP 32u   /* look-ups whose cache misses overlap */
 #define SWEEP_ENTRIES 64 /* looked at in a step */
 #define STEP_ELEMENTS 16 /* elements taken from one channel in a step */
 #define EPOCH_RESTING UINT64_MAX
@@ -175,6 +174,7 @@ static void directory_grow(struct replica *replica)
             continue;
         entry = entry_place(grown, atomic_load(&old->entries[i].hash));
         atomic_store(&entry->hash, atomic_load(&old->entries[i].hash));
+        entry_set_newest(entry, versions_newest(versions));
         atomic_store(&entry->versions, versions);
     }
     atomic_store(&replica->directory, grown);
@@ -263,12 +263,15 @@ static void versions_trim(struct replica *replica, struct versions *versions, in
 }
 
 /* All items, if the newest is of a version up to `version`. */
-static void versions_leave(struct replica *replica, struct versions *versions, int64_t version)
+static void entry_leave(struct replica *replica, struct entry *entry, int64_t version)
 {
-    uint32_t first = atomic_load(&versions->first), count = atomic_load(&versions->count);
+    struct versions *versions = atomic_load(&entry->versions);
+    uint32_t first = versions ? atomic_load(&versions->first) : 0;
+    uint32_t count = versions ? atomic_load(&versions->count) : 0;
 
     if (first == count || versions->items[count - 1].version > version)
         return;
+    entry_set_newest(entry, NULL);
     atomic_store(&versions->first, count);
     for (uint32_t i = first; i < count; i++)
         retire(replica, atomic_load(&versions->items[i].item), simple_free);
@@ -292,7 +295,7 @@ static int64_t lowest_ranked(const struct replica *replica, int64_t pin)
 static void sweep(struct replica *replica)
 {
     int64_t keep_ms = replica->table->keep_ms, pin = lowest_pin(replica), limit_ms;
-    const struct directory *directory = atomic_load(&replica->directory);
+    struct directory *directory = atomic_load(&replica->directory);
 
     if (replica->sweep > directory->mask) {
         int64_t progress = atomic_load(&replica->progress);
@@ -304,12 +307,8 @@ static void sweep(struct replica *replica)
         replica->sweep_ms = limit_ms;
         replica->sweep = 0;
     }
-    for (uint32_t i = 0; i < SWEEP_ENTRIES && replica->sweep <= directory->mask; i++) {
-        struct versions *versions = atomic_load(&directory->entries[replica->sweep++].versions);
-
-        if (versions)
-            versions_leave(replica, versions, replica->sweep_ms);
-    }
+    for (uint32_t i = 0; i < SWEEP_ENTRIES && replica->sweep <= directory->mask; i++)
+        entry_leave(replica, &directory->entries[replica->sweep++], replica->sweep_ms);
     if (replica->sweep > directory->mask)
         replica->sweep = UINT32_MAX;
 }
@@ -369,10 +368,12 @@ static void apply_row(struct replica *replica, struct table_row *row)
     struct entry *entry = entry_make(replica, aged.hash);
     const struct table_row *newest = versions_newest(atomic_load(&entry->versions));
 
-    if (newest && table_row_version(newest) > aged.version)
+    if (newest && table_row_version(newest) > aged.version) {
         retire(replica, &row->retired, simple_free);
-    else
-        versions_add(replica, &entry->versions, &aged, &row->retired);
+        return;
+    }
+    entry_set_newest(entry, row);
+    versions_add(replica, &entry->versions, &aged, &row->retired);
 }
 
 /* ---- ranking ---- */
@@ -722,73 +723,37 @@ void replica_rest(struct replica_reader *reader, int64_t version)
     atomic_store(&reader->epoch, EPOCH_RESTING);
 }
 
-/* What a reader sees of a list at its pin; a window's result holds for its version alone. */
-static const void *versions_at(const struct replica_reader *reader, const struct versions *versions)
+static struct view view_of(const struct replica_reader *reader)
 {
-    int64_t pinned = atomic_load_explicit(&reader->pinned, memory_order_relaxed);
-    uint32_t count, at;
+    const struct plan_table *table = reader->replica->table;
 
-    if (!versions)
-        return NULL;
-    count = atomic_load_explicit(&versions->count, memory_order_acquire);
-    at = versions_find(versions, count, pinned);
-    if (at == count)
-        return NULL;
-    if (reader->replica->table->replace && pinned != INT64_MAX &&
-        versions->items[at].version != pinned)
-        return NULL;
-    if (reader->replica->table->keep_ms && pinned != INT64_MAX &&
-        pinned - versions->items[at].version >= reader->replica->table->keep_ms)
-        return NULL;
-    return atomic_load_explicit(&versions->items[at].item, memory_order_acquire);
+    return (struct view){atomic_load_explicit(&reader->pinned, memory_order_relaxed),
+                         table->keep_ms, table->replace};
 }
 
 const struct table_row *replica_find(const struct replica_reader *reader, uint64_t hash)
 {
-    const struct directory *directory =
-        atomic_load_explicit(&reader->replica->directory, memory_order_acquire);
+    const struct view view = view_of(reader);
 
-    return versions_at(reader, directory_find(directory, hash));
-}
-
-/* Each step of a look-up is taken for the whole group before the next, so that the group's cache
- * misses overlap. */
-static void find_group(const struct replica_reader *reader, const struct directory *directory,
-                       const uint64_t *hashes, uint32_t count, const struct table_row **rows)
-{
-    const struct versions *versions[FIND_GROUP];
-
-    for (uint32_t i = 0; i < count; i++)
-        __builtin_prefetch(&directory->entries[hashes[i] & directory->mask]);
-    for (uint32_t i = 0; i < count; i++) {
-        versions[i] = directory_find(directory, hashes[i]);
-        __builtin_prefetch(versions[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        rows[i] = versions_at(reader, versions[i]);
-        if (!rows[i])
-            continue;
-        __builtin_prefetch(rows[i]->packed);
-        __builtin_prefetch(rows[i]->packed + 64);
-    }
+    return directory_find(atomic_load_explicit(&reader->replica->directory, memory_order_acquire),
+                          &view, hash);
 }
 
 void replica_find_many(const struct replica_reader *reader, const uint64_t *hashes, uint32_t count,
                        const struct table_row **rows)
 {
-    const struct directory *directory =
-        atomic_load_explicit(&reader->replica->directory, memory_order_acquire);
+    const struct view view = view_of(reader);
 
-    for (uint32_t at = 0; at < count; at += FIND_GROUP)
-        find_group(reader, directory, hashes + at,
-                   count - at < FIND_GROUP ? count - at : FIND_GROUP, rows + at);
+    directory_find_many(atomic_load_explicit(&reader->replica->directory, memory_order_acquire),
+                        &view, hashes, count, rows);
 }
 
 const struct table_row *const *replica_top(struct replica_reader *reader, uint32_t ranking,
                                            uint32_t limit, uint32_t *count)
 {
+    const struct view view = view_of(reader);
     const struct top *top = versions_at(
-        reader, atomic_load_explicit(&reader->replica->tops[ranking], memory_order_acquire));
+        atomic_load_explicit(&reader->replica->tops[ranking], memory_order_acquire), &view);
 
     *count = 0;
     if (!top)

@@ -61,6 +61,17 @@ static uint32_t put_aligned(struct bytes *out, size_t begin, const void *data, s
     return at;
 }
 
+/* The same at the beginning of a cache line of the node, for what is no shorter than one. */
+static uint32_t put_line(struct bytes *out, size_t begin, const void *data, size_t size)
+{
+    static const uint8_t zeros[ROW_LINE];
+    size_t at = offsetof(struct table_row, packed) + (out->size - begin);
+
+    if (size >= ROW_LINE)
+        bytes_put(out, zeros, (0 - at) % ROW_LINE);
+    return put_aligned(out, begin, data, size);
+}
+
 static void set_pair(struct bytes *out, size_t at, uint32_t first, uint32_t second)
 {
     memcpy(out->data + at, &first, sizeof(first));
@@ -162,8 +173,8 @@ static void pack_column(const struct field *field, const struct column *column, 
         at = put_aligned(out, begin, text, size);
         set_pair(out, slot, at, size);
     } else if (field->type == TYPE_VECTOR) {
-        at = put_aligned(out, begin, (const float *)column->values + (size_t)row * field->width,
-                         field->width * sizeof(float));
+        at = put_line(out, begin, (const float *)column->values + (size_t)row * field->width,
+                      field->width * sizeof(float));
         set_pair(out, slot, at, field->width);
     } else {
         pack_number(column, row, out->data + slot);
@@ -252,8 +263,10 @@ bool table_row_check(const struct schema *schema, const uint8_t *data, size_t si
 
 struct table_row *table_row_create(const struct schema *schema, const uint8_t *data, size_t size)
 {
-    struct table_row *row = memory_new(sizeof(*row) + size);
+    size_t whole = offsetof(struct table_row, packed) + size;
+    struct table_row *row = memory_aligned(_Alignof(struct table_row), whole);
 
+    row->retired = (struct retired){0};
     row->schema = schema;
     memcpy(row->packed, data, size);
     return row;
@@ -316,6 +329,24 @@ const float *table_row_vector(const struct table_row *row, uint32_t column, uint
     CHECK(row->schema->fields[column].type == TYPE_VECTOR);
     *width = load_u32(slot + 4);
     return (const float *)(const void *)(row->packed + load_u32(slot));
+}
+
+void table_rows_vectors(const struct table_row *const *rows, uint32_t count, uint32_t column,
+                        const float **vectors)
+{
+    uint32_t slot = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct table_row *row = rows[i];
+
+        if (row && slot == 0) { /* rows of one table have one schema */
+            CHECK(row->schema->fields[column].type == TYPE_VECTOR);
+            slot = slot_at(row->schema->count, column);
+        }
+        vectors[i] = row && valid_bit(row->packed, column)
+                         ? (const float *)(const void *)(row->packed + load_u32(row->packed + slot))
+                         : NULL;
+    }
 }
 
 uint32_t table_row_list(const struct table_row *row, uint32_t column)

@@ -10,13 +10,17 @@
  *         utf8: u32 offset, u32 size        vector: u32 offset of f32s, u32 width
  *         list: u32 offset, u32 elements; there u64 offset of each child column's array (native
  *               width, no nulls: a null is 0), then the arrays
- *       key bytes, texts, arrays */
+ *       key bytes, texts, arrays
+ *
+ * In memory a vector begins at a cache line: 32 bytes stand before a packed row. */
 #ifndef MILLRACE_TASK_ROW_H
 #define MILLRACE_TASK_ROW_H
 
 #include "runtime/api/table.h"
 
+#include <assert.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 struct retired { /* what a replica's writer has unlinked and readers may still hold */
     struct retired *next;
@@ -24,11 +28,14 @@ struct retired { /* what a replica's writer has unlinked and readers may still h
     void (*free)(struct retired *retired);
 };
 
-struct table_row {          /* a node of a replica; the packed bytes follow */
-    struct retired retired; /* first */
+#define ROW_LINE 64u /* bytes of a cache line */
+
+struct table_row {                             /* a node of a replica; the packed bytes follow */
+    _Alignas(ROW_LINE) struct retired retired; /* first */
     const struct schema *schema;
-    _Alignas(16) uint8_t packed[];
+    uint8_t packed[];
 };
+static_assert(offsetof(struct table_row, packed) == 32, "drawn above");
 
 /* A node with a copy of checked bytes. */
 struct table_row *table_row_create(const struct schema *schema, const uint8_t *data, size_t size);

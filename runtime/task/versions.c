@@ -54,6 +54,19 @@ const void *versions_newest(const struct versions *versions)
                : NULL;
 }
 
+const void *versions_at(const struct versions *versions, const struct view *view)
+{
+    uint32_t count, at;
+
+    if (!versions)
+        return NULL;
+    count = atomic_load_explicit(&versions->count, memory_order_acquire);
+    at = versions_find(versions, count, view->pinned);
+    if (at == count || !view_shows(view, versions->items[at].version))
+        return NULL;
+    return atomic_load_explicit(&versions->items[at].item, memory_order_acquire);
+}
+
 bool versions_empty(const struct versions *versions)
 {
     return atomic_load(&versions->first) == atomic_load(&versions->count);

@@ -23,6 +23,24 @@ void versions_free(struct versions *versions); /* with its items; NULL is fine *
 /* The place of the newest item at or below a version; `count` when there is none. */
 uint32_t versions_find(const struct versions *versions, uint32_t count, int64_t version);
 const void *versions_newest(const struct versions *versions); /* NULL: none */
+
+struct view {        /* what a reader may see of a table */
+    int64_t pinned;  /* version; INT64_MAX: the newest */
+    int64_t keep_ms; /* 0: rows stay */
+    bool replace;    /* a window's result holds for its version alone */
+};
+
+/* Whether the newest item that is no later than the view's version is seen, by its version. */
+static inline bool view_shows(const struct view *view, int64_t version)
+{
+    if (view->pinned == INT64_MAX)
+        return true;
+    return (!view->replace || version == view->pinned) &&
+           (!view->keep_ms || view->pinned - version < view->keep_ms);
+}
+
+/* NULL: there is none. Any reader's. */
+const void *versions_at(const struct versions *versions, const struct view *view);
 bool versions_empty(const struct versions *versions); /* all that was there has been unlinked */
 
 /* ---- items that are done with ---- */

@@ -568,6 +568,7 @@ static void open_score(struct score *score, const struct schema *requests, struc
     channel_set_wakers(channel, &score->waker, &score->waker);
     send_items(schema, random, catalogue, channel);
     score->replica = replica_create(&score->plan, 0, &channel, 1, &score->waker);
+    score->op.tables[0].schema = schema;
     score->op.tables[0].reader = replica_attach(score->replica, &score->waker, false);
     while (replica_step(score->replica))
         continue;

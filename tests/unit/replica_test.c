@@ -2,6 +2,7 @@
  * barriers, and a writer against readers on threads. */
 #include "runtime/base/random.h"
 #include "runtime/task/replica.h"
+#include "runtime/task/row.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -182,6 +183,53 @@ static void rows_there_and_back(void **state)
     assert_int_equal(table_row_list(row, 3), 0);
     assert_null(replica_find(bench.reader, hash_of(9)));
     bench_close(&bench);
+}
+
+/* Rows with a vector, without one, and none; names of several lengths stand before the vector. */
+static void vectors_of_many_rows(void **state)
+{
+    enum { ROWS = 12, WIDTH = 16 };
+    static struct field columns[] = {{.name = "name", .type = TYPE_UTF8},
+                                     {.name = "vector", .type = TYPE_VECTOR, .width = WIDTH}};
+    static const struct schema with_vector = {2, columns};
+    struct builder *builder = builder_create(&with_vector, false);
+    struct table_row *rows[ROWS] = {0};
+    const float *vectors[ROWS];
+    float vector[WIDTH];
+    struct batch *batch, *keyed;
+
+    (void)state;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        builder_row(builder, 1, 0, 0);
+        builder_text(builder, 0, "a name of an item", 6 + i);
+        for (uint32_t k = 0; k < WIDTH; k++)
+            vector[k] = (float)(i * WIDTH + k);
+        if (i % 3)
+            builder_vector(builder, 1, vector);
+    }
+    batch = builder_finish(builder);
+    keyed = key_batch(batch, (uint32_t[]){0}, 1);
+    for (uint32_t i = 0; i + 1 < ROWS; i++) {
+        struct bytes packed = {0};
+        table_row_pack(&with_vector, keyed, i, 1, &packed);
+        assert_true(table_row_check(&with_vector, packed.data, packed.size));
+        rows[i] = table_row_create(&with_vector, packed.data, packed.size);
+        bytes_clear(&packed);
+    }
+    table_rows_vectors((const struct table_row *const *)rows, ROWS, 1, vectors);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        if (i % 3 == 0 || !rows[i]) {
+            assert_null(vectors[i]);
+            continue;
+        }
+        assert_int_equal((uintptr_t)vectors[i] % ROW_LINE, 0);
+        assert_true(vectors[i][WIDTH - 1] == (float)(i * WIDTH + WIDTH - 1));
+    }
+    for (uint32_t i = 0; i < ROWS; i++)
+        memory_free(rows[i]);
+    batch_release(&keyed);
+    batch_release(&batch);
+    builder_close(builder);
 }
 
 static void damage_is_refused(void **state)
@@ -689,6 +737,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_there_and_back),
+        cmocka_unit_test(vectors_of_many_rows),
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(a_version_is_seen_once_all_publishers_are_past_it),
         cmocka_unit_test(version_of_a_time),
