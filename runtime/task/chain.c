@@ -154,6 +154,7 @@ static enum progress tell_watermark(struct op *op, int64_t time_ms)
             return progress;
     }
     op->call = CALL_WATERMARK;
+    op->telling_ms = time_ms;
     good = op->def->on_watermark(op, time_ms, &op->subtask->err);
     if (!op->again)
         op->told_ms = time_ms; /* in the call, op_watermark is still the one before */

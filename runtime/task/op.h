@@ -102,6 +102,7 @@ struct op {
     /* time */
     int64_t watermark_ms; /* input so far */
     int64_t told_ms;      /* last on_watermark */
+    int64_t telling_ms;   /* the same or, while it wants to be called again, the present one */
     int64_t row_ms;       /* sorted: the last row's; INT64_MIN: told since */
     /* outputs */
     uint32_t output_count;

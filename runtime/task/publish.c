@@ -53,15 +53,16 @@ static uint32_t cell_used(const uint8_t *cell)
     return used == 0 ? ROWS_BEGIN : (uint32_t)used;
 }
 
-/* Versions up to this time are whole and no reader lags behind them: of older rows of a key only the
- * newest may be asked for, also after a restore. An operator in order of time is done with all before
- * the row of `version` that it sends; one that sends in on_watermark is done with what it has been
- * told, before its watermark comes here. Readers lag by their delay. */
+/* Versions up to this time are whole at the next barrier, and no reader lags behind them: of older rows
+ * of a key only the newest may be asked for, also after a restore. An operator in order of time is done
+ * with all before the row of `version` that it sends; one that sends in on_watermark is done with what
+ * it is told, at the end of many windows in several calls, before its watermark comes here: no barrier
+ * comes between. Readers lag by their delay. */
 static int64_t complete_ms(const struct op *op, int64_t version)
 {
     const struct publisher *publisher = op->scratch;
     const struct op *from = publisher->from;
-    int64_t done_ms = op->watermark_ms > from->told_ms ? op->watermark_ms : from->told_ms;
+    int64_t done_ms = op->watermark_ms > from->telling_ms ? op->watermark_ms : from->telling_ms;
     int64_t delay_ms = publisher->table->delay_ms;
 
     if (delay_ms == 0)
@@ -213,7 +214,7 @@ void publish_open(struct op *op, struct subtask *subtask, uint32_t table, struct
     op->input_count = 1;
     op->inputs = input;
     op->timer_state = FIELD_NONE;
-    op->watermark_ms = op->told_ms = op->row_ms = INT64_MIN;
+    op->watermark_ms = op->told_ms = op->telling_ms = op->row_ms = INT64_MIN;
     *state = (struct store_state){.name = op->id, .kind = STORE_LIST, .size = ROWS_BEGIN};
     if (plan->keep_ms) /* no version that may be asked for is older than the delay and a period */
         state->ttl_ms = plan->keep_ms + plan->delay_ms + 2 * plan->period_ms;

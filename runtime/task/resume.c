@@ -224,7 +224,7 @@ static void apply_times(struct subtask *subtask, const struct restored *restored
         if (!restored[i].found)
             continue;
         op->watermark_ms = restored[i].watermark_ms;
-        op->told_ms = restored[i].told_ms;
+        op->told_ms = op->telling_ms = restored[i].told_ms;
         op->row_ms = restored[i].row_ms;
     }
 }

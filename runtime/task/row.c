@@ -90,12 +90,17 @@ static void pack_child(const struct column *column, enum type type, uint32_t beg
 {
     size_t width = child_width(type);
 
+    if (!column->validity && type != TYPE_BOOL) {
+        memcpy(out, (const uint8_t *)column->values + begin * width, count * width);
+        return;
+    }
+    memset(out, 0, count * width);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = begin + i;
         int64_t flag;
 
         if (!column_valid(column, row))
-            continue; /* zeroed already */
+            continue;
         if (type == TYPE_BOOL) {
             flag = column_bool(column, row);
             memcpy(out + i * width, &flag, width);
@@ -111,19 +116,19 @@ static void pack_list(const struct field *field, const struct column *column, ui
     uint32_t first = (uint32_t)column->offsets[row];
     uint32_t count = (uint32_t)column->offsets[row + 1] - first;
     uint32_t children = field->child->count;
-    uint64_t offsets[COLUMNS_MAX] = {0};
-    uint32_t at = put_aligned(out, begin, offsets, children * sizeof(uint64_t));
+    static const uint64_t zeros[COLUMNS_MAX];
+    uint32_t at = put_aligned(out, begin, zeros, children * sizeof(uint64_t));
 
     for (uint32_t c = 0; c < children; c++) {
         size_t size = count * child_width(field->child->fields[c].type);
-        uint8_t *zeros = memory_new(size);
+        uint64_t offset = put_aligned(out, begin, NULL, 0);
 
+        bytes_reserve(out, size);
         pack_child(column->child->columns[HIDDEN_COUNT + c], field->child->fields[c].type, first,
-                   count, zeros);
-        offsets[c] = put_aligned(out, begin, zeros, size);
-        memory_free(zeros);
+                   count, out->data + out->size);
+        out->size += size;
+        memcpy(out->data + begin + at + c * sizeof(offset), &offset, sizeof(offset));
     }
-    memcpy(out->data + begin + at, offsets, children * sizeof(uint64_t));
     set_pair(out, slot, at, count);
 }
 

@@ -81,7 +81,7 @@ static void op_init(struct op *op, struct subtask *subtask, uint32_t index)
     op->global = any_input(plan, is_global);
     if (op->sorted && (op->def->on_timer || op->def->on_watermark))
         op->period_ms = plan->version_period_ms;
-    op->watermark_ms = op->told_ms = op->row_ms = INT64_MIN;
+    op->watermark_ms = op->told_ms = op->telling_ms = op->row_ms = INT64_MIN;
     op_states(op, subtask);
 }
 
