@@ -55,6 +55,7 @@ static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uin
     ranker->values = part(memory, &at, padded * RANKER_FEATURES, sizeof(float));
     ranker->scores = part(memory, &at, padded, sizeof(float));
     ranker->scratch = part(memory, &at, padded, sizeof(float));
+    ranker->ranks = part(memory, &at, candidates, sizeof(uint64_t));
     return at + 64;
 }
 
@@ -489,23 +490,25 @@ void ranker_count(struct ranker *ranker, uint32_t item, uint32_t now)
 
 /* ---- the best ---- */
 
-/* Whether a stands before b; of equal scores the item that was met first. */
-static bool before(const struct ranker *ranker, const struct ranker_ranked *a,
-                   const struct ranker_ranked *b)
+/* As one number, the larger the better: the score, then, of equal ones, the item that was met first. */
+static uint64_t rank_of(const struct ranker *ranker, uint32_t place)
 {
-    if (a->score != b->score)
-        return a->score > b->score;
-    return ranker->candidates[a->place] < ranker->candidates[b->place];
+    float score = ranker->scores[place] + 0.0f; /* no -0 */
+    int32_t bits;
+
+    memcpy(&bits, &score, sizeof(bits));
+    bits ^= bits >> 31 & INT32_MAX;
+    return (uint64_t)((uint32_t)bits ^ UINT32_C(1) << 31) << 32 |
+           (uint32_t)~ranker->candidates[place];
 }
 
-/* Puts an element into the heap (worst at its root), whose place `at` is free. */
-static void sink(const struct ranker *ranker, struct ranker_ranked *heap,
-                 struct ranker_ranked moved, uint32_t count, uint32_t at)
+/* Puts a rank into the heap (worst at its root), whose place `at` is free. */
+static void sink(uint64_t *heap, uint64_t moved, uint32_t count, uint32_t at)
 {
     for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && before(ranker, &heap[child], &heap[child + 1]))
-            child++;
-        if (!before(ranker, &moved, &heap[child]))
+        if (child + 1 < count)
+            child += heap[child + 1] < heap[child];
+        if (moved <= heap[child])
             break;
         heap[at] = heap[child];
     }
@@ -515,22 +518,23 @@ static void sink(const struct ranker *ranker, struct ranker_ranked *heap,
 uint32_t ranker_best(const struct ranker *ranker, uint32_t top, struct ranker_ranked *best)
 {
     uint32_t count = ranker->count < top ? ranker->count : top;
+    uint64_t *heap = ranker->ranks;
 
     for (uint32_t i = 0; i < count; i++)
-        best[i] = (struct ranker_ranked){ranker->scores[i], i};
+        heap[i] = rank_of(ranker, i);
     for (uint32_t i = count / 2; i-- > 0;)
-        sink(ranker, best, best[i], count, i);
+        sink(heap, heap[i], count, i);
     for (uint32_t i = count; i < ranker->count; i++) {
-        struct ranker_ranked next = {ranker->scores[i], i};
+        uint64_t next = rank_of(ranker, i);
 
-        if (next.score >= best[0].score && before(ranker, &next, &best[0]))
-            sink(ranker, best, next, count, 0);
+        if (next > heap[0])
+            sink(heap, next, count, 0);
     }
-    for (uint32_t i = count; i-- > 1;) { /* the worst of what is left goes to its end */
-        struct ranker_ranked last = best[i];
+    for (uint32_t i = count; i-- > 0;) { /* the worst of what is left stands at its root */
+        uint32_t place = ranker->met[~(uint32_t)heap[0]].place;
 
-        best[i] = best[0];
-        sink(ranker, best, last, i, 0);
+        best[i] = (struct ranker_ranked){ranker->scores[place], place};
+        sink(heap, heap[i], i, 0);
     }
     return count;
 }

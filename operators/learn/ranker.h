@@ -134,6 +134,7 @@ struct ranker {
     uint32_t entry_places[RANKER_ENTRIES_MAX]; /* of the present line */
     float *values;                             /* features */
     float *scores, *scratch;
+    uint64_t *ranks; /* of the best so far */
     struct fusion_gates gates;
     const struct ranker_pace *pace;
     float after_share; /* of the newest item: 1 / (sum + 5) */
