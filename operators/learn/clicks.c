@@ -3,8 +3,8 @@
  * In: labelled impressions (clicked, position; p_served, base, reasons.NAME where served), all in one
  * subtask, in order of event time. What was served on top of the base is taken as it was, so the base
  * learns only what the other terms do not tell. Out, tables that change at the ends of windows: items
- * and users (item_id or user_id, bias, vector, a user's sensitivity; rows that changed in the window;
- * an item's are those within its category), model (0; level, impressions, forms, ages, categories, vectors; ids are key_ids'
+ * and users (item_id or user_id, bias, vector, a user's sensitivity and habits; rows that changed in the
+ * window; an item's are those within its category), model (0; level, impressions, forms, ages, categories, vectors; ids are key_ids'
  * hashes). Method: clicks.h. Items and users that have not come for `item-forget` and `user-forget` are
  * dropped at the end of a window: they begin anew if they come again. */
 #include "operators/model/clicks.h"
@@ -18,12 +18,13 @@
 
 #define FORMS_MAX 16u       /* the same */
 #define CATEGORIES_MAX 256u /* further ones have none of their own */
+#define HABITS_MAX 16u      /* categories in which a user's habits are known */
 #define LEVEL_START -3.0    /* a click in twenty */
 #define EXAMINATION_MAX 1.0
 
 struct clicks_config {
-    const char *user, *item, *category, *form, *age;
-    double item_spread, item_taste, user_spread, user_taste, sensitivity_spread;
+    const char *user, *item, *category, *form, *age, *hour;
+    double item_spread, item_taste, user_spread, user_taste, sensitivity_spread, habit_spread;
     struct text_list circumstances;
     int64_t item_drift_ms, user_drift_ms, level_drift_ms, item_forget_ms, user_forget_ms;
     struct window window;
@@ -44,7 +45,7 @@ struct clicks_cell {
     int64_t impressions;
     struct lately_list items, users;
     int64_t pending;
-    struct clicks_number level, ages[CLICKS_AGES];
+    struct clicks_number level, weight, ages[CLICKS_AGES];
     struct form forms[FORMS_MAX];
     struct category categories[CATEGORIES_MAX];
 };
@@ -54,6 +55,10 @@ struct clicks_entry {                 /* an item or a user */
     int64_t name;                     /* its number */
     struct clicks_number sensitivity; /* a user's */
     struct clicks_part part;
+};
+
+struct clicks_days { /* of a user, with its entry */
+    struct clicks_habits habits[HABITS_MAX];
 };
 
 static_assert(sizeof(struct clicks_cell) <= CELL_SIZE_MAX, "the model fits a cell");
@@ -94,6 +99,13 @@ static const struct option clicks_options[] = {
          "they move each user than others."},
     SPREAD("sensitivity-spread", sensitivity_spread, .4,
            "How far users lie apart in that, 1 being the mean."),
+    {.name = "hour",
+     .type = OPT_FIELD,
+     FIELD(struct clicks_config, hour),
+     .help =
+         "Column of the local hour, such as hour_local: for adjust/habit it is learnt what each "
+         "user likes more or less of a category at each quarter of the day."},
+    SPREAD("habit-spread", habit_spread, .2, "How far users lie apart in that."),
     DRIFT("item-drift", item_drift_ms, 0,
           "Time without impressions after which an item is as uncertain as a new one; 0s: never."),
     DRIFT("user-drift", user_drift_ms, 365 * DAY_MS, "The same for users."),
@@ -119,6 +131,7 @@ static const struct state_field model_fields[] = {
     {"users", TYPE_UTF8, FIELD(struct clicks_cell, users)},
     {"pending", TYPE_I64, FIELD(struct clicks_cell, pending)},
     {"level", TYPE_UTF8, FIELD(struct clicks_cell, level)},
+    {"weight", TYPE_UTF8, FIELD(struct clicks_cell, weight)},
     {"ages", TYPE_UTF8, FIELD(struct clicks_cell, ages)},
     {"forms", TYPE_UTF8, FIELD(struct clicks_cell, forms)},
     {"categories", TYPE_UTF8, FIELD(struct clicks_cell, categories)},
@@ -131,10 +144,15 @@ static const struct state_field entry_fields[] = {
     {"part", TYPE_UTF8, FIELD(struct clicks_entry, part)},
     {0},
 };
+static const struct state_field days_fields[] = {
+    {"habits", TYPE_UTF8, FIELD(struct clicks_days, habits)},
+    {0},
+};
 static const struct state clicks_states[] = {
     {"model", STATE_VALUE, model_fields, sizeof(struct clicks_cell)},
     {"items", STATE_MAP, entry_fields, sizeof(struct clicks_entry)},
     {"users", STATE_MAP, entry_fields, sizeof(struct clicks_entry)},
+    {"days", STATE_MAP, days_fields, sizeof(struct clicks_days)},
     {0},
 };
 static const struct column_def clicks_columns[] = {
@@ -149,14 +167,15 @@ static const struct port clicks_out[] = {
     {"model", .help = "What all have in common, in one row."},
     {0},
 };
-enum { MODEL = 0, ITEMS, USERS };             /* states */
+enum { MODEL = 0, ITEMS, USERS, DAYS };       /* states */
 enum { OUT_ITEMS = 0, OUT_USERS, OUT_MODEL }; /* ports */
 enum {
     COLUMN_NAME,
     COLUMN_BIAS,
     COLUMN_VECTOR,
     COLUMN_END,
-    COLUMN_SENSITIVITY
+    COLUMN_SENSITIVITY,
+    COLUMN_HABITS
 }; /* of items, users */
 enum {
     COLUMN_MODEL,
@@ -168,6 +187,8 @@ enum {
     COLUMN_VECTORS,
     COLUMN_MODEL_END
 };
+
+static const char *const quarters[CLICKS_QUARTERS] = {"night", "morning", "afternoon", "evening"};
 
 /* ---- planning ---- */
 
@@ -183,11 +204,18 @@ static struct schema *part_schema(struct arena *arena, const char *name)
     return schema;
 }
 
-static const struct schema *user_schema(struct arena *arena)
+static const struct schema *user_schema(struct arena *arena, bool days)
 {
-    struct schema *schema = part_schema(arena, "user_id");
+    struct schema *schema = part_schema(arena, "user_id"), *child = schema_create(arena);
+    struct field habits = {.name = "habits", .type = TYPE_LIST, .child = child};
 
     CHECK(schema_add_column(schema, arena, "sensitivity", TYPE_F64));
+    if (!days)
+        return schema;
+    CHECK(schema_add_column(child, arena, "category", TYPE_I64));
+    for (uint32_t i = 0; i < CLICKS_QUARTERS; i++)
+        CHECK(schema_add_column(child, arena, quarters[i], TYPE_F32));
+    CHECK(schema_add(schema, arena, &habits));
     return schema;
 }
 
@@ -260,6 +288,7 @@ static bool check_options(struct describe *describe, struct error *err)
            check_column(describe, "user", config->user, true, err) &&
            check_column(describe, "item", config->item, true, err) &&
            check_column(describe, "category", config->category, false, err) &&
+           (!config->hour || check_column(describe, "hour", config->hour, true, err)) &&
            (schema_find(in, config->form) == FIELD_NONE ||
             check_column(describe, "form", config->form, false, err));
 }
@@ -268,8 +297,13 @@ static void say_what_is_read(struct describe *describe)
 {
     const struct clicks_config *config = describe_config(describe);
     const struct schema *in = describe_input(describe, 0);
-    const char *const names[] = {config->user, config->item, config->category,
-                                 config->form, config->age,  "clicked"};
+    const char *const names[] = {config->user,
+                                 config->item,
+                                 config->category,
+                                 config->form,
+                                 config->age,
+                                 "clicked",
+                                 config->hour ? config->hour : "clicked"};
 
     for (uint32_t i = 0; i < in->count; i++)
         if (served_is(&in->fields[i]))
@@ -291,7 +325,7 @@ static bool clicks_describe(struct describe *describe, struct error *err)
         return false;
     say_what_is_read(describe);
     describe_output(describe, OUT_ITEMS, part_schema(arena, "item_id"));
-    describe_output(describe, OUT_USERS, user_schema(arena));
+    describe_output(describe, OUT_USERS, user_schema(arena, config->hour));
     describe_output(describe, OUT_MODEL, model_schema(arena));
     describe_output_key(describe, OUT_ITEMS, &item);
     describe_output_key(describe, OUT_USERS, &user);
@@ -308,10 +342,10 @@ static bool clicks_describe(struct describe *describe, struct error *err)
 
 struct clicks_scratch {
     struct served served;
-    uint32_t own; /* column of the term that is the model's, not an offset; FIELD_NONE: absent */
+    uint32_t own[2]; /* columns of terms that are the model's, no offsets; FIELD_NONE: absent */
     uint32_t moving[SERVED_TERMS_MAX], moving_count; /* columns of the circumstances */
     struct clicks_priors priors;
-    uint32_t clicked, user, item, category, form, age; /* columns; FIELD_NONE: absent */
+    uint32_t clicked, user, item, category, form, age, hour; /* columns; FIELD_NONE: absent */
     uint64_t users[BATCH_ROWS_MAX], items[BATCH_ROWS_MAX], categories[BATCH_ROWS_MAX];
     uint64_t forms[BATCH_ROWS_MAX];
     double predicted[BATCH_ROWS_MAX], offsets[BATCH_ROWS_MAX], examinations[BATCH_ROWS_MAX];
@@ -331,6 +365,8 @@ static struct clicks_priors priors_of(const struct clicks_config *config)
         .item = {square(config->item_spread), square(config->item_taste), config->item_drift_ms},
         .user = {square(config->user_spread), square(config->user_taste), config->user_drift_ms},
         .sensitivity = {square(config->sensitivity_spread), 0, config->user_drift_ms},
+        .habit = {square(config->habit_spread), 0, config->user_drift_ms},
+        .weight = {.25, 0, config->user_drift_ms},
     };
 }
 
@@ -344,7 +380,8 @@ static bool clicks_open(struct op *op, struct error *err)
     op_set_scratch(op, scratch);
     served_open(&scratch->served, in, NULL);
     scratch->moving_count = config->circumstances.count;
-    scratch->own = scratch->moving_count ? served_term(in, "sensitivity") : FIELD_NONE;
+    scratch->own[0] = scratch->moving_count ? served_term(in, "sensitivity") : FIELD_NONE;
+    scratch->own[1] = config->hour ? served_term(in, "habit") : FIELD_NONE;
     for (uint32_t i = 0; i < scratch->moving_count; i++)
         scratch->moving[i] = served_term(in, config->circumstances.items[i]);
     scratch->priors = priors_of(config);
@@ -354,6 +391,7 @@ static bool clicks_open(struct op *op, struct error *err)
     scratch->category = schema_find(in, config->category);
     scratch->form = schema_find(in, config->form);
     scratch->age = schema_find(in, config->age);
+    scratch->hour = config->hour ? schema_find(in, config->hour) : FIELD_NONE;
     return true;
 }
 
@@ -401,6 +439,24 @@ static struct clicks_number *find_age(struct op *op, struct clicks_cell *cell,
     return isnan(age) ? NULL : &cell->ages[clicks_age(age)];
 }
 
+/* Those of a user in the row's category, and the quarter; NULL: not known, or not asked. */
+static struct clicks_habits *find_habits(struct op *op, const struct batch *in, uint32_t row,
+                                         uint32_t *quarter)
+{
+    const struct clicks_scratch *scratch = op_scratch(op);
+    uint64_t user = scratch->users[row], category = scratch->categories[row];
+    double hour =
+        scratch->hour == FIELD_NONE ? NAN : column_number(batch_column(in, scratch->hour), row);
+    struct clicks_days *days;
+
+    if (!user || !category || !clicks_quarter(hour, quarter))
+        return NULL;
+    days = op_entry(op, DAYS, row, &user, sizeof(user), true);
+    return days ? clicks_habits_find(days->habits, HABITS_MAX, &scratch->priors.habit, category,
+                                     batch_time(in)[row])
+                : NULL;
+}
+
 /* The entry of an item or a user, which changes. */
 static struct clicks_entry *find_entry(struct op *op, uint32_t state, uint64_t id,
                                        struct lately_list *list, const struct clicks_prior *prior,
@@ -421,6 +477,8 @@ static struct clicks_entry *find_entry(struct op *op, uint32_t state, uint64_t i
                                               : ((const int64_t *)names->values)[row];
         clicks_part_init(&entry->part, prior, batch_time(in)[row]);
         clicks_number_init(&entry->sensitivity, &scratch->priors.sensitivity, batch_time(in)[row]);
+        if (state == USERS && config->hour)
+            (void)op_entry_remove(op, DAYS, row, &id, sizeof(id));
     }
     lately_touch(op, state, row, list, id, &entry->lately, cell->due_ms);
     return entry;
@@ -430,6 +488,8 @@ static void begin(struct clicks_cell *cell, const struct clicks_priors *priors, 
 {
     clicks_number_init(&cell->level, &priors->level, now_ms);
     cell->level.mean = LEVEL_START;
+    clicks_number_init(&cell->weight, &priors->weight, now_ms);
+    cell->weight.mean = 1;
     for (uint32_t i = 0; i < CLICKS_AGES; i++)
         clicks_number_init(&cell->ages[i], &priors->level, now_ms);
 }
@@ -459,6 +519,8 @@ static void learn(struct op *op, struct clicks_cell *cell, const struct batch *i
         .sensitivity = user && scratch->moving_count ? &user->sensitivity : NULL,
         .moved = scratch->moved[row],
     };
+    parts.habits = find_habits(op, in, row, &parts.quarter);
+    parts.weight = &cell->weight;
     clicks_learn(&parts, priors, scratch->offsets[row],
                  fmin(scratch->examinations[row], EXAMINATION_MAX),
                  column_valid(clicked, row) && column_bool(clicked, row), now_ms);
@@ -474,8 +536,9 @@ static void read_batch(struct clicks_scratch *scratch, const struct batch *in)
     if (scratch->form != FIELD_NONE)
         key_ids(batch_column(in, scratch->form), in->rows, scratch->forms);
     served_logits(&scratch->served, in, scratch->predicted, scratch->offsets);
-    if (scratch->own != FIELD_NONE)
-        served_take(in, scratch->own, scratch->offsets);
+    for (uint32_t i = 0; i < 2; i++)
+        if (scratch->own[i] != FIELD_NONE)
+            served_take(in, scratch->own[i], scratch->offsets);
     memset(scratch->moved, 0, in->rows * sizeof(*scratch->moved));
     served_add(in, scratch->moving, scratch->moving_count, scratch->moved);
     served_examinations(&scratch->served, in, scratch->predicted, scratch->examinations);
@@ -506,10 +569,30 @@ static bool clicks_process(struct op *op, uint32_t port, const struct batch *in,
 
 /* ---- tables ---- */
 
+static void tell_habits(struct op *op, uint64_t id, struct builder *out)
+{
+    const struct clicks_cell *cell = op_cells(op, MODEL)[0];
+    float weight = (float)fmax(cell->weight.mean, 0);
+    struct builder *list = builder_list(out, COLUMN_HABITS);
+    const struct clicks_days *days = op_entry(op, DAYS, 0, &id, sizeof(id), false);
+
+    for (uint32_t i = 0; days && i < HABITS_MAX; i++) {
+        const struct clicks_habits *habits = &days->habits[i];
+        if (!habits->category)
+            continue;
+        builder_child_row(list);
+        builder_i64(list, 0, (int64_t)habits->category);
+        for (uint32_t k = 0; k < CLICKS_QUARTERS; k++)
+            builder_f32(list, 1 + k, weight * habits->mean[k]);
+    }
+    builder_list_end(out, COLUMN_HABITS);
+}
+
 /* At most about a batch of them; the rest stays. */
 static void tell_parts(struct op *op, uint32_t state, uint32_t port, struct lately_list *list,
                        int64_t due_ms)
 {
+    const struct clicks_config *config = op_config(op);
     struct builder *out = op_reserve(op, port, BATCH_ROWS_MAX);
 
     for (uint32_t i = 0; i < BATCH_ROWS_MAX && list->changed; i++) {
@@ -524,15 +607,21 @@ static void tell_parts(struct op *op, uint32_t state, uint32_t port, struct late
         builder_i64(out, COLUMN_END, due_ms + 1);
         if (state == USERS)
             builder_f64(out, COLUMN_SENSITIVITY, entry->sensitivity.mean);
+        if (state == USERS && config->hour)
+            tell_habits(op, id, out);
     }
 }
 
 /* False: there are more. */
 static bool forget(struct op *op, uint32_t state, struct lately_list *list, int64_t before_ms)
 {
+    const struct clicks_config *config = op_config(op);
+
     for (uint32_t i = 0; i < BATCH_ROWS_MAX; i++) {
         if (!lately_oldest(op, state, list, before_ms))
             return true;
+        if (state == USERS && config->hour)
+            (void)op_entry_remove(op, DAYS, 0, &list->oldest, sizeof(list->oldest));
         lately_forget(op, state, list);
     }
     return false;

@@ -55,6 +55,41 @@ void clicks_category_init(struct clicks_part *part, const struct clicks_prior *p
         part->mean[1 + i] = (float)(START * draw(id, i));
 }
 
+static double uncertainty(const struct clicks_habits *habits)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < CLICKS_QUARTERS; i++)
+        sum += (double)habits->variance[i];
+    return sum;
+}
+
+struct clicks_habits *clicks_habits_find(struct clicks_habits *habits, uint32_t count,
+                                         const struct clicks_prior *prior, uint64_t category,
+                                         int64_t now_ms)
+{
+    struct clicks_habits *least = habits;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (habits[i].category == category)
+            return &habits[i];
+    for (uint32_t i = 1; i < count && least->category; i++)
+        if (!habits[i].category || uncertainty(&habits[i]) > uncertainty(least))
+            least = &habits[i];
+    *least = (struct clicks_habits){.category = category, .seen_ms = now_ms};
+    for (uint32_t i = 0; i < CLICKS_QUARTERS; i++)
+        least->variance[i] = (float)prior->bias;
+    return least;
+}
+
+bool clicks_quarter(double hour, uint32_t *quarter)
+{
+    if (!(hour >= 0 && hour < 24))
+        return false;
+    *quarter = (uint32_t)(hour * CLICKS_QUARTERS / 24);
+    return true;
+}
+
 uint32_t clicks_age(double age)
 {
     if (!(age > 0))
@@ -101,7 +136,8 @@ double clicks_logit(const struct clicks_row *row)
     double biases = row->level->mean + (row->form ? row->form->mean : 0) +
                     (row->age ? row->age->mean : 0) + bias_of(row->category) + bias_of(row->item) +
                     bias_of(row->user) +
-                    (row->sensitivity ? row->sensitivity->mean * row->moved : 0);
+                    (row->sensitivity ? row->sensitivity->mean * row->moved : 0) +
+                    (row->habits ? (double)row->habits->mean[row->quarter] : 0);
     float slopes[CLICKS_NUMBERS];
 
     if (!row->user)
@@ -158,6 +194,21 @@ static void drift_part(struct clicks_part *part, const struct clicks_prior *prio
     }
 }
 
+static void drift_habits(struct clicks_habits *habits, const struct clicks_prior *prior,
+                         int64_t now_ms)
+{
+    int64_t apart_ms = now_ms - habits->seen_ms;
+
+    habits->seen_ms = now_ms;
+    if (prior->drift_ms <= 0 || apart_ms <= 0)
+        return;
+    for (uint32_t i = 0; i < CLICKS_QUARTERS; i++) {
+        double grown =
+            (double)habits->variance[i] + prior->bias * (double)apart_ms / (double)prior->drift_ms;
+        habits->variance[i] = (float)fmin(grown, prior->bias);
+    }
+}
+
 static void drift_row(const struct clicks_row *row, const struct clicks_priors *priors,
                       int64_t now_ms)
 {
@@ -174,6 +225,10 @@ static void drift_row(const struct clicks_row *row, const struct clicks_priors *
         drift_part(row->user, &priors->user, now_ms);
     if (row->sensitivity)
         drift(row->sensitivity, &priors->sensitivity, now_ms);
+    if (row->habits)
+        drift_habits(row->habits, &priors->habit, now_ms);
+    if (row->weight)
+        drift(row->weight, &priors->weight, now_ms);
 }
 
 /* V j into `reach`. Returns j'Vj; 0 without a part. */
@@ -243,25 +298,50 @@ static void move_part(struct clicks_part *part, const float *reach, double bias,
     }
 }
 
+static void move_habit(struct clicks_habits *habits, uint32_t quarter, double by, double loss)
+{
+    double variance = (double)habits->variance[quarter];
+
+    habits->mean[quarter] += (float)(variance * by);
+    habits->variance[quarter] = (float)(variance - variance * variance * loss);
+}
+
+/* As if the habits were served so, and nothing else were to be learnt; `logit` has all of them in. */
+static void learn_weight(const struct clicks_row *row, double logit, double examination,
+                         bool clicked)
+{
+    double habit = (double)row->habits->mean[row->quarter];
+    double at = logit + (row->weight->mean - 1) * habit;
+    double information = clicks_information(at, examination);
+    double damping = 1 + information * row->weight->variance * habit * habit;
+
+    move_number(row->weight, habit, clicks_gradient(at, examination, clicked) / damping,
+                information / damping);
+}
+
 void clicks_learn(const struct clicks_row *row, const struct clicks_priors *priors, double offset,
                   double examination, bool clicked, int64_t now_ms)
 {
     float item[CLICKS_NUMBERS], user[CLICKS_NUMBERS]; /* slopes */
     float reaches[3][CLICKS_NUMBERS];
     struct shift shift;
-    double spread = 0;
+    double spread = 0, logit = clicks_logit(row) + offset;
 
     drift_row(row, priors, now_ms);
     item_slopes(row, item);
     user_slopes(row, user);
     if (row->sensitivity)
         spread = row->sensitivity->variance * row->moved * row->moved;
+    if (row->habits)
+        spread += (double)row->habits->variance[row->quarter];
     spread += row->level->variance + (row->form ? row->form->variance : 0) +
               (row->age ? row->age->variance : 0) + part_spread(row->category, item, reaches[0]) +
               part_spread(row->item, item, reaches[1]) + part_spread(row->user, user, reaches[2]);
     if (!(spread > 0))
         return;
-    shift = find_shift(clicks_logit(row) + offset, examination, clicked, spread);
+    shift = find_shift(logit, examination, clicked, spread);
+    if (row->habits && row->weight)
+        learn_weight(row, logit, examination, clicked);
     move_number(row->level, 1, shift.shared, shift.loss);
     if (row->form)
         move_number(row->form, 1, shift.shared, shift.loss);
@@ -269,6 +349,8 @@ void clicks_learn(const struct clicks_row *row, const struct clicks_priors *prio
         move_number(row->age, 1, shift.shared, shift.loss);
     if (row->sensitivity)
         move_number(row->sensitivity, row->moved, shift.own, shift.loss);
+    if (row->habits)
+        move_habit(row->habits, row->quarter, shift.own, shift.loss);
     if (row->category)
         move_part(row->category, reaches[0], shift.shared, shift.own, shift.loss);
     if (row->item)

@@ -1,11 +1,13 @@
 /* clicks: a logistic model of a click, learnt online, over items that come and go. Pure.
  *
  *     x = b + f[form] + a[age] + c[category] + i[item] + u[user] + <p_user, q_category + d_item>
- *         + s_user t
+ *         + s_user t + h_user[category, quarter]
  *     P(click) = e sigmoid(x + offset)
  *
  * e is the examination of the position, the offset what was served on top of this base, t the part of it
- * that circumstances made: s is by how much more they move this user than others. Hierarchical:
+ * that circumstances made: s is by how much more they move this user than others; h is what the user's
+ * habits at this quarter of the day add, w how much of that has shown in later clicks: w h is served, and
+ * where there are no habits w goes to 0. Hierarchical:
  * d and i of a new item are 0, so it starts at its category; p and u of a new user too.
  *
  * Method: the numbers of each part are means with a covariance V, an extended Kalman filter that takes
@@ -23,6 +25,7 @@
 
 #define CLICKS_WIDTH 8u
 #define CLICKS_AGES 8u
+#define CLICKS_QUARTERS 4u                /* of the day */
 #define CLICKS_NUMBERS (1 + CLICKS_WIDTH) /* of a part: the bias, then the vector */
 #define CLICKS_PAIRS (CLICKS_NUMBERS * (CLICKS_NUMBERS + 1) / 2)
 
@@ -37,6 +40,12 @@ struct clicks_part { /* of a category, an item or a user */
     float covariance[CLICKS_PAIRS]; /* the lower triangle, by rows */
 };
 
+struct clicks_habits { /* of a user in a category, by quarter */
+    uint64_t category; /* its id; 0: free */
+    int64_t seen_ms;
+    float mean[CLICKS_QUARTERS], variance[CLICKS_QUARTERS];
+};
+
 struct clicks_prior {
     double bias, taste; /* variances: of the bias, and of each number of the vector */
     int64_t drift_ms;   /* time in which what is known is as good as unknown; 0: never */
@@ -44,8 +53,8 @@ struct clicks_prior {
 
 struct clicks_priors {
     struct clicks_prior level, category, item,
-        user;                        /* level: of b, forms and ages; without vector */
-    struct clicks_prior sensitivity; /* without vector */
+        user; /* level: of b, forms and ages; without vector */
+    struct clicks_prior sensitivity, habit, weight; /* without vector */
 };
 
 struct clicks_row { /* what takes part in one impression; NULL: unknown, takes no part */
@@ -53,6 +62,9 @@ struct clicks_row { /* what takes part in one impression; NULL: unknown, takes n
     struct clicks_part *category, *item, *user;
     struct clicks_number *sensitivity; /* of the user */
     double moved;                      /* t */
+    struct clicks_habits *habits;      /* of the user in the category */
+    uint32_t quarter;
+    struct clicks_number *weight; /* w of the habits */
 };
 
 /* A zeroed one becomes a new one. A category's vector begins where its id says, since from vectors of
@@ -62,6 +74,14 @@ void clicks_number_init(struct clicks_number *number, const struct clicks_prior 
 void clicks_part_init(struct clicks_part *part, const struct clicks_prior *prior, int64_t now_ms);
 void clicks_category_init(struct clicks_part *part, const struct clicks_prior *prior, uint64_t id,
                           int64_t now_ms);
+
+/* The habits in a category among `count`; new ones take the place of those that least is known of. */
+struct clicks_habits *clicks_habits_find(struct clicks_habits *habits, uint32_t count,
+                                         const struct clicks_prior *prior, uint64_t category,
+                                         int64_t now_ms);
+
+/* False: the hour of the day is not known. */
+bool clicks_quarter(double hour, uint32_t *quarter);
 
 /* The bucket of age / life. */
 uint32_t clicks_age(double age);

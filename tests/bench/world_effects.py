@@ -2,8 +2,10 @@
 from world_runs import COMPARED, DELIVERY, TERMS, learnt, rows, slopes
 
 ENVIRONMENT = ["time", "season", "holiday", "location", "place", "network", "budget"]
-OPERATORS = ["time", "season", "holiday", "location", "place", "network", "sensitivity", "interest"]
-FACTORS = ["time", "season", "holiday", "location", "place", "network"]
+OPERATORS = ["time", "season", "holiday", "location", "place", "network", "sensitivity", "habit",
+             "interest"]
+FACTORS = ["time", "season", "holiday", "location", "place", "network", "habit"]
+EFFECTS = [*ENVIRONMENT, "habit"]
 DAY0_MS, DAY_MS = 1735689600000, 86400000
 HALF_LIVES = {"time": 90, "location": 180, "place": 180, "network": 180}  # days
 UPLIFTS = {  # least uplift of a ranker over feedback alone, in percent
@@ -19,7 +21,7 @@ POPULAR = {  # least gain over what is best liked by all, in percent
 }
 
 
-def effects(value, names=ENVIRONMENT):
+def effects(value, names=EFFECTS):
     return {f"events.effect.{name}": value for name in names}
 
 
@@ -91,7 +93,7 @@ class Effects:
     def frozen(self, site, seed):
         """Effects turn round after a quarter of the days."""
         day = self.runs.days // 4
-        flip = {**effects(-1), **{f"events.effect.from-day.{name}": day for name in ENVIRONMENT}}
+        flip = {**effects(-1), **{f"events.effect.from-day.{name}": day for name in EFFECTS}}
         until = f"event_time < timestamp '2025-01-01T00:00:00Z' + {day * DAY_MS}"
         still = {f"{name}-lifts.when": until for name in ENVIRONMENT}
         out = self.runs.run(site, seed, "frozen", {**flip, **still, "events.days": day + 61}.items(),

@@ -18,7 +18,7 @@ COMPARED = ["ranks", "truth", "offline", "clicks", "out-truth", "out-offline", "
 # and products, by 30 days and the class of the item. A form has its network, a category all else.
 TERMS = {"time": "reasons.time", "season": "reasons.season", "holiday": "reasons.holiday",
          "location": "reasons.location", "place": "reasons.place", "network": "reasons.network",
-         "decoy": "shadow.battery"}
+         "habit": "reasons.habit", "decoy": "shadow.battery"}
 
 CALIBRATED = """
   - {id: calibrated, kind: evaluate/clicks, from: labelled, predicted: p_served, by: [place, net]}

@@ -85,12 +85,12 @@ class Shop(harness.Case):
         heads = [k for k, words in enumerate(lines) if "factor" in words]
         self.assertEqual([lines[k][0] for k in heads], ["factor", "method"], done.stdout)
         strengths = {words[0]: [float(word) for word in words[1:]] for words in lines[1:heads[1]]}
-        self.assertEqual(len(strengths), 2 + 13)
+        self.assertEqual(len(strengths), 2 + 14)
         strength, se = strengths["location"][:2]
         self.assertLess(abs(strength - 1), 4 * se)
         self.assertGreater(strength, 2 * se)
         searched = lines[heads[1] + 1:]
-        self.assertEqual(len(searched), 3 * 12)
+        self.assertEqual(len(searched), 3 * 13)
         self.assertEqual({words[-1] for words in searched}, {"no"}, done.stdout)
 
 

@@ -406,6 +406,87 @@ static void test_sensitivity(void **state)
     assert_near(clicks_logit(&row), LEVEL + .4, .1);
 }
 
+/* Users like categories more or less at each quarter of the day, by `spread`. Returns the mean weight of
+ * later days, and the slope of the truth on what is learnt. */
+static double learn_habits(double spread, double *slope)
+{
+    enum { PEOPLE = 40, KINDS = 4 };
+    static struct clicks_habits habits[PEOPLE][KINDS];
+    double truth[PEOPLE][KINDS][CLICKS_QUARTERS], xx = 0, xy = 0;
+    struct random random = {.state = 11};
+    struct clicks_number level, weight;
+    struct clicks_priors all = priors;
+
+    memset(habits, 0, sizeof(habits));
+    all.habit = (struct clicks_prior){.bias = .04};
+    all.weight = (struct clicks_prior){.bias = .25};
+    clicks_number_init(&level, &priors.level, 0);
+    clicks_number_init(&weight, &all.weight, 0);
+    weight.mean = 1;
+    for (uint32_t i = 0; i < PEOPLE * KINDS * CLICKS_QUARTERS; i++)
+        (&truth[0][0][0])[i] = spread * normal(&random);
+    for (uint32_t i = 0; i < 400000; i++) {
+        uint32_t user = (uint32_t)random_below(&random, PEOPLE);
+        uint32_t kind = (uint32_t)random_below(&random, KINDS);
+        struct clicks_row row = {.level = &level, .weight = &weight};
+        row.quarter = (uint32_t)random_below(&random, CLICKS_QUARTERS);
+        row.habits = clicks_habits_find(habits[user], KINDS, &all.habit, kind + 1, i);
+        clicks_learn(&row, &all, 0, 1,
+                     uniform(&random) < sigmoid(LEVEL + truth[user][kind][row.quarter]), i);
+    }
+    for (uint32_t i = 0; i < PEOPLE * KINDS; i++)
+        for (uint32_t k = 0; k < CLICKS_QUARTERS; k++) {
+            const struct clicks_habits *learnt = &habits[0][0] + i;
+            uint32_t user = i / KINDS, kind = (uint32_t)learnt->category - 1;
+            xx += (double)learnt->mean[k] * (double)learnt->mean[k];
+            xy += (double)learnt->mean[k] * truth[user][kind][k];
+        }
+    *slope = xy / xx;
+    return weight.mean;
+}
+
+/* Where there are habits they are found, and count; where there are none, what is learnt is noise and
+ * counts for nothing. */
+static void test_habits(void **state)
+{
+    double slope;
+
+    (void)state;
+    assert_near(learn_habits(.3, &slope), 1.1, .2);
+    assert_near(slope, 1.2, .15);
+    assert_near(learn_habits(0, &slope), 0, .2);
+}
+
+static void test_habits_find(void **state)
+{
+    const struct clicks_prior prior = {.bias = .04, .drift_ms = 100};
+    struct clicks_habits habits[2] = {{0}}, *found;
+    struct clicks_number level;
+    struct clicks_row row = {.level = &level};
+    struct clicks_priors all = priors;
+    uint32_t quarter = 9;
+
+    (void)state;
+    clicks_number_init(&level, &priors.level, 0);
+    found = clicks_habits_find(habits, 2, &prior, 5, 0);
+    assert_ptr_equal(found, clicks_habits_find(habits, 2, &prior, 5, 9));
+    row.habits = found;
+    all.habit = prior;
+    clicks_learn(&row, &all, 0, 1, true, 0);
+    assert_true(found->mean[0] > 0 && found->mean[1] == 0);
+    assert_true(found->variance[0] < found->variance[1]);
+    assert_ptr_not_equal(found, clicks_habits_find(habits, 2, &prior, 6, 0));
+    /* Of 6 least is known, so that 7 takes its place. */
+    clicks_habits_find(habits, 2, &prior, 7, 0);
+    assert_ptr_equal(found, clicks_habits_find(habits, 2, &prior, 5, 0));
+    assert_int_equal(habits[0].category + habits[1].category, 12);
+    assert_true(clicks_quarter(0, &quarter) && quarter == 0);
+    assert_true(clicks_quarter(23.9, &quarter) && quarter == 3);
+    assert_true(clicks_quarter(6, &quarter) && quarter == 1);
+    assert_false(clicks_quarter(24, &quarter) || clicks_quarter(-1, &quarter));
+    assert_false(clicks_quarter(NAN, &quarter));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_uniform),  cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_new_item), cmocka_unit_test(test_drift),
         cmocka_unit_test(test_parts),    cmocka_unit_test(test_sensitivity),
+        cmocka_unit_test(test_habits),   cmocka_unit_test(test_habits_find),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
