@@ -1,6 +1,5 @@
 /* json: see json.h. The one C++ file: no exceptions, nothing of C++ leaves it. */
 #include "runtime/batch/json.h"
-#include "runtime/batch/decimal.h"
 
 #include <charconv>
 #include <cmath>
@@ -143,12 +142,8 @@ extern "C" {
 
 size_t json_f64_text(double value, char *text)
 {
-    double size = std::fabs(value);
-    size_t used = short_text(value, text);
-    if (used > 0)
-        return used;
-    return size >= DECIMAL_LEAST && size < DECIMAL_BELOW ? decimal_text(value, text)
-                                                         : shortest(value, text);
+    size_t size = short_text(value, text);
+    return size > 0 ? size : shortest(value, text);
 }
 
 size_t json_f32_text(float value, char *text)

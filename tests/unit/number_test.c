@@ -215,42 +215,12 @@ static void test_short_texts(void **state)
     }
 }
 
-/* The fewest digits that read back, and of those the nearest. (Where the doubles below are closer than
- * those above, the nearest may not read back: another one of as many digits is right.) */
-static void test_shortest(void **state)
-{
-    (void)state;
-    struct random random = {22};
-    expect_text(1e-5, "0.00001");
-    expect_text(123456789012345.6, "123456789012345.6");
-    expect_text(-0.000012345678901234567, "-0.000012345678901234568");
-    expect_text(5e14 + 0.0625, "500000000000000.06");
-    for (uint32_t round = 0; round < 50000; round++) {
-        union {
-            uint64_t bits;
-            double value;
-        } any = {random_next(&random) >> 12 | (1023 - 17 + random_below(&random, 67)) << 52};
-        char expected[64], text[JSON_NUMBER_MAX + 1];
-        int digits = 0, point = (int)floor(log10(any.value));
-        if (!(any.value >= 1e-5 && any.value < 1e15) || any.bits << 12 == 0)
-            continue;
-        do
-            snprintf(expected, sizeof(expected), "%.*e", digits, any.value);
-        while (strtod(expected, NULL) != any.value && ++digits < 17);
-        snprintf(expected, sizeof(expected), "%.*f", digits > point ? digits - point : 1,
-                 any.value);
-        text[json_f64_text(any.value, text)] = '\0';
-        assert_string_equal(text, expected);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers), cmocka_unit_test(test_whole_floats),
         cmocka_unit_test(test_floats),   cmocka_unit_test(test_no_floats),
         cmocka_unit_test(test_random),   cmocka_unit_test(test_short_texts),
-        cmocka_unit_test(test_shortest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
