@@ -441,10 +441,12 @@ struct checkpoint_store *checkpoint_store_dir(const char *dir, struct error *err
     (void)snprintf(temp, sizeof(temp), "%s/.tmp/", dir);
     if (!folders_make(temp, 1)) {
         error_errno(err, dir, "cannot make the checkpoint directory");
+        error_mistake(err, "name another with checkpoint.dir");
         return NULL;
     }
     if (access(dir, R_OK | W_OK | X_OK) < 0) {
         error_errno(err, dir, "cannot use the checkpoint directory");
+        error_mistake(err, "name another with checkpoint.dir");
         return NULL;
     }
     temp_sweep(dir);

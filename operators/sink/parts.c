@@ -85,10 +85,14 @@ struct parts *parts_open(const struct parts_options *options, struct error *err)
         error_set(err, ERROR_CONFIG, "path", NULL, "a directory's name cannot hold a line end");
         goto failed;
     }
-    if (!make_directories(options->dir, err))
+    if (make_directories(options->dir, err))
+        parts->dir = parts_open_dir(options->dir, err);
+    if (parts->dir < 0) {
+        if (!options->restored) /* else it was there once, and may come back */
+            error_mistake(err, "name a directory that can be made and written");
         goto failed;
-    parts->dir = parts_open_dir(options->dir, err);
-    if (parts->dir < 0 || !look_at_directory(parts, err))
+    }
+    if (!look_at_directory(parts, err))
         goto failed;
     return parts;
 failed:

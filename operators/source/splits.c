@@ -68,17 +68,20 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool no_match(struct error *err, const char *path)
-{
-    return error_set(err, ERROR_CONFIG, path,
-                     "check the name; a relative one starts where millrace was started",
-                     "matches no file");
-}
-
 static bool is_directory(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static bool no_match(struct error *err, const char *path)
+{
+    if (is_directory(path))
+        return error_set(err, ERROR_CONFIG, path, "those that begin with . or _ do not count",
+                         "is a directory without files");
+    return error_set(err, ERROR_CONFIG, path,
+                     "check the name; a relative one starts where millrace was started",
+                     "matches no file");
 }
 
 static bool is_file(const char *path)

@@ -12,6 +12,7 @@
 #undef error_set
 #undef error_errno
 #undef error_wrap
+#undef error_mistake
 
 /* Ends `text` after at most size - 1 bytes, not within a UTF-8 character. */
 static void cut(char *text, size_t size)
@@ -87,6 +88,16 @@ bool error_errno(struct error *err, const char *where, const char *what, ...)
     copy(fresh.where, sizeof(fresh.where), where);
     *err = fresh;
     errno = number;
+    return false;
+}
+
+bool error_mistake(struct error *err, const char *how)
+{
+    if (!err)
+        return false;
+    if (!err->retriable)
+        err->code = ERROR_CONFIG;
+    copy(err->how, sizeof(err->how), how);
     return false;
 }
 

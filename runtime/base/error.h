@@ -35,6 +35,10 @@ bool error_set(struct error *err, enum error_code code, const char *where, const
 bool error_errno(struct error *err, const char *where, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Behind error_errno, for a path that the user has given: a mistake of his, with how to mend it, unless it
+ * may pass by itself. Returns false. */
+bool error_mistake(struct error *err, const char *how);
+
 /* Puts `prefix: ` before `where`, for a caller that knows more of the place. Returns false. */
 bool error_wrap(struct error *err, const char *prefix, ...) __attribute__((format(printf, 2, 3)));
 
@@ -47,6 +51,7 @@ const char *error_text(const struct error *err, char *text, size_t size);
 #define error_set(...) (error_set(__VA_ARGS__), false)
 #define error_errno(...) (error_errno(__VA_ARGS__), false)
 #define error_wrap(...) (error_wrap(__VA_ARGS__), false)
+#define error_mistake(...) (error_mistake(__VA_ARGS__), false)
 #endif
 
 #endif

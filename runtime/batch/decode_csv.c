@@ -359,7 +359,7 @@ static bool map_name(struct decoder *decoder, uint32_t column, const struct csv_
              near               ? near
              : names->count > 0 ? names->items[0]
                                 : "");
-    return error_set(err, ERROR_DATA, "header",
+    return error_set(err, ERROR_CONFIG, "header",
                      near ? how : "check the delimiter and the names of the header",
                      "has no field \"%s\"", path);
 }

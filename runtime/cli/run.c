@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define OVERRIDES_MAX 1024u
@@ -65,8 +66,8 @@ static void run_help(void)
     args_help(run_flags);
     (void)printf(
         "\n"
-        "Exit status: 0 ended, 1 failed, 2 the command line, job file or checkpoint is wrong and\n"
-        "nothing has started.\n"
+        "Exit status: 0 ended, 1 failed, 2 the command line, job file, checkpoint, or a file or\n"
+        "directory that they name is wrong: mend it first.\n"
         "\n"
         "examples:\n"
         "  millrace info jobs/video.yaml                      what would run\n"
@@ -136,6 +137,29 @@ static const char *own_program(void)
     return path;
 }
 
+/* Told before a job has run for hours. */
+static bool can_write(const char *flag, const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    char folder[PATH_SIZE_MAX], line[ERROR_TEXT_MAX];
+    struct stat status;
+    struct error err = {0};
+
+    if (!path)
+        return true;
+    (void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 2,
+                   slash ? path : "./");
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        error_set(&err, ERROR_CONFIG, path, "name a file", "is a directory");
+    } else if (access(folder, W_OK | X_OK) != 0) {
+        error_errno(&err, path, "cannot be written");
+        error_mistake(&err, "name a file in a directory that is there");
+    }
+    if (err.code != ERROR_NONE)
+        (void)fprintf(stderr, "millrace run: %s: %s\n", flag, error_text(&err, line, sizeof(line)));
+    return err.code == ERROR_NONE;
+}
+
 /* The page needs a summary: one of its own where none is asked for. */
 static int run_plan(const struct run_args *args, const struct plan_request *request,
                     const struct plan *plan)
@@ -154,6 +178,8 @@ static int run_plan(const struct run_args *args, const struct plan_request *requ
     struct error err = {0};
     int status;
 
+    if (!can_write("--summary", args->summary) || !can_write("--report", args->report))
+        return 2;
     if (args->report && !args->summary)
         config.summary_path = own = memory_format("%s.summary", args->report);
     status = driver_run(&config);

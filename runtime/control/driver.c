@@ -581,6 +581,15 @@ static void say_earlier(const struct driver *driver)
     say_resume(driver, path);
 }
 
+static void say_unread(const struct driver_view *view)
+{
+    struct bytes text = {0};
+
+    unread_text(view, &text);
+    (void)fprintf(stderr, "%.*s", (int)text.size, (const char *)text.data);
+    bytes_clear(&text);
+}
+
 static void say_end(const struct driver *driver)
 {
     const struct error *failure = coordinator_failure(driver->coordinator);
@@ -707,7 +716,7 @@ int driver_run(const struct driver_config *config)
     struct driver_view view;
     struct error err = {0};
     char text[ERROR_TEXT_MAX];
-    bool good;
+    bool good, mistake;
 
     if (!driver_open(&driver, &err)) {
         (void)fprintf(stderr, "millrace: %s\n", error_text(&err, text, sizeof(text)));
@@ -718,13 +727,16 @@ int driver_run(const struct driver_config *config)
     act(&driver);
     uv_run(&driver.loop, UV_RUN_DEFAULT); /* until act() stops it */
     good = coordinator_state(driver.coordinator) == COORDINATOR_DONE;
+    mistake = !good && coordinator_failure(driver.coordinator) &&
+              coordinator_failure(driver.coordinator)->code == ERROR_CONFIG;
     driver_view(&driver, &view);
     say_end(&driver);
+    say_unread(&view);
     if (config->summary_path && !fenced(&driver) &&
         !summary_write(&view, config->summary_path, &err)) {
         (void)fprintf(stderr, "millrace: %s\n", error_text(&err, text, sizeof(text)));
         good = false;
     }
     driver_close(&driver);
-    return good ? 0 : 1;
+    return good ? 0 : mistake ? 2 : 1;
 }

@@ -88,6 +88,27 @@ static json_t *op_json(const struct driver_view *view, uint32_t op)
     return object;
 }
 
+void unread_text(const struct driver_view *view, struct bytes *out)
+{
+    for (uint32_t op = 0; op < view->plan->op_count; op++) {
+        const struct plan_op *plan_op = &view->plan->ops[op];
+        struct op_figures sum;
+
+        op_sum(view, op, &sum);
+        for (uint32_t p = 1; plan_op->def->splits && plan_op->def->outputs[p].name; p++) {
+            const char *port = plan_op->def->outputs[p].name;
+            bool lost = strcmp(port, "rejected") == 0 || strcmp(port, "late") == 0;
+
+            if (lost && sum.rows_out[p] > 0 && plan_op->outputs[p].edge_count == 0)
+                bytes_format(out,
+                             "millrace: %s: %llu records were %s; read `%s.%s`, into a sink, say, "
+                             "to see them\n",
+                             plan_op->id, (unsigned long long)sum.rows_out[p], port, plan_op->id,
+                             port);
+        }
+    }
+}
+
 static json_t *operators_json(const struct driver_view *view)
 {
     json_t *object = json_object();

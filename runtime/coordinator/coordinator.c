@@ -262,7 +262,9 @@ static void fail_attempt(struct coordinator *coordinator, const struct error *wh
         coordinator->failed_ms = now_ms;
     coordinator->recovering = true;
     checkpoint_clear(coordinator);
-    if (coordinator->stop_now || !restart_allowed(&coordinator->restart, now_ms)) {
+    /* A mistake of the job's would be met again by each attempt. */
+    if (coordinator->stop_now || why->code == ERROR_CONFIG ||
+        !restart_allowed(&coordinator->restart, now_ms)) {
         finish(coordinator, COORDINATOR_FAILED);
         return;
     }

@@ -238,9 +238,10 @@ static bool type_table(struct planner *planner, uint32_t op, uint32_t table)
                              "output \"%s\" of \"%s\" has no key, so it cannot be a table",
                              from->def->outputs[ref->port].name, from->id);
     if (key && key->count > 1) /* no look-up would find a row */
-        good = mistake_value(&planner->mistakes, ref->node, "key what publishes it by one column",
-                             "rows are looked up by one column, but those of \"%s\" have a key of %u",
-                             from->id, key->count);
+        good =
+            mistake_value(&planner->mistakes, ref->node, "key what publishes it by one column",
+                          "rows are looked up by one column, but those of \"%s\" have a key of %u",
+                          from->id, key->count);
     for (const struct column_def *want = use->columns; want && want->name; want++)
         good &= check_column(planner, op, name, want, schema, ref->node);
     good &= check_lists(planner, schema, ref->node);

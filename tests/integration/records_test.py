@@ -53,10 +53,21 @@ class Records(harness.Case):
                    if number not in (500, 600, 700, 800, 900) and number % 6 >= 1)
         self.assertEqual(len(self.lines(run)), good)
         operators = run.summary()["operators"]
+        self.assertEqual(run.stderr_text, "")
         self.assertEqual(operators["events"]["in"], 1000)
         self.assertEqual(operators["events"]["in"],
                          operators["clean"]["out"]["out"] + operators["events"]["out"]["rejected"]
                          + operators["events"]["out"]["late"] + operators["clean"]["filtered"])
+
+    def test_nobody_reads_them(self):
+        place = self.place()
+        lines = [event(0), "{", "[]", event(900), event(901, ts=1000000000000)]
+        (place / "in.jsonl").write_text("\n".join(lines) + "\n")
+        (place / "job.yaml").write_text("".join(line for line in JOB.splitlines(True) if "events." not in line))
+        run = self.run_job(job="job.yaml", place=place)
+        self.assertEqual(run.stderr_text.splitlines(), [
+            f"millrace: events: {count} records were {port}; read `events.{port}`, into a sink, say, to see them"
+            for port, count in (("late", 1), ("rejected", 2))])
 
 
 if __name__ == "__main__":

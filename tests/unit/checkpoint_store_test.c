@@ -198,7 +198,8 @@ static void test_refused(void **state)
     (void)state;
     write_text(file, "x");
     assert_null(checkpoint_store_dir(below, &err));
-    assert_int_equal(err.code, ERROR_IO);
+    assert_int_equal(err.code, ERROR_CONFIG);
+    assert_non_null(strstr(err.how, "checkpoint.dir"));
     assert_string_equal(err.where, below);
     assert_null(checkpoint_store_dir("", &err));
     store = checkpoint_store_dir(dir, &err);

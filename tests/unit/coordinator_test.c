@@ -352,6 +352,20 @@ static void gives_up_after_the_last_attempt(void **state)
     coordinator_close(bench.coordinator);
 }
 
+static void no_restart_of_a_mistake(void **state)
+{
+    struct bench bench;
+    struct report report = {.kind = REPORT_FAILED, .error = {.code = ERROR_CONFIG}};
+
+    (void)state;
+    bench_open(&bench, RESTART_FIXED_DELAY);
+    run_up(&bench);
+    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
+    expect(&bench, ACTION_FINISH);
+    assert_int_equal(coordinator_state(bench.coordinator), COORDINATOR_FAILED);
+    coordinator_close(bench.coordinator);
+}
+
 static void no_restart_when_told_so(void **state)
 {
     struct bench bench;
@@ -485,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_broken_connection_alone),
         cmocka_unit_test(a_silent_worker_is_replaced),
         cmocka_unit_test(gives_up_after_the_last_attempt),
+        cmocka_unit_test(no_restart_of_a_mistake),
         cmocka_unit_test(no_restart_when_told_so),
         cmocka_unit_test(a_slow_checkpoint_names_who_held_it),
         cmocka_unit_test(a_failed_manifest_is_no_checkpoint),

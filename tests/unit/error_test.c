@@ -47,6 +47,7 @@ static void test_null_is_dropped(void **state)
     assert_false(error_set(NULL, ERROR_IO, "a", "b", "c"));
     assert_false(error_errno(NULL, "a", "b"));
     assert_false(error_wrap(NULL, "a"));
+    assert_false(error_mistake(NULL, "a"));
 }
 
 static void test_errno(void **state)
@@ -70,6 +71,9 @@ static void test_errno(void **state)
         assert_int_equal(err.code, ERROR_IO);
         assert_int_equal(err.retriable, cases[i].retriable);
         assert_string_equal(error_text(&err, text, sizeof(text)), expected);
+        assert_false(error_mistake(&err, "wait")); /* what may pass by itself is none */
+        assert_int_equal(err.code, cases[i].retriable ? ERROR_IO : ERROR_CONFIG);
+        assert_string_equal(err.how, "wait");
     }
 }
 
