@@ -1,6 +1,7 @@
 /* ranker: see ranker.h. */
 #include "operators/learn/ranker.h"
 
+#include "operators/learn/ranking_attributes.h"
 #include "operators/model/vector.h"
 #include "runtime/base/check.h"
 
@@ -74,12 +75,13 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
     static const struct ranker_pace sessions = {
         0.6f, 0.985f, 0.7f, {1, 2, 3, 5, 10, 20}, {{0.6f, 6}, {0.85f, 20}}};
 
-    *ranker =
-        (struct ranker){.candidates_max = candidates_max, .stride = vector_padded(candidates_max)};
+    *ranker = (struct ranker){.candidates_max = candidates_max,
+                              .stride = vector_padded(candidates_max),
+                              .features = RANKER_PLAIN};
     (void)layout(ranker, items_max, candidates_max,
                  (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64));
     ranker->pace = repeats ? &sessions : &histories;
-    ranker->fusion.features = RANKER_FEATURES;
+    ranker->fusion.features = ranker->features;
     ranker->fusion.gates[GATE_STAGE] = RANKER_STAGES;
     ranker->fusion.gates[GATE_GAP] = RANKER_GAPS;
     ranker->fusion.gates[GATE_KNOWN] = RANKER_KNOWN;
@@ -97,6 +99,12 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
         ranker->far_decay[b] = ranker->far_decay[b - 1] * ranker->pace->far;
         ranker->sequence_decay[b] = ranker->sequence_decay[b - 1] * ranker->pace->sequence;
     }
+}
+
+void ranker_set_attributes(struct ranker *ranker, struct attributes *attributes)
+{
+    ranker->attributes = attributes;
+    ranker->features = ranker->fusion.features = FEATURE_NUMBER + attributes->numbers;
 }
 
 /* ---- candidates ---- */
@@ -135,6 +143,8 @@ void ranker_begin(struct ranker *ranker, const struct ranker_request *request)
     for (uint32_t i = 0; i < request->own_count; i++)
         ranker->met[request->own[i]] = (struct ranker_met){ranker->request, ranker->stride};
     open_gates(ranker, request);
+    if (ranker->attributes)
+        attributes_begin(ranker->attributes, request);
 }
 
 /* Where sums of the item go. */
@@ -222,14 +232,9 @@ void ranker_add_one(struct ranker *ranker, enum ranker_sum which, uint32_t item,
 
 /* ---- features ---- */
 
-static float *feature(struct ranker *ranker, enum ranker_feature which)
-{
-    return ranker->values + (size_t)which * ranker->stride;
-}
-
 static void tail(struct ranker *ranker, const float *sums, float most, enum ranker_feature which)
 {
-    float *out = feature(ranker, which);
+    float *out = ranker_values(ranker, which);
 
     if (most <= 0) {
         memset(out, 0, ranker->count * sizeof(*out));
@@ -241,7 +246,7 @@ static void tail(struct ranker *ranker, const float *sums, float most, enum rank
 
 static void head(struct ranker *ranker, const float *sums, float most, enum ranker_feature which)
 {
-    vector_scale(feature(ranker, which), sums, most > 0 ? 1 / most : 0, ranker->count);
+    vector_scale(ranker_values(ranker, which), sums, most > 0 ? 1 / most : 0, ranker->count);
 }
 
 /* The sums of lines, by what of them is the candidate's own. */
@@ -287,7 +292,7 @@ static void kept(struct ranker *ranker, const float *values, float shift, float 
 {
     for (uint32_t j = 0; j < ranker->count; j++)
         ranker->scratch[j] = values[ranker->candidates[j]];
-    vector_log(feature(ranker, which), ranker->scratch, shift, scale, ranker->count);
+    vector_log(ranker_values(ranker, which), ranker->scratch, shift, scale, ranker->count);
 }
 
 static void since(struct ranker *ranker, const uint32_t *values, uint32_t now,
@@ -295,7 +300,7 @@ static void since(struct ranker *ranker, const uint32_t *values, uint32_t now,
 {
     for (uint32_t j = 0; j < ranker->count; j++)
         ranker->scratch[j] = (float)(now - values[ranker->candidates[j]]);
-    vector_log(feature(ranker, which), ranker->scratch, 1, 0.2f, ranker->count);
+    vector_log(ranker_values(ranker, which), ranker->scratch, 1, 0.2f, ranker->count);
 }
 
 /* scratch[j] = 2^(-events since the candidate's last one / half) */
@@ -311,7 +316,7 @@ static void fade(struct ranker *ranker, uint32_t now, float half)
 static void faded(struct ranker *ranker, const float *values, uint32_t now, float half,
                   enum ranker_feature which)
 {
-    float *out = feature(ranker, which);
+    float *out = ranker_values(ranker, which);
 
     fade(ranker, now, half);
     for (uint32_t j = 0; j < ranker->count; j++)
@@ -322,7 +327,7 @@ static void faded(struct ranker *ranker, const float *values, uint32_t now, floa
 /* The sequence rule of the newest item, smoothed to the candidate's share of all events. */
 static void after_feature(struct ranker *ranker, uint32_t now)
 {
-    float *out = feature(ranker, FEATURE_AFTER), each = now > 0 ? DAMP / (float)now : 0;
+    float *out = ranker_values(ranker, FEATURE_AFTER), each = now > 0 ? DAMP / (float)now : 0;
     const float *sums = ranker->sums[SUM_AFTER];
 
     for (uint32_t j = 0; j < ranker->count; j++)
@@ -334,7 +339,7 @@ static void after_feature(struct ranker *ranker, uint32_t now)
 /* How much more often users with as long a history take it than all do: what newcomers begin with. */
 static void stage_feature(struct ranker *ranker, const struct ranker_request *request)
 {
-    float *out = feature(ranker, FEATURE_STAGE), all = 1 / ((float)request->now + 1);
+    float *out = ranker_values(ranker, FEATURE_STAGE), all = 1 / ((float)request->now + 1);
     float sum = ranker->stage_sums[ranker->gates.open[GATE_STAGE]], share = 1 / (sum + STAGE_DAMP);
 
     fade(ranker, request->now, STAGE_EVENTS);
@@ -372,9 +377,10 @@ static void taste(const struct ranker *ranker, const struct ranker_request *requ
 
 static void taste_features(struct ranker *ranker, const struct ranker_request *request)
 {
-    const float *count = feature(ranker, FEATURE_COUNT), *age = feature(ranker, FEATURE_AGE);
-    float *near = feature(ranker, FEATURE_TASTE);
-    float *near_age = feature(ranker, FEATURE_TASTE_AGE), popular_mean, age_mean;
+    const float *count = ranker_values(ranker, FEATURE_COUNT),
+                *age = ranker_values(ranker, FEATURE_AGE);
+    float *near = ranker_values(ranker, FEATURE_TASTE);
+    float *near_age = ranker_values(ranker, FEATURE_TASTE_AGE), popular_mean, age_mean;
     float on = request->history_count > 0 ? -1 : 0;
 
     taste(ranker, request, &popular_mean, &age_mean);
@@ -387,12 +393,14 @@ static void taste_features(struct ranker *ranker, const struct ranker_request *r
 /* What the user met already, where that is offered. */
 static void met_features(struct ranker *ranker, const struct ranker_request *request)
 {
-    float *same = feature(ranker, FEATURE_SAME), *rate = feature(ranker, FEATURE_SAME_RATE);
-    float *met = feature(ranker, FEATURE_MET), *often = feature(ranker, FEATURE_MET_OFTEN);
-    float *longest = feature(ranker, FEATURE_MET_LONG);
+    float *same = ranker_values(ranker, FEATURE_SAME),
+          *rate = ranker_values(ranker, FEATURE_SAME_RATE);
+    float *met = ranker_values(ranker, FEATURE_MET),
+          *often = ranker_values(ranker, FEATURE_MET_OFTEN);
+    float *longest = ranker_values(ranker, FEATURE_MET_LONG);
 
     for (uint32_t f = FEATURE_SAME; f <= FEATURE_MET_LONG; f++)
-        memset(feature(ranker, f), 0, ranker->count * sizeof(float));
+        memset(ranker_values(ranker, f), 0, ranker->count * sizeof(float));
     for (uint32_t b = 0; b < request->history_count; b++) {
         uint32_t item = request->history[b];
         int32_t place = ranker_place(ranker, item);
@@ -421,7 +429,7 @@ static void embedding_features(struct ranker *ranker, const struct ranker_reques
     float context[EMBEDDING_DIMS];
 
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
-        float *out = feature(ranker, FEATURE_SHORT + i);
+        float *out = ranker_values(ranker, FEATURE_SHORT + i);
 
         embedding_context(&ranker->embeddings[i], request->history, request->history_count,
                           context);
@@ -446,6 +454,8 @@ void ranker_rate(struct ranker *ranker)
     taste_features(ranker, request);
     met_features(ranker, request);
     embedding_features(ranker, request);
+    if (ranker->attributes)
+        attributes_rate(ranker->attributes, ranker);
     stage_feature(ranker, request);
     fusion_score(&ranker->fusion, &ranker->gates, &rows, ranker->scores);
 }

@@ -17,9 +17,10 @@
 #define RANKER_HISTORY_MAX 200u  /* of the user's latest items */
 #define RANKER_ENTRIES_MAX 1000u /* of a line */
 #define RANKER_EMBEDDINGS 2u
-#define RANKER_STAGES 7u /* by length of the history */
-#define RANKER_GAPS 8u   /* by the time since the user's last event */
-#define RANKER_KNOWN 7u  /* by how often its newest item was met, by all */
+#define RANKER_STAGES 7u  /* by length of the history */
+#define RANKER_GAPS 8u    /* by the time since the user's last event */
+#define RANKER_KNOWN 7u   /* by how often its newest item was met, by all */
+#define RANKER_NUMBERS 4u /* of an item, at most */
 #define RANKER_GATES (RANKER_STAGES + RANKER_GAPS + RANKER_KNOWN)
 
 enum ranker_gate { GATE_STAGE, GATE_GAP, GATE_KNOWN }; /* kinds */
@@ -56,7 +57,13 @@ enum ranker_feature {
     FEATURE_MET_LONG,  /* the longest time from it to the user's next event */
     FEATURE_SHORT,     /* embeddings */
     FEATURE_LONG,
-    RANKER_FEATURES
+    RANKER_PLAIN,                /* from here on only with attributes */
+    FEATURE_TAGS = RANKER_PLAIN, /* cosine with the user's profile, with the newest item */
+    FEATURE_TAGS_NEWEST,
+    FEATURE_TAGS_LIFT, /* how much more of them this user takes than all do: mean, least */
+    FEATURE_TAGS_LEAST,
+    FEATURE_NUMBER, /* distance of each to the user's mean */
+    RANKER_FEATURES = FEATURE_NUMBER + RANKER_NUMBERS
 };
 
 /* What is kept of items, by number. */
@@ -119,8 +126,12 @@ struct ranker_pace { /* how fast a history is forgotten, by distance */
     } embeddings[RANKER_EMBEDDINGS];
 };
 
+struct attributes;
+
 struct ranker {
     uint32_t candidates_max, stride; /* the same in whole lanes */
+    uint32_t features;               /* in use */
+    struct attributes *attributes;   /* of items; NULL: none */
     struct ranker_items items;
     float *stage_sums; /* RANKER_STAGES, at the last event */
     struct embedding embeddings[RANKER_EMBEDDINGS];
@@ -148,6 +159,9 @@ size_t ranker_size(uint32_t items_max, uint32_t candidates_max);
 void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, bool repeats,
                  void *memory);
 
+/* Of attributes_init (ranking_attributes.h): their features are used, too. */
+void ranker_set_attributes(struct ranker *ranker, struct attributes *attributes);
+
 /* A new request, whose arrays hold until the next one. */
 void ranker_begin(struct ranker *ranker, const struct ranker_request *request);
 /* Offers an item, if there is room. */
@@ -158,6 +172,12 @@ void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t 
 void ranker_add_one(struct ranker *ranker, enum ranker_sum which, uint32_t item, float value);
 /* Features and scores of the candidates. */
 void ranker_rate(struct ranker *ranker);
+
+/* A feature by the candidates' places. */
+static inline float *ranker_values(struct ranker *ranker, uint32_t feature)
+{
+    return ranker->values + (size_t)feature * ranker->stride;
+}
 
 /* The best `top`, in order. Returns how many. */
 uint32_t ranker_best(const struct ranker *ranker, uint32_t top, struct ranker_ranked *best);

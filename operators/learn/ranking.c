@@ -11,13 +11,15 @@
  * scales, ages, the user's taste for popular and for old things, and two item embeddings are features
  * of a linear softmax fusion with gates by length of history, by the time since the user's last
  * event and by how well its newest item is known (ranker.h); a small neural ranking may look at the
- * best again (reranker.h). The embeddings also learn from replayed past events (experience replay: Lin
- * 1992, Machine Learning 8). Candidates are all items while they are no more than `candidates`; above that
- * the items of the latest events and the neighbours of the user's latest items.
+ * best again (reranker.h). What events tell of their items gives more features (ranking_attributes.h).
+ * The embeddings also learn from replayed past events (experience replay: Lin 1992, Machine Learning
+ * 8). Candidates are all items while they are no more than `candidates`; above that the items of the
+ * latest events and the neighbours of the user's latest items.
  *
  * All draws are hashes of seed, event number and place; floats are summed in the order of events, so
  * the result depends on neither schedule nor parallelism. State is complete (ranking_memory.h): after a
  * kill it goes on to the bit. */
+#include "operators/learn/ranking_columns.h"
 #include "operators/learn/ranking_lines.h"
 #include "operators/model/request.h"
 #include "operators/model/widen.h"
@@ -41,6 +43,7 @@ struct ranking_config {
     const char *user, *item;
     struct text_list carry;
     struct request_config request;
+    struct columns_config attributes;
     int64_t recent, visit_ms, candidates, top, items, remember, trending, trails, rerank, replays,
         samples;
     double share;
@@ -80,6 +83,11 @@ static const struct option ranking_options[] = {
      FIELD(struct ranking_config, request),
      .group = request_options,
      .help = "Which events ask."},
+    {.name = "attributes",
+     .type = OPT_GROUP,
+     FIELD(struct ranking_config, attributes),
+     .group = columns_options,
+     .help = "What the events tell of their items; of each item the latest counts."},
     {.name = "repeats",
      .type = OPT_BOOL,
      FIELD(struct ranking_config, repeats),
@@ -264,10 +272,12 @@ static bool ranking_describe(struct describe *describe, struct error *err)
     struct text_list user = {1, (const char *[]){config->user}};
 
     if (!widen_check_when(describe, "request.when", config->request.when, err) ||
-        !check_types(describe, err) ||
+        !check_types(describe, err) || !columns_check(describe, &config->attributes, IN, err) ||
         !request_columns(describe, schema, config->user, config->item, &config->carry, err) ||
         !add_results(describe, schema, err))
         return false;
+    if (columns_asked(&config->attributes))
+        memory_describe_attributes(describe);
     describe_output(describe, OUT, schema);
     describe_output_key(describe, OUT, &user);
     return true;
@@ -279,6 +289,7 @@ struct ranking_scratch {
     struct ranker ranker;
     struct memory memory;
     struct lines lines;
+    struct columns *columns; /* NULL: items have no attributes */
     struct trails_walk walk;
     struct reranker reranker;
     struct expr *when;
@@ -323,11 +334,16 @@ static bool ranking_open(struct op *op, struct error *err)
     candidates = candidates < items ? candidates : items;
     ranker_init(&scratch->ranker, items, candidates, config->repeats,
                 op_memory(op, ranker_size(items, candidates)));
+    if (columns_asked(&config->attributes)) {
+        scratch->columns = op_memory(op, sizeof(*scratch->columns));
+        columns_init(scratch->columns, op, &config->attributes, IN, &scratch->ranker, items);
+    }
     memory_init(&scratch->memory, op, &scratch->ranker, items, (uint32_t)config->remember);
     if (config->rerank > 0) {
         uint32_t top = (uint32_t)config->rerank;
 
-        reranker_init(&scratch->reranker, top, op_seed(op), op_memory(op, reranker_size(top)));
+        reranker_init(&scratch->reranker, top, scratch->ranker.features, op_seed(op),
+                      op_memory(op, reranker_size(top)));
         scratch->memory.reranker = &scratch->reranker;
     }
     lines_init(&scratch->lines, op, &scratch->memory, NEIGHBOURS);
@@ -551,8 +567,7 @@ static void replay(struct op *op, uint64_t seed)
     learn_vectors(op, seed, past->item, past->history, past->count);
 }
 
-static bool learn(struct op *op, const struct column *column, uint32_t row,
-                  struct memory_user *user)
+static bool learn(struct op *op, const struct batch *in, uint32_t row, struct memory_user *user)
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
@@ -571,13 +586,15 @@ static bool learn(struct op *op, const struct column *column, uint32_t row,
     if (place >= 0)
         ranker_learn(&scratch->ranker, (uint32_t)place);
     if (item == MEMORY_NONE) {
-        key = item_key(column, row, scratch->ids[row], bytes);
+        key = item_key(batch_column(in, scratch->item), row, scratch->ids[row], bytes);
         item = memory_add(memory, scratch->ids[row], &key);
     }
     if (item == MEMORY_NONE) {
         op_count(op, FORGOTTEN, 1);
         return true;
     }
+    if (scratch->columns)
+        columns_event(scratch->columns, in, row, item);
     scratch->mark++;
     mark(scratch, memory->own, config->repeats ? 0 : memory->own_count);
     met = scratch->marks[item] == scratch->mark;
@@ -609,7 +626,6 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
-    const struct column *column = batch_column(in, scratch->item);
     bool kept = !config->repeats || config->request.interval_ms > 0 || config->trails > 0;
     struct memory_user *user = kept ? memory_user(&scratch->memory, scratch->users[row]) : NULL;
 
@@ -624,7 +640,7 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
         if (may && !answer(op, in, row, out))
             return false;
     }
-    return !column_valid(column, row) || learn(op, column, row, user);
+    return !column_valid(batch_column(in, scratch->item), row) || learn(op, in, row, user);
 }
 
 static uint32_t choose_asking(struct ranking_scratch *scratch, const struct batch *in)

@@ -14,6 +14,8 @@ static const struct state_field model_fields[] = {
     {"events", TYPE_I64, FIELD(struct memory_model, events)},
     {"items", TYPE_I32, FIELD(struct memory_model, items)},
     {"ring", TYPE_I32, FIELD(struct memory_model, pasts_max)},
+    {"features", TYPE_I32, FIELD(struct memory_model, features)},
+    {"spreads", TYPE_UTF8, FIELD(struct memory_model, spreads)},
     {"stage_sums", TYPE_UTF8, FIELD(struct memory_model, stage_sums)},
     {"weights", TYPE_UTF8, FIELD(struct memory_model, weights)},
     {0},
@@ -66,6 +68,13 @@ static const struct state_field example_fields[] = {
     {"values", TYPE_UTF8, FIELD(struct reranker_example, values)},
     {0},
 };
+static const struct state_field attribute_fields[] = {
+    {"known", TYPE_I32, FIELD(struct attributes_item, known)},
+    {"tag_count", TYPE_I32, FIELD(struct attributes_item, tag_count)},
+    {"tags", TYPE_UTF8, FIELD(struct attributes_item, tags)},
+    {"numbers", TYPE_UTF8, FIELD(struct attributes_item, numbers)},
+    {0},
+};
 const struct state memory_states[] = {
     {"model", STATE_MAP, model_fields, sizeof(struct memory_model)},
     {"items", STATE_MAP, item_fields, sizeof(struct memory_item)},
@@ -74,8 +83,14 @@ const struct state memory_states[] = {
     {"users", STATE_MAP, user_fields, sizeof(struct memory_user)},
     {"reranker", STATE_MAP, reranker_fields, sizeof(struct reranker_weights)},
     {"examples", STATE_MAP, example_fields, sizeof(struct reranker_example)},
+    {"attributes", STATE_MAP, NULL, 0},
     {0},
 };
+
+void memory_describe_attributes(struct describe *describe)
+{
+    describe_state(describe, MEMORY_ATTRIBUTES, sizeof(struct attributes_item), attribute_fields);
+}
 
 void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, uint32_t items_max,
                  uint32_t pasts_max)
@@ -180,6 +195,32 @@ static struct memory_item *item_cell(const struct memory *memory, uint32_t item,
     return op_entry(memory->op, MEMORY_ITEMS, 0, &item, sizeof(item), make);
 }
 
+static struct attributes_item *attributes_cell(const struct memory *memory, uint32_t item,
+                                               bool make)
+{
+    return op_entry(memory->op, MEMORY_ATTRIBUTES, 0, &item, sizeof(item), make);
+}
+
+static bool read_attributes(struct memory *memory, uint32_t item)
+{
+    struct attributes *attributes = memory->ranker->attributes;
+    const struct attributes_item *cell = attributes ? attributes_cell(memory, item, false) : NULL;
+
+    if (cell)
+        attributes_set(attributes, item, cell);
+    return !attributes || cell;
+}
+
+static bool write_attributes(const struct memory *memory, uint32_t item)
+{
+    const struct attributes *attributes = memory->ranker->attributes;
+    struct attributes_item *cell = attributes ? attributes_cell(memory, item, true) : NULL;
+
+    if (cell)
+        *cell = attributes->items[item];
+    return !attributes || cell;
+}
+
 static bool read_item(struct memory *memory, uint32_t item)
 {
     struct ranker_items *items = &memory->ranker->items;
@@ -199,7 +240,7 @@ static bool read_item(struct memory *memory, uint32_t item)
     memcpy(items->stages + (size_t)item * RANKER_STAGES, cell->stages, sizeof(cell->stages));
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
         embedding_write(&memory->ranker->embeddings[i], item, &cell->vectors[i]);
-    return true;
+    return read_attributes(memory, item);
 }
 
 static bool write_item(struct memory *memory, uint32_t item)
@@ -220,7 +261,7 @@ static bool write_item(struct memory *memory, uint32_t item)
     memcpy(cell->stages, items->stages + (size_t)item * RANKER_STAGES, sizeof(cell->stages));
     for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
         embedding_read(&memory->ranker->embeddings[i], item, &cell->vectors[i]);
-    return true;
+    return write_attributes(memory, item);
 }
 
 static struct memory_event *event_cell(const struct memory *memory, uint32_t place, bool make)
@@ -239,6 +280,9 @@ static bool fits(const struct memory *memory, const struct memory_model *model, 
     if (model->events > 0 && model->pasts_max != memory->pasts_max)
         return error_option(err, memory->op, "remember", "the restored ring has another length",
                             "leave `remember` as it was, or begin without the checkpoint");
+    if (model->events > 0 && model->features != memory->ranker->features)
+        return error_option(err, memory->op, "attributes", "the restored weights have others",
+                            "leave `attributes` as they were, or begin without the checkpoint");
     if (model->items > memory->items_max)
         return error_option(err, memory->op, "items",
                             "more items are restored than there is room for", "raise `items`");
@@ -304,6 +348,8 @@ static bool load(struct memory *memory, struct error *err)
         return false;
     memory->events = memory->first_event = model->events;
     memory->trails.now = (uint32_t)model->events;
+    if (ranker->attributes)
+        memcpy(ranker->attributes->spreads, model->spreads, sizeof(model->spreads));
     memcpy(ranker->stage_sums, model->stage_sums, sizeof(model->stage_sums));
     memcpy(ranker->fusion.weights, model->weights, sizeof(model->weights));
     for (uint32_t item = 0; item < model->items; item++)
@@ -376,6 +422,9 @@ bool memory_flush(struct memory *memory)
     model->events = memory->events;
     model->items = ranker->items.count;
     model->pasts_max = memory->pasts_max;
+    model->features = ranker->features;
+    if (ranker->attributes)
+        memcpy(model->spreads, ranker->attributes->spreads, sizeof(model->spreads));
     memcpy(model->stage_sums, ranker->stage_sums, sizeof(model->stage_sums));
     memcpy(model->weights, ranker->fusion.weights, sizeof(model->weights));
     memory->dirty_count = 0;

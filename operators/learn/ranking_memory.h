@@ -6,6 +6,7 @@
 #ifndef MILLRACE_LEARN_RANKING_MEMORY_H
 #define MILLRACE_LEARN_RANKING_MEMORY_H
 
+#include "operators/learn/ranking_attributes.h"
 #include "operators/learn/ranking_trails.h"
 #include "operators/learn/reranker.h"
 #include "runtime/api/operator.h"
@@ -26,12 +27,15 @@ enum { /* states */
        MEMORY_PASTS,
        MEMORY_USERS,
        MEMORY_RERANKER,
-       MEMORY_EXAMPLES
+       MEMORY_EXAMPLES,
+       MEMORY_ATTRIBUTES
 };
 
 struct memory_model {
     uint64_t events;
     uint32_t items, pasts_max; /* the ring is laid out for */
+    uint32_t features;         /* the weights are */
+    struct attributes_spread spreads[RANKER_NUMBERS];
     float stage_sums[RANKER_STAGES];
     float weights[MEMORY_WEIGHTS];
 };
@@ -68,6 +72,8 @@ struct memory_user { /* of (user, chunk); the first four are of the user: in chu
 };
 
 extern const struct state memory_states[];
+/* While planning: items have attributes, so that there is a state for them. */
+void memory_describe_attributes(struct describe *describe);
 
 struct memory {
     struct op *op;

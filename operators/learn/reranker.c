@@ -17,19 +17,20 @@ size_t reranker_size(uint32_t top)
     return rows + RERANKER_EXAMPLES * sizeof(struct reranker_example);
 }
 
-void reranker_init(struct reranker *reranker, uint32_t top, uint64_t seed, void *memory)
+void reranker_init(struct reranker *reranker, uint32_t top, uint32_t features, uint64_t seed,
+                   void *memory)
 {
     size_t stride = vector_padded(top);
     struct reranker_weights *learnt = &reranker->learnt;
 
-    CHECK(top > 0 && top <= RERANKER_TOP_MAX);
+    CHECK(top > 0 && top <= RERANKER_TOP_MAX && features <= RANKER_FEATURES);
     CHECK(mlp_floats(RANKER_FEATURES, RERANKER_EXTRAS) == RERANKER_FLOATS);
     *reranker = (struct reranker){.top = top, .examples = memory};
     reranker->values = (float *)(void *)(reranker->examples + RERANKER_EXAMPLES);
     reranker->hidden = reranker->values + stride * RANKER_FEATURES;
     reranker->scores = reranker->hidden + stride * MLP_UNITS;
     reranker->scratch = reranker->scores + stride;
-    reranker->mlp = (struct mlp){.features = RANKER_FEATURES,
+    reranker->mlp = (struct mlp){.features = features,
                                  .extras = RERANKER_EXTRAS,
                                  .rate = 0.003f,
                                  .decay = 1e-3f,
@@ -58,7 +59,7 @@ static void gather_extras(const struct ranker_request *asked, float *extras)
 /* Features of one candidate, as a column of `to`. */
 static void copy_candidate(const struct ranker *ranker, uint32_t place, float *to, uint32_t stride)
 {
-    for (uint32_t f = 0; f < RANKER_FEATURES; f++)
+    for (uint32_t f = 0; f < ranker->features; f++)
         to[(size_t)f * stride] = ranker->values[(size_t)f * ranker->stride + place];
 }
 

@@ -46,9 +46,10 @@ struct reranker {
     float *values, *hidden, *scores, *scratch;
 };
 
-/* The caller gives zeroed memory of this size. */
+/* The caller gives zeroed memory of this size. `features`: of the ranker. */
 size_t reranker_size(uint32_t top);
-void reranker_init(struct reranker *reranker, uint32_t top, uint64_t seed, void *memory);
+void reranker_init(struct reranker *reranker, uint32_t top, uint32_t features, uint64_t seed,
+                   void *memory);
 
 /* After ranker_rate: changes the scores of the best. */
 void reranker_rate(struct reranker *reranker, struct ranker *ranker);

@@ -19,17 +19,19 @@ events only: options are chosen there. CPU: of all workers, all operators, by ev
 """
 import argparse
 import collections
+import csv
 import hashlib
 import json
 import math
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import tempfile
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
 HOUR = 3600
 
 
@@ -85,14 +87,46 @@ def ml1m(data):
     return [(at, user, item) for at, _, user, item in rows], len(rows) - lasts
 
 
-def run(millrace, rows, folder, flags):
+def films100k(data):
+    """Genres and year by film."""
+    names = [line.split("|")[0] for line in open(data / "ml-100k" / "u.genre") if line.strip()]
+    films = {}
+    for line in open(data / "ml-100k" / "u.item", encoding="latin-1"):
+        item, _, released, _, _, *genres = line.strip().split("|")
+        films[item] = "|".join(name for name, has in zip(names, genres) if has == "1"), released[-4:]
+    return films
+
+
+def films_latest(data):
+    films = {}
+    for item, title, genres in list(csv.reader(open(data / "ml-latest-small" / "movies.csv")))[1:]:
+        year = re.search(r"\((\d{4})\)\s*$", title)
+        films[item] = "" if genres.startswith("(") else genres, year.group(1) if year else ""
+    return films
+
+
+def with_attributes():
+    """jobs/video.yaml for a log that tells of each film its genres and year."""
+    text = (SOURCE / "jobs" / "video.yaml").read_text()
+    for here, more in ATTRIBUTES.items():
+        if text.count(here) != 1:
+            raise ValueError(f"jobs/video.yaml has no one place: {here!r}")
+        text = text.replace(here, here + more)
+    return text
+
+
+def run(millrace, rows, folder, flags, films):
     """The job's lists, in order of events, and the CPU seconds of its workers."""
-    log, out = folder / "log.tsv", folder / "out"
+    log, out, job = folder / "log.tsv", folder / "out", SOURCE / "jobs" / "video.yaml"
+    if films:
+        job = folder / "job.yaml"
+        job.write_text(with_attributes())
     with open(log, "w") as file:
-        file.write(HEADER)
+        file.write(HEADER + "\tgenres\tyear\tdecade\n")
         for at, user, item in rows:
-            file.write(f"{user}\t{item}\t5\t{at}\n")
-    command = [millrace, "run", str(SOURCE / "jobs" / "video.yaml"), "--quiet", "-p", "2",
+            genres, year = films.get(item, ("", ""))
+            file.write(f"{user}\t{item}\t5\t{at}\t{genres}\t{year}\t{year[:3]}\n")
+    command = [millrace, "run", str(job), "--quiet", "-p", "2",
                "-D", f"events.path={log}", "-D", f"out.path={out}", "-D", f"bad.path={folder / 'bad'}",
                "-D", f"metrics.path={folder / 'metrics'}", "-D", f"checkpoint.dir={folder / 'checkpoints'}",
                "--summary", str(folder / "summary.json"), *flags]
@@ -153,12 +187,19 @@ SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profi
 WIDE = ["-D", "score.items=65536"]
 LARGE = WIDE + ["-D", "score.trails=15"]
 LASTS = ["-D", "score.request.when=timestamp >= 1000000"]  # only last items ask
-# name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim)
+ATTRIBUTES = {  # a place in jobs/video.yaml: what is added there
+    "      timestamp: {path: \"timestamp:float\", type: f64}\n": "      genres: utf8\n      year: i32\n      decade: i32\n",
+    "    kind: learn/ranking\n": "    attributes: {tags: [genres, decade], numbers: [year]}\n",
+}
+# name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim), what is known of films
 RUNS = {
     "ml-100k": (ml100k, [], [("recall@10", hit(10), 0.205, 0.215), ("ndcg@10", ndcg(10), None, None)]),
     "leak": (leak, [], [("recall@10", hit(10), None, None)]),
+    "ml-100k+": (ml100k, [], [("recall@10", hit(10), 0.205, 0.215), ("ndcg@10", ndcg(10), None, None)], films100k),
     "latest-4.5": (lambda data: latest(data, 4.5), LARGE, [("recall@10", hit(10), 0.125, 0.14)]),
+    "latest-4.5+": (lambda data: latest(data, 4.5), LARGE, [("recall@10", hit(10), 0.125, 0.14)], films_latest),
     "latest-all": (lambda data: latest(data, 0), LARGE, [("recall@10", hit(10), 0.121, 0.14)]),
+    "latest-all+": (lambda data: latest(data, 0), LARGE, [("recall@10", hit(10), 0.121, 0.14)], films_latest),
     "yoochoose": (clicks, SEEN_BEFORE, [("hr@20", hit(20), 0.705, None), ("mrr@20", mrr(20), 0.38, None)]),
     "ml-1m-seq": (ml1m, LARGE + LASTS, [("ndcg@10", ndcg(10), 0.19, None)]),
 }
@@ -171,7 +212,7 @@ def popularity(folder):
 
 
 def tell(name, options):
-    make, flags, figures = RUNS[name]
+    make, flags, figures, films = (*RUNS[name], None)[:4]
     rows = make(options.data)
     rows, begin = rows if isinstance(rows, tuple) else (rows, int(len(rows) * 0.3))
     end = len(rows)
@@ -181,7 +222,8 @@ def tell(name, options):
         begin, end = int(end * first), len(rows)
     with tempfile.TemporaryDirectory() as work:
         folder = pathlib.Path(work)
-        made, cpu = run(options.millrace, rows, folder, flags + [word for value in options.define for word in ("-D", value)])
+        made, cpu = run(options.millrace, rows, folder, flags + [word for value in options.define for word in ("-D", value)],
+                        films(options.data) if films else {})
         found = ranks(rows, made, begin, end, lambda met: name != "yoochoose" or met > 0)
         for title, gain, bar, aim in figures:
             mean, low, high = figure(found, gain)

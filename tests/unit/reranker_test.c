@@ -123,7 +123,7 @@ static int begin(void **state)
     (void)state;
     *state = calloc(1, ranker_size(ITEMS, ITEMS) + reranker_size(TOP));
     ranker_init(&ranker, ITEMS, ITEMS, false, (uint8_t *)*state + reranker_size(TOP));
-    reranker_init(&reranker, TOP, 7, *state);
+    reranker_init(&reranker, TOP, ranker.features, 7, *state);
     ranker.items.count = ITEMS;
     for (uint32_t i = 0; i < ITEMS; i++)
         ranker_set_events(&ranker, i, 1 + i % 5);
