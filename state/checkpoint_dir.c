@@ -18,7 +18,6 @@
 
 #define STALE_S 3600 /* age of temporary files that nobody finishes any more */
 #define TRIES_MAX 8  /* of a put against removals of its folder */
-#define COPY_BYTES 262144u
 #define FULL_MAX (PATH_SIZE_MAX + CHECKPOINT_NAME_MAX)
 #define DEPTH_MAX 16u /* folders below each other */
 
@@ -97,23 +96,6 @@ static int temp_open(const struct checkpoint_store *store, char path[FULL_MAX])
     return fd;
 }
 
-static bool write_all(int fd, const void *data, size_t size)
-{
-    const uint8_t *at = data;
-
-    while (size) {
-        ssize_t n = write(fd, at, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        at += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 /* Gives the file `from` the object's name. */
 static enum put_result object_link(const struct checkpoint_store *store, const char *from,
                                    const char *name, struct error *err)
@@ -139,15 +121,13 @@ static enum put_result object_link(const struct checkpoint_store *store, const c
     return PUT_FAILED;
 }
 
-static enum put_result dir_put(struct checkpoint_store *store, const char *name, const void *data,
-                               size_t size, struct error *err)
+/* The file `temp`, open as `fd`, gets the object's name where it was `written` whole; both are gone after. */
+static enum put_result put_temp(struct checkpoint_store *store, const char *name, const char *temp,
+                                int fd, bool written, struct error *err)
 {
-    char temp[FULL_MAX];
     enum put_result result = PUT_FAILED;
-    int fd = temp_open(store, temp);
-    bool written = fd >= 0 && write_all(fd, data, size) && fsync(fd) == 0;
 
-    if (written)
+    if (written && fsync(fd) == 0)
         result = object_link(store, temp, name, err);
     else
         error_errno(err, temp, "cannot write \"%s\" of a checkpoint", name);
@@ -158,40 +138,22 @@ static enum put_result dir_put(struct checkpoint_store *store, const char *name,
     return result;
 }
 
-static bool copy_all(int from, int to)
+static enum put_result dir_put(struct checkpoint_store *store, const char *name, const void *data,
+                               size_t size, struct error *err)
 {
-    uint8_t *buffer = memory_grow(NULL, COPY_BYTES, 1);
-    bool ok = true;
+    char temp[FULL_MAX];
+    int fd = temp_open(store, temp);
 
-    while (ok) {
-        ssize_t n = read(from, buffer, COPY_BYTES);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0)
-            break;
-        ok = n > 0 && write_all(to, buffer, (size_t)n);
-    }
-    memory_free(buffer);
-    return ok;
+    return put_temp(store, name, temp, fd, fd >= 0 && file_write(fd, data, size), err);
 }
 
 static enum put_result put_copy(struct checkpoint_store *store, const char *name, int from,
                                 struct error *err)
 {
     char temp[FULL_MAX];
-    enum put_result result = PUT_FAILED;
     int fd = temp_open(store, temp);
 
-    if (fd >= 0 && copy_all(from, fd) && fsync(fd) == 0)
-        result = object_link(store, temp, name, err);
-    else
-        error_errno(err, temp, "cannot write \"%s\" of a checkpoint", name);
-    if (fd >= 0) {
-        (void)close(fd);
-        (void)unlink(temp);
-    }
-    return result;
+    return put_temp(store, name, temp, fd, fd >= 0 && file_copy(from, fd), err);
 }
 
 static bool same_device(const struct checkpoint_store *store, int fd)

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PIECE_SIZE (1u << 20)
 #define COPY_PATH_MAX (PATH_SIZE_MAX + 40u)
 
 void manifest_copy_name(const char *job_name, const char *file, char *name)
@@ -23,34 +22,6 @@ void manifest_copy_name(const char *job_name, const char *file, char *name)
 }
 
 /* ---- copying ---- */
-static bool write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t done = write(fd, data, size);
-
-        if (done < 0 && errno != EINTR)
-            return false;
-        if (done > 0) {
-            data += done;
-            size -= (size_t)done;
-        }
-    }
-    return true;
-}
-
-/* By reading and writing: a copy that shares its blocks with the original would be none. */
-static bool copy_bytes(int from, int to, const char *path, struct error *err)
-{
-    uint8_t *piece = memory_new(PIECE_SIZE);
-    ssize_t got;
-
-    while ((got = read(from, piece, PIECE_SIZE)) != 0)
-        if ((got < 0 && errno != EINTR) || (got > 0 && !write_all(to, piece, (size_t)got)))
-            break;
-    memory_free(piece);
-    return got == 0 || error_errno(err, path, "cannot copy the file");
-}
-
 /* A new file in `folder` with the bytes of the file at `path`. */
 static bool copy_file(const char *path, const char *folder, char copy[COPY_PATH_MAX],
                       struct error *err)
@@ -67,7 +38,7 @@ static bool copy_file(const char *path, const char *folder, char copy[COPY_PATH_
         (void)close(from);
         return false;
     }
-    good = copy_bytes(from, to, path, err);
+    good = file_copy(from, to) || error_errno(err, path, "cannot copy the file");
     (void)close(from);
     if (close(to) != 0 && good)
         good = error_errno(err, copy, "cannot write the file");

@@ -6,6 +6,8 @@
  * this removes nothing of other subtasks of the same attempt: their bundles do. */
 #include "operators/sink/parts_inner.h"
 
+#include "runtime/base/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -127,15 +129,8 @@ static bool copy_bytes(int from, int to, uint64_t length, const char *name, stru
             continue;
         if (got <= 0)
             fine = error_errno(err, name, "cannot read it to the committed length");
-        for (ssize_t put = 0; fine && put < got;) {
-            ssize_t count = write(to, buffer + put, (size_t)(got - put));
-            if (count < 0 && errno == EINTR)
-                continue;
-            if (count < 0)
-                fine = error_errno(err, name, "cannot copy it");
-            else
-                put += count;
-        }
+        else if (!file_write(to, buffer, (size_t)got))
+            fine = error_errno(err, name, "cannot copy it");
         at += fine ? (uint64_t)got : 0;
     }
     memory_free(buffer);

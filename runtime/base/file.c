@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define PIECE_BYTES ((size_t)1 << 16)
+#define COPY_BYTES ((size_t)1 << 18)
 
 static bool read_pieces(int fd, const char *path, size_t size_max, struct bytes *out,
                         struct error *err)
@@ -53,6 +54,38 @@ bool file_read(const char *path, size_t size_max, struct bytes *out, struct erro
     good = file_read_fd(fd, path, size_max, out, err);
     (void)close(fd);
     return good;
+}
+
+bool file_write(int fd, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+
+    while (size > 0) {
+        ssize_t done = write(fd, at, size);
+
+        if (done < 0 && errno != EINTR)
+            return false;
+        if (done > 0) {
+            at += done;
+            size -= (size_t)done;
+        }
+    }
+    return true;
+}
+
+bool file_copy(int from, int to)
+{
+    uint8_t *piece = memory_new(COPY_BYTES);
+    int number;
+    ssize_t got;
+
+    while ((got = read(from, piece, COPY_BYTES)) != 0)
+        if ((got < 0 && errno != EINTR) || (got > 0 && !file_write(to, piece, (size_t)got)))
+            break;
+    number = errno;
+    memory_free(piece);
+    errno = number;
+    return got == 0;
 }
 
 /* By open and not mkostemp, which ThreadSanitizer does not see: it would take the file for the socket

@@ -1,4 +1,4 @@
-/* file: a whole file into memory; a new file. Any thread. */
+/* file: a whole file into memory; written, copied, made. Any thread. */
 #ifndef MILLRACE_BASE_FILE_H
 #define MILLRACE_BASE_FILE_H
 
@@ -15,6 +15,12 @@ bool file_read(const char *path, size_t size_max, struct bytes *out, struct erro
 /* The same from an open descriptor, which stays open; `path` is for the error. */
 bool file_read_fd(int fd, const char *path, size_t size_max, struct bytes *out,
                   struct error *err) NODISCARD;
+
+/* All of it, or false with errno. */
+bool file_write(int fd, const void *data, size_t size) NODISCARD;
+/* The rest of `from`, by reading and writing: a copy that shares its blocks with the original would be none.
+ * False with errno. */
+bool file_copy(int from, int to) NODISCARD;
 
 /* Makes a file of its own, `PREFIX-PID-N` with the first N that is free, to read and write; its path
  * into `path`. -1: it cannot. */

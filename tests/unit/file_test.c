@@ -1,5 +1,5 @@
 /* file: a whole file is read, at its bound and past it, from a pipe, and not from a folder; a new
- * file has a name of its own. */
+ * file has a name of its own, a copy all that was left. */
 #include "runtime/base/file.h"
 
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,36 @@ static void test_make(void **state)
     assert_non_null(strstr(err.what, strerror(ENAMETOOLONG)));
 }
 
+/* The rest of a file, longer than a piece. */
+static void test_copy(void **state)
+{
+    struct bytes bytes = {0};
+    struct error err;
+    char from[32], to[64];
+    int in, out;
+
+    (void)state;
+    make_file(from, 600000);
+    in = open(from, O_RDONLY);
+    out = file_make(from, 0600, to, sizeof(to), &err);
+    assert_true(in >= 0 && out >= 0);
+    assert_int_equal(lseek(in, 1000, SEEK_SET), 1000);
+    assert_true(file_copy(in, out));
+    assert_true(file_read(to, 700000, &bytes, &err));
+    assert_int_equal(bytes.size, 599000);
+    for (size_t at = 0; at < bytes.size; at++)
+        assert_int_equal(bytes.data[at], (at + 1000) % 251);
+    assert_true(file_copy(in, out)); /* nothing is left */
+    assert_int_equal(lseek(in, 0, SEEK_SET), 0);
+    assert_false(file_copy(in, in)); /* which is only read */
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(close(in), 0);
+    assert_int_equal(close(out), 0);
+    assert_int_equal(unlink(from), 0);
+    assert_int_equal(unlink(to), 0);
+    bytes_clear(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_pipe),
         cmocka_unit_test(test_nothing_to_read),
         cmocka_unit_test(test_make),
+        cmocka_unit_test(test_copy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
