@@ -235,43 +235,51 @@ static void a_lost_worker_starts_a_new_attempt(void **state)
     coordinator_close(bench.coordinator);
 }
 
+/* A worker tells of a broken connection to another. */
+static void break_connection(struct bench *bench)
+{
+    struct report report = {.kind = REPORT_FAILED};
+
+    bench_open(bench, RESTART_EXPONENTIAL_DELAY);
+    run_up(bench);
+    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
+    coordinator_report(bench->coordinator, 0, 1, &report, bench->now);
+    expect(bench, ACTION_LEAVE);
+}
+
+/* The one that was lost joins again, and the next attempt begins: the first restart. */
+static void join_again(struct bench *bench)
+{
+    expect(bench, ACTION_EXPEL);
+    expect(bench, ACTION_SPAWN);
+    coordinator_joined(bench->coordinator, 1, bench->now);
+    coordinator_tick(bench->coordinator, bench->now);
+    expect(bench, ACTION_DEPLOY);
+    assert_int_equal(coordinator_restarts(bench->coordinator), 1);
+}
+
 /* A broken connection is told first, the death behind it a little later: one restart. */
 static void a_symptom_is_no_second_failure(void **state)
 {
-    struct report report = {.kind = REPORT_FAILED};
     struct bench bench;
 
     (void)state;
-    bench_open(&bench, RESTART_EXPONENTIAL_DELAY);
-    run_up(&bench);
-    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
-    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
-    expect(&bench, ACTION_LEAVE);
+    break_connection(&bench);
     bench.now += 20;
     coordinator_tick(bench.coordinator, bench.now);
     expect_none(&bench);
     coordinator_lost(bench.coordinator, 1, "killed", bench.now);
-    expect(&bench, ACTION_EXPEL);
-    expect(&bench, ACTION_SPAWN);
-    coordinator_joined(bench.coordinator, 1, bench.now);
-    coordinator_tick(bench.coordinator, bench.now);
-    expect(&bench, ACTION_DEPLOY);
-    assert_int_equal(coordinator_restarts(bench.coordinator), 1);
+    join_again(&bench);
     coordinator_close(bench.coordinator);
 }
 
 /* However late the death is told, the next attempt does not count on who was not heard since. */
 static void a_suspect_must_be_heard(void **state)
 {
-    struct report report = {.kind = REPORT_FAILED};
     struct bench bench;
 
     (void)state;
-    bench_open(&bench, RESTART_EXPONENTIAL_DELAY);
-    run_up(&bench);
-    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
-    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
-    expect(&bench, ACTION_LEAVE);
+    break_connection(&bench);
     bench.now += 300;
     coordinator_heartbeat(bench.coordinator, 0, bench.now);
     coordinator_tick(bench.coordinator, bench.now);
@@ -280,27 +288,17 @@ static void a_suspect_must_be_heard(void **state)
     bench.now = coordinator_deadline(bench.coordinator); /* and silence is noticed meanwhile */
     coordinator_heartbeat(bench.coordinator, 0, bench.now);
     coordinator_tick(bench.coordinator, bench.now);
-    expect(&bench, ACTION_EXPEL);
-    expect(&bench, ACTION_SPAWN);
-    coordinator_joined(bench.coordinator, 1, bench.now);
-    coordinator_tick(bench.coordinator, bench.now);
-    expect(&bench, ACTION_DEPLOY);
-    assert_int_equal(coordinator_restarts(bench.coordinator), 1);
+    join_again(&bench);
     coordinator_close(bench.coordinator);
 }
 
 /* Where only the connection broke, all go on once they were heard. */
 static void a_broken_connection_alone(void **state)
 {
-    struct report report = {.kind = REPORT_FAILED};
     struct bench bench;
 
     (void)state;
-    bench_open(&bench, RESTART_EXPONENTIAL_DELAY);
-    run_up(&bench);
-    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
-    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
-    expect(&bench, ACTION_LEAVE);
+    break_connection(&bench);
     bench.now += 300;
     for (uint32_t worker = 0; worker < 2; worker++)
         coordinator_heartbeat(bench.coordinator, worker, bench.now);
