@@ -4,16 +4,11 @@
 #include "operators/model/clicks.h"
 
 #include "runtime/base/random.h"
+#include "tests/unit/near.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define USERS 150u
 #define CATEGORIES 6u
@@ -207,12 +202,6 @@ static double calibration(const struct world *world)
 }
 
 /* ---- tests ---- */
-
-static void assert_near(double got, double expected, double apart)
-{
-    if (!(fabs(got - expected) <= apart))
-        fail_msg("%g is not %g +- %g", got, expected, apart);
-}
 
 static double log_likelihood(double logit, double examination, bool clicked)
 {

@@ -1,15 +1,9 @@
 /* ranker: candidates, features against their formulas in the plainest way, and the best list. */
 #include "operators/learn/ranker.h"
-#include "runtime/base/hash.h"
+#include "tests/unit/near.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define ITEMS 40u
 #define EVENTS 300u
@@ -22,12 +16,6 @@ static uint32_t history[HISTORY], own[HISTORY];
 static int64_t times_ms[HISTORY];
 static uint32_t numbers[ITEMS];
 static float together[ITEMS][ITEMS], forward[ITEMS][ITEMS], backward[ITEMS][ITEMS];
-
-static void assert_near(double a, double b)
-{
-    if (fabs(a - b) > 2e-5 * (1 + fabs(b)))
-        fail_msg("%.9g is not %.9g", a, b);
-}
 
 static uint32_t draw(uint64_t a, uint64_t b, uint32_t below)
 {
@@ -202,8 +190,8 @@ static void test_generators(void **state)
         for (uint32_t i = 0; i < ranker.count; i++) {
             double share = sum_of(cases[c].sum, ranker.candidates[i]) / most;
             if (cases[c].head >= 0)
-                assert_near(value((enum ranker_feature)cases[c].head, i), share);
-            assert_near(value((enum ranker_feature)cases[c].tail, i), 0.33 * log(share + 0.003));
+                assert_alike(value((enum ranker_feature)cases[c].head, i), share);
+            assert_alike(value((enum ranker_feature)cases[c].tail, i), 0.33 * log(share + 0.003));
         }
     }
 }
@@ -218,17 +206,17 @@ static void test_singles(void **state)
         double expected = (events_of(j) + 0.1) / (EVENTS + 1);
         double after = (forward[history[0]][j] + 5 * events_of(j) / EVENTS) / 35;
 
-        assert_near(value(FEATURE_COUNT, i), count);
-        assert_near(value(FEATURE_FAST, i), 0.33 * log(decayed(j, 300, RANKER_STAGES) + 0.05));
-        assert_near(value(FEATURE_SLOW, i), 0.33 * log(decayed(j, 2000, RANKER_STAGES) + 0.1));
-        assert_near(value(FEATURE_AGE, i), age(j, false));
-        assert_near(value(FEATURE_LAST, i), age(j, true));
-        assert_near(value(FEATURE_AFTER, i), 0.25 * log(after + 1e-5));
-        assert_near(value(FEATURE_STAGE, i), 0.33 * log((decayed(j, 1000, stage) + 20 * expected) /
-                                                        (stage_total(stage) + 20) / expected));
-        assert_near(value(FEATURE_TASTE, i), -fabs(count - taste(false)));
-        assert_near(value(FEATURE_TASTE_AGE, i), -fabs(age(j, false) - taste(true)));
-        assert_near(value(FEATURE_MET, i), 0);
+        assert_alike(value(FEATURE_COUNT, i), count);
+        assert_alike(value(FEATURE_FAST, i), 0.33 * log(decayed(j, 300, RANKER_STAGES) + 0.05));
+        assert_alike(value(FEATURE_SLOW, i), 0.33 * log(decayed(j, 2000, RANKER_STAGES) + 0.1));
+        assert_alike(value(FEATURE_AGE, i), age(j, false));
+        assert_alike(value(FEATURE_LAST, i), age(j, true));
+        assert_alike(value(FEATURE_AFTER, i), 0.25 * log(after + 1e-5));
+        assert_alike(value(FEATURE_STAGE, i), 0.33 * log((decayed(j, 1000, stage) + 20 * expected) /
+                                                         (stage_total(stage) + 20) / expected));
+        assert_alike(value(FEATURE_TASTE, i), -fabs(count - taste(false)));
+        assert_alike(value(FEATURE_TASTE_AGE, i), -fabs(age(j, false) - taste(true)));
+        assert_alike(value(FEATURE_MET, i), 0);
     }
 }
 
@@ -258,14 +246,14 @@ static void test_met(void **state)
         again += event_items[e] == history[0] && e % 7 == 0;
     for (uint32_t b = 0; b < HISTORY; b++) {
         place = (uint32_t)ranker_place(&ranker, history[b]);
-        assert_near(value(FEATURE_MET, place), 1.0 / (1 + b));
-        assert_near(value(FEATURE_MET_OFTEN, place), log(2));
-        assert_near(value(FEATURE_SAME, place), b == 0);
-        assert_near(value(FEATURE_MET_LONG, place), b == 0 ? 0 : 0.2 * log(1 + 3 * (2 * b - 1)));
+        assert_alike(value(FEATURE_MET, place), 1.0 / (1 + b));
+        assert_alike(value(FEATURE_MET_OFTEN, place), log(2));
+        assert_alike(value(FEATURE_SAME, place), b == 0);
+        assert_alike(value(FEATURE_MET_LONG, place), b == 0 ? 0 : 0.2 * log(1 + 3 * (2 * b - 1)));
     }
     place = (uint32_t)ranker_place(&ranker, history[0]);
-    assert_near(value(FEATURE_SAME_RATE, place),
-                0.33 * log((again + 1) / (events_of(history[0]) + 4)));
+    assert_alike(value(FEATURE_SAME_RATE, place),
+                 0.33 * log((again + 1) / (events_of(history[0]) + 4)));
 }
 
 static void test_best(void **state)
@@ -291,7 +279,7 @@ static void test_best(void **state)
     mass = (double)ranker_mass(&ranker);
     for (uint32_t i = 0; i < ranker.count; i++)
         sum += exp((double)ranker.scores[i] - mass);
-    assert_near(sum, 1);
+    assert_alike(sum, 1);
     assert_int_equal(ranker_best(&ranker, ITEMS, best), ranker.count);
 }
 

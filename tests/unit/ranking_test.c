@@ -3,31 +3,14 @@
 #include "operators/model/embedding.h"
 #include "operators/model/fusion.h"
 #include "operators/model/vector.h"
-#include "runtime/base/hash.h"
+#include "tests/unit/near.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define CANDIDATES 13u
 #define STRIDE 16u
 #define FEATURES 5u
 #define ITEMS 12u
-
-static float draw(uint64_t number)
-{
-    return (float)(hash_draw(42, number) >> 40) / 8388608.0f - 1.0f;
-}
-
-static void assert_near(double a, double b, double most)
-{
-    if (fabs(a - b) > most)
-        fail_msg("%.9g is not %.9g", a, b);
-}
 
 /* ---- vector ---- */
 
@@ -50,8 +33,8 @@ static void test_lanes(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 40; i++) {
-        a[i] = draw(i) + 1.1f;
-        b[i] = draw(100 + i);
+        a[i] = draw_float(i) + 1.1f;
+        b[i] = draw_float(100 + i);
     }
     for (uint32_t n = 0; n <= 32; n++) {
         float moved[41];
@@ -98,9 +81,9 @@ static void test_fusion_gradient(void **state)
     (void)state;
     assert_int_equal(fusion_floats(FEATURES, 3 + 2 + 1), sizeof(weights) / sizeof(weights[0]));
     for (uint32_t i = 0; i < FEATURES * 7; i++)
-        weights[i] = draw(i);
+        weights[i] = draw_float(i);
     for (uint32_t i = 0; i < FEATURES * STRIDE; i++)
-        values[i] = draw(1000 + i);
+        values[i] = draw_float(1000 + i);
     fusion_score(&fusion, &gates, &rows, shares);
     (void)fusion_softmax(shares, CANDIDATES);
     fusion_gradient(&rows, shares, 4, FEATURES, gradient);
@@ -131,7 +114,7 @@ static void test_fusion_learns(void **state)
         struct fusion_gates gates = {{e % 2, 0, 0}};
         uint32_t chosen = (uint32_t)(hash_draw(7, e) % CANDIDATES), best = 0;
         for (uint32_t i = 0; i < FEATURES * STRIDE; i++)
-            values[i] = draw(e * 1000 + i);
+            values[i] = draw_float(e * 1000 + i);
         values[(gates.open[0] ? 3 : 1) * STRIDE + chosen] += 1; /* tells, by gate */
         fusion_score(&fusion, &gates, &rows, scores);
         for (uint32_t j = 1; j < CANDIDATES; j++)

@@ -1,15 +1,9 @@
 /* mlp and reranker. The gradient is checked against finite differences of the likelihood. */
 #include "operators/learn/reranker.h"
-#include "runtime/base/hash.h"
+#include "tests/unit/near.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define FEATURES 5u
 #define EXTRAS 3u
@@ -18,17 +12,6 @@
 #define FLOATS (FEATURES + MLP_UNITS * (FEATURES + EXTRAS + 1))
 #define ITEMS 60u
 #define TOP 12u
-
-static float draw(uint64_t number)
-{
-    return (float)(hash_draw(42, number) >> 40) / 8388608.0f - 1.0f;
-}
-
-static void assert_near(double a, double b, double most)
-{
-    if (fabs(a - b) > most)
-        fail_msg("%.9g is not %.9g", a, b);
-}
 
 /* ---- mlp ---- */
 
@@ -57,9 +40,9 @@ static void test_gradient(void **state)
     (void)state;
     assert_int_equal(mlp_floats(FEATURES, EXTRAS), FLOATS);
     for (uint32_t i = 0; i < FLOATS; i++)
-        weights[i] = draw(i);
+        weights[i] = draw_float(i);
     for (uint32_t i = 0; i < FEATURES * STRIDE; i++)
-        values[i] = draw(1000 + i);
+        values[i] = draw_float(1000 + i);
     mlp_gradient(&mlp, &its, gradient);
     for (uint32_t i = 0; i < FLOATS; i++) {
         float before = weights[i];
@@ -89,7 +72,7 @@ static void test_learns(void **state)
         uint32_t best = 0;
 
         for (uint32_t i = 0; i < FEATURES * STRIDE; i++)
-            values[i] = draw(e * 1000 + i);
+            values[i] = draw_float(e * 1000 + i);
         for (uint32_t j = 0; j < ROWS; j++) /* only what was chosen is in the middle */
             values[2 * STRIDE + j] = j == 0 ? 0.1f * values[0] : values[j] < 0 ? -1 : 1;
         mlp_score(&mlp, &its.rows, extras, hidden, scores);
@@ -115,7 +98,7 @@ static void begin_request(uint64_t seed)
         ranker_meet(&ranker, i);
     ranker_rate(&ranker);
     for (uint32_t i = 0; i < ITEMS; i++)
-        ranker.scores[i] = 2 * draw(seed * ITEMS + i);
+        ranker.scores[i] = 2 * draw_float(seed * ITEMS + i);
 }
 
 static int begin(void **state)

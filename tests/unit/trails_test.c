@@ -1,15 +1,9 @@
 /* ranking_trails: walks along the links of a ring against the same over the whole list of events. */
 #include "operators/learn/ranking_trails.h"
-#include "runtime/base/hash.h"
+#include "tests/unit/near.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define ITEMS 30u
 #define USERS 9u
@@ -108,12 +102,6 @@ static void walk_plainly(uint32_t user, uint32_t most, double *follow, double *p
                     pow(0.8, step - 1));
 }
 
-static void assert_near(double a, double b)
-{
-    if (fabs(a - b) > 2e-5 * (1 + fabs(b)))
-        fail_msg("%.9g is not %.9g", a, b);
-}
-
 static void test_walk(void **state)
 {
     static struct trails_walk walk;
@@ -129,8 +117,8 @@ static void test_walk(void **state)
             walk_plainly(user, most[m], follow, peers);
             for (uint32_t i = 0; i < ITEMS; i++) {
                 uint32_t place = (uint32_t)ranker_place(&ranker, i);
-                assert_near(ranker.sums[SUM_FOLLOW][place], follow[i]);
-                assert_near(ranker.sums[SUM_PEERS][place], peers[i]);
+                assert_alike(ranker.sums[SUM_FOLLOW][place], follow[i]);
+                assert_alike(ranker.sums[SUM_PEERS][place], peers[i]);
                 sum += follow[i] + peers[i];
             }
             assert_true(sum > 1);
