@@ -193,13 +193,8 @@ static const struct port ranking_out[] = {
     {"out", .help = "One row a request."},
     {0},
 };
-static const struct column_def neighbours_columns[] = {{"count", TYPE_I64},
-                                                       {"forward", TYPE_I64},
-                                                       {"backward", TYPE_I64},
-                                                       {"entries", TYPE_LIST},
-                                                       {0}};
 static const struct table_use ranking_tables[] = {
-    {"neighbours", "Co-visits of feature/covisitation.", .columns = neighbours_columns},
+    {"neighbours", "Co-visits of feature/covisitation.", .columns = covisits_columns},
     {0},
 };
 static const char *const ranking_counters[] = {"requests", "held_back", "learned", "forgotten",

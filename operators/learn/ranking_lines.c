@@ -5,22 +5,13 @@
 
 void lines_init(struct lines *lines, struct op *op, const struct memory *memory, uint32_t table)
 {
-    const struct schema *entry;
     uint32_t *numbers;
     float *weights;
 
     lines->op = op;
     lines->memory = memory;
     lines->table = table;
-    lines->count = op_table_column(op, table, "count");
-    lines->forward = op_table_column(op, table, "forward");
-    lines->backward = op_table_column(op, table, "backward");
-    lines->entries = op_table_column(op, table, "entries");
-    entry = op_table_schema(op, table)->fields[lines->entries].child;
-    lines->other = schema_find(entry, "other");
-    lines->together = schema_find(entry, "together");
-    lines->entry_forward = schema_find(entry, "forward");
-    lines->entry_backward = schema_find(entry, "backward");
+    covisits_find(op, table, &lines->columns);
     /* Pages that no entry comes to are never touched. */
     numbers = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * sizeof(*numbers));
     weights = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * 3 * sizeof(*weights));
@@ -36,15 +27,16 @@ void lines_init(struct lines *lines, struct op *op, const struct memory *memory,
 
 static void fill(const struct lines *lines, const struct table_row *row, struct lines_slot *slot)
 {
-    uint32_t count = table_row_list(row, lines->entries);
-    const int64_t *others = table_row_list_i64(row, lines->entries, lines->other);
-    const int64_t *together = table_row_list_i64(row, lines->entries, lines->together);
-    const int64_t *forward = table_row_list_i64(row, lines->entries, lines->entry_forward);
-    const int64_t *backward = table_row_list_i64(row, lines->entries, lines->entry_backward);
+    const struct covisits *columns = &lines->columns;
+    uint32_t count = table_row_list(row, columns->entries);
+    const int64_t *others = table_row_list_i64(row, columns->entries, columns->other);
+    const int64_t *together = table_row_list_i64(row, columns->entries, columns->together);
+    const int64_t *forward = table_row_list_i64(row, columns->entries, columns->entry_forward);
+    const int64_t *backward = table_row_list_i64(row, columns->entries, columns->entry_backward);
 
-    slot->count = (float)table_row_i64(row, lines->count);
-    slot->forward = (float)table_row_i64(row, lines->forward) * FIXED;
-    slot->backward = (float)table_row_i64(row, lines->backward) * FIXED;
+    slot->count = (float)table_row_i64(row, columns->count);
+    slot->forward = (float)table_row_i64(row, columns->forward) * FIXED;
+    slot->backward = (float)table_row_i64(row, columns->backward) * FIXED;
     slot->entries = 0;
     slot->passing = false;
     for (uint32_t i = 0; i < count && slot->entries < LINES_ENTRIES; i++) {

@@ -4,6 +4,7 @@
 #define MILLRACE_LEARN_RANKING_LINES_H
 
 #include "operators/learn/ranking_memory.h"
+#include "operators/model/covisits.h"
 
 #define LINES_SLOTS 2048u /* an item's line stands at its number modulo this */
 #define LINES_ENTRIES RANKER_ENTRIES_MAX
@@ -21,8 +22,8 @@ struct lines_slot {
 struct lines {
     struct op *op;
     const struct memory *memory;
-    uint32_t table, count, forward, backward, entries;       /* columns */
-    uint32_t other, together, entry_forward, entry_backward; /* of entries */
+    uint32_t table;
+    struct covisits columns;
     struct lines_slot slots[LINES_SLOTS];
 };
 

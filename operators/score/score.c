@@ -8,6 +8,7 @@
  * and from what is popular now, fused by a weighted sum of tempered shares (fuse.h). A request at
  * time t sees the tables' versions that closed at or before t; until they are there the engine holds
  * it back, so lists do not depend on the schedule. rec_id is a hash of job and origin. */
+#include "operators/model/covisits.h"
 #include "operators/model/decay.h"
 #include "operators/model/request.h"
 #include "operators/model/widen.h"
@@ -137,16 +138,11 @@ static const struct port score_out[] = {
     {"out", .keyed = true, .help = "One row a request."},
     {0},
 };
-static const struct column_def neighbours_columns[] = {{"count", TYPE_I64},
-                                                       {"forward", TYPE_I64},
-                                                       {"backward", TYPE_I64},
-                                                       {"entries", TYPE_LIST},
-                                                       {0}};
 static const struct column_def popularity_columns[] = {{"item", TYPE_KEY},    {"count", TYPE_I64},
                                                        {"decayed", TYPE_F64}, {"hour", TYPE_I64},
                                                        {"rank", TYPE_F64},    {0}};
 static const struct table_use score_tables[] = {
-    {"neighbours", "Co-visits of feature/covisitation.", .columns = neighbours_columns},
+    {"neighbours", "Co-visits of feature/covisitation.", .columns = covisits_columns},
     {"popularity", "Counts of feature/popularity.", .columns = popularity_columns,
      .rank_by = "rank", .rank_limit = FUSE_POPULAR_MAX},
     {0},
@@ -241,10 +237,9 @@ struct score_scratch {
     struct expr *when;
     uint32_t copied_count; /* columns of the input that begin the output */
     uint32_t copied[COLUMNS_MAX];
-    uint32_t item, history, history_item;       /* columns of the input; of a history entry */
-    uint32_t count, forward, backward, entries; /* columns of `neighbours` */
-    uint32_t other, together, entry_forward, entry_backward; /* of its entries */
-    uint32_t popular_count, decayed, hour;                   /* columns of `popularity` */
+    uint32_t item, history, history_item; /* columns of the input; of a history entry */
+    struct covisits covisits;
+    uint32_t popular_count, decayed, hour; /* columns of `popularity` */
     uint64_t ids[BATCH_ROWS_MAX];
     uint32_t asking[BATCH_ROWS_MAX];
     /* of the request */
@@ -269,17 +264,7 @@ static void find_input(struct op *op, struct score_scratch *scratch)
 
 static void find_tables(struct op *op, struct score_scratch *scratch)
 {
-    const struct schema *entry;
-
-    scratch->count = op_table_column(op, NEIGHBOURS, "count");
-    scratch->forward = op_table_column(op, NEIGHBOURS, "forward");
-    scratch->backward = op_table_column(op, NEIGHBOURS, "backward");
-    scratch->entries = op_table_column(op, NEIGHBOURS, "entries");
-    entry = op_table_schema(op, NEIGHBOURS)->fields[scratch->entries].child;
-    scratch->other = schema_find(entry, "other");
-    scratch->together = schema_find(entry, "together");
-    scratch->entry_forward = schema_find(entry, "forward");
-    scratch->entry_backward = schema_find(entry, "backward");
+    covisits_find(op, NEIGHBOURS, &scratch->covisits);
     scratch->popular_count = op_table_column(op, POPULARITY, "count");
     scratch->decayed = op_table_column(op, POPULARITY, "decayed");
     scratch->hour = op_table_column(op, POPULARITY, "hour");
@@ -403,15 +388,16 @@ static void fill_line(struct op *op, struct score_scratch *scratch, const struct
                       uint32_t at, struct fuse_line *line)
 {
     struct fuse *fuse = &scratch->fuse;
-    uint32_t list = scratch->entries, begin = line->begin;
-    const int64_t *others = table_row_list_i64(row, list, scratch->other) + at;
-    const int64_t *together = table_row_list_i64(row, list, scratch->together) + at;
-    const int64_t *forward = table_row_list_i64(row, list, scratch->entry_forward) + at;
-    const int64_t *backward = table_row_list_i64(row, list, scratch->entry_backward) + at;
+    const struct covisits *covisits = &scratch->covisits;
+    uint32_t list = covisits->entries, begin = line->begin;
+    const int64_t *others = table_row_list_i64(row, list, covisits->other) + at;
+    const int64_t *together = table_row_list_i64(row, list, covisits->together) + at;
+    const int64_t *forward = table_row_list_i64(row, list, covisits->entry_forward) + at;
+    const int64_t *backward = table_row_list_i64(row, list, covisits->entry_backward) + at;
 
-    line->count = (double)table_row_i64(row, scratch->count);
-    line->forward = (double)(table_row_i64(row, scratch->forward) + 5 * 65536);
-    line->backward = (double)(table_row_i64(row, scratch->backward) + 5 * 65536);
+    line->count = (double)table_row_i64(row, covisits->count);
+    line->forward = (double)(table_row_i64(row, covisits->forward) + 5 * 65536);
+    line->backward = (double)(table_row_i64(row, covisits->backward) + 5 * 65536);
     fuse_know(fuse, (const uint64_t *)others, line->entries, fuse->entry_items + begin);
     for (uint32_t i = 0; i < line->entries; i += FUSE_PIECE)
         ask(op, scratch, fuse->entry_items + begin + i,
@@ -434,7 +420,7 @@ static void add_line(struct score_scratch *scratch, const struct fuse_line *line
 static void add_pieces(struct op *op, struct score_scratch *scratch, const struct table_row *row,
                        uint32_t distance)
 {
-    uint32_t entries = table_row_list(row, scratch->entries);
+    uint32_t entries = table_row_list(row, scratch->covisits.entries);
     struct fuse_line piece;
 
     for (uint32_t at = 0; at < entries; at += FUSE_PIECE) {
@@ -456,7 +442,7 @@ static void add_recent(struct op *op, struct score_scratch *scratch, uint32_t di
     if (*place == FUSE_NO_LINE)
         return;
     if (*place == FUSE_ASK_LINE) {
-        line = fuse_line(fuse, table_row_list(row, scratch->entries));
+        line = fuse_line(fuse, table_row_list(row, scratch->covisits.entries));
         if (!line) {
             add_pieces(op, scratch, row, distance);
             return;
