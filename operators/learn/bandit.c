@@ -9,6 +9,7 @@
 #include "operators/model/bandit.h"
 #include "operators/model/arms.h"
 #include "operators/model/served.h"
+#include "operators/model/widen.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
 #include "runtime/batch/expr.h"
@@ -94,8 +95,6 @@ static bool bandit_describe(struct describe *describe, struct error *err)
     const struct text_list *key = describe_key(describe, 0);
     struct arena *arena = describe_arena(describe);
     struct schema *schema = schema_create(arena);
-    struct expr *when;
-    enum type type;
 
     if (config->window.size_ms != config->window.every_ms)
         return describe_error(describe, err, "window", "write {tumbling: 1h}",
@@ -103,15 +102,8 @@ static bool bandit_describe(struct describe *describe, struct error *err)
     if (key->count != 1 || strcmp(key->items[0], "arm") != 0)
         return describe_error(describe, err, "key", "write key: arm",
                               "the rows are not keyed by arm alone");
-    when = expr_compile(config->when, describe_input(describe, 0), err);
-    if (!when)
-        return false;
-    type = expr_type(when);
-    expr_close(when);
-    if (type != TYPE_BOOL)
-        return describe_error(describe, err, "when", "compare something", "it gives %s, not a bool",
-                              type_name(type));
-    if (!arms_check_context(describe, &config->context, err))
+    if (!widen_check_when(describe, "when", config->when, err) ||
+        !arms_check_context(describe, &config->context, err))
         return false;
     CHECK(schema_add_column(schema, arena, "arm", TYPE_UTF8));
     CHECK(schema_add_column(schema, arena, "clicks", TYPE_F64));

@@ -18,6 +18,7 @@
 #include "operators/model/ids.h"
 #include "operators/model/interval.h"
 #include "operators/model/served.h"
+#include "operators/model/widen.h"
 #include "runtime/api/operator.h"
 #include "runtime/base/hash.h"
 #include "runtime/batch/expr.h"
@@ -289,20 +290,6 @@ static bool check_methods(struct describe *describe, struct error *err)
     return true;
 }
 
-static bool check_when(struct describe *describe, struct error *err)
-{
-    const struct search_config *config = describe_config(describe);
-    struct expr *when = expr_compile(config->when, describe_input(describe, 0), err);
-    enum type type;
-
-    if (!when)
-        return false;
-    type = expr_type(when);
-    expr_close(when);
-    return type == TYPE_BOOL || describe_error(describe, err, "when", "compare something",
-                                               "it gives %s, not a bool", type_name(type));
-}
-
 static bool search_describe(struct describe *describe, struct error *err)
 {
     const struct search_config *config = describe_config(describe);
@@ -313,7 +300,7 @@ static bool search_describe(struct describe *describe, struct error *err)
     size_t size;
 
     if (!check_columns(describe, err) || !check_terms(describe, terms, err) ||
-        !check_methods(describe, err) || !check_when(describe, err))
+        !check_methods(describe, err) || !widen_check_when(describe, "when", config->when, err))
         return false;
     layout = layout_of(config, terms);
     size = slot_size(&layout);

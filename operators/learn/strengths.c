@@ -12,6 +12,7 @@
  * sums fade with `half-life`, since a base that goes on learning needs other strengths than a young one. */
 #include "operators/model/strengths.h"
 #include "operators/model/served.h"
+#include "operators/model/widen.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
 #include "runtime/batch/expr.h"
@@ -175,22 +176,12 @@ static bool strengths_describe(struct describe *describe, struct error *err)
 {
     const struct strengths_config *config = describe_config(describe);
     struct text_list factor = {1, (const char *[]){"factor"}};
-    struct expr *when;
-    enum type type;
 
     if (config->window.size_ms != config->window.every_ms)
         return describe_error(describe, err, "window", "write {tumbling: 1d}",
                               "the window slides, but strengths are learnt for ever");
-    if (!check_terms(describe, err))
+    if (!check_terms(describe, err) || !widen_check_when(describe, "when", config->when, err))
         return false;
-    when = expr_compile(config->when, describe_input(describe, 0), err);
-    if (!when)
-        return false;
-    type = expr_type(when);
-    expr_close(when);
-    if (type != TYPE_BOOL)
-        return describe_error(describe, err, "when", "compare something", "it gives %s, not a bool",
-                              type_name(type));
     describe_output_key(describe, 0, &factor);
     if (!config->last)
         describe_versions(describe, config->window.size_ms, false);

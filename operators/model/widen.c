@@ -47,13 +47,16 @@ uint32_t widen_choose(struct expr *when, const struct batch *in, uint32_t *rows)
 bool widen_check_when(struct describe *describe, const char *option, const char *when,
                       struct error *err)
 {
+    struct error mistake = {0};
     struct expr *expr;
     bool good;
 
     if (!when)
         return true;
-    expr = expr_compile(when, describe_input(describe, 0), err);
-    good = expr && expr_type(expr) == TYPE_BOOL;
+    expr = expr_compile(when, describe_input(describe, 0), &mistake);
+    if (!expr)
+        return describe_error(describe, err, option, mistake.how, "%s", mistake.what);
+    good = expr_type(expr) == TYPE_BOOL;
     expr_close(expr);
     return good || describe_error(describe, err, option, "write a condition, such as rating >= 4",
                                   "\"%s\" is not a condition", when);

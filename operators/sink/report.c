@@ -3,6 +3,7 @@
  *
  * Rows go to files of JSON lines below `path`/ID, exactly once (lines.h), whether or not a page is
  * asked for: the page is made at the end from these files and from the options here. */
+#include "operators/model/widen.h"
 #include "operators/sink/lines.h"
 #include "runtime/batch/expr.h"
 
@@ -121,20 +122,8 @@ static bool check_plot(struct describe *describe, struct error *err)
 static bool report_describe(struct describe *describe, struct error *err)
 {
     const struct report_config *config = describe_config(describe);
-    struct expr *where;
-    enum type type;
 
-    if (!check_plot(describe, err))
-        return false;
-    if (!config->where)
-        return true;
-    where = expr_compile(config->where, describe_input(describe, 0), err);
-    if (!where)
-        return false;
-    type = expr_type(where);
-    expr_close(where);
-    return type == TYPE_BOOL || describe_error(describe, err, "where", "compare something",
-                                               "it gives %s, not a bool", type_name(type));
+    return check_plot(describe, err) && widen_check_when(describe, "where", config->where, err);
 }
 
 /* ---- an instance ---- */
