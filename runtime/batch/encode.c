@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SCALAR_MAX 48u /* bytes of any value but texts, vectors and lists */
+#define SHORT 16u      /* literals of up to so many bytes are copied as so many */
 
 struct step {
     uint32_t column;
@@ -23,6 +24,8 @@ struct steps {
     struct step *items;
     const char *end; /* closing brackets */
     uint32_t end_size;
+    uint32_t
+        room; /* that an object of scalars alone needs, a comma and a SHORT; 0: it has others */
 };
 
 struct encoder {
@@ -250,6 +253,76 @@ static void json_vector(const struct column *column, uint32_t row, struct bytes 
     out->size += (size_t)(to - begin);
 }
 
+static char *put_short(char *to, const char *literal, uint32_t size)
+{
+    if (size <= SHORT)
+        memcpy(to, literal, SHORT); /* json_steps has room behind it */
+    else
+        memcpy(to, literal, size);
+    return to + size;
+}
+
+/* The last text of a column: of equal values one after the other, as many are, it is made once. */
+struct again {
+    uint64_t bits;
+    const char *text; /* NULL: none */
+    size_t size;
+};
+
+static char *put_f64_again(char *to, double value, struct again *again)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    if (again->text && bits == again->bits) {
+        memcpy(to, again->text, again->size);
+        return to + again->size;
+    }
+    *again = (struct again){bits, to, 0};
+    to = put_f64(to, value);
+    again->size = (size_t)(to - again->text);
+    return to;
+}
+
+static char *put_object(const struct encoder *encoder, const struct steps *steps,
+                        const struct batch *batch, uint32_t row, struct again *again, char *to)
+{
+    for (uint32_t k = 0; k < steps->count; k++) {
+        const struct step *step = &steps->items[k];
+        const struct column *column = batch_column(batch, step->column);
+
+        to = put_short(to, step->before, step->before_size);
+        if (!column_valid(column, row))
+            to = put_literal(to, "null");
+        else if (column->type == TYPE_F64)
+            to = put_f64_again(to, ((const double *)column->values)[row], &again[k]);
+        else
+            to = put_scalar(encoder, to, column, row);
+    }
+    return put_short(to, steps->end, steps->end_size);
+}
+
+/* Objects of scalars, with one reservation. */
+static void json_objects(const struct encoder *encoder, const struct steps *steps,
+                         const struct batch *batch, int32_t begin, int32_t end, struct bytes *out)
+{
+    struct again again[COLUMNS_MAX];
+    char *to;
+
+    for (uint32_t k = 0; k < steps->count; k++)
+        again[k].text = NULL;
+    bytes_reserve(out, (size_t)(end - begin) * steps->room + 2);
+    to = (char *)out->data + out->size;
+    *to++ = '[';
+    for (int32_t element = begin; element < end; element++) {
+        if (element > begin)
+            *to++ = ',';
+        to = put_object(encoder, steps, batch, (uint32_t)element, again, to);
+    }
+    *to++ = ']';
+    out->size = (size_t)(to - (char *)out->data);
+}
+
 static void json_list(const struct encoder *encoder, const struct step *step,
                       const struct column *column, uint32_t row, struct bytes *out)
 {
@@ -257,6 +330,10 @@ static void json_list(const struct encoder *encoder, const struct step *step,
     uint32_t top = encoder->options.top;
     if (top > 0 && (uint32_t)(end - begin) > top)
         end = begin + (int32_t)top;
+    if (step->child->room > 0) {
+        json_objects(encoder, step->child, column->child, begin, end, out);
+        return;
+    }
     bytes_put(out, "[", 1);
     for (int32_t element = begin; element < end; element++) {
         if (element > begin)
@@ -417,6 +494,28 @@ static void put_before(struct bytes *out, const struct path *last, const struct 
     put_key(out, path, depth);
 }
 
+/* A copy that may be read SHORT bytes on. */
+static const char *keep_literal(struct arena *arena, struct bytes *text, uint32_t *size)
+{
+    *size = (uint32_t)text->size;
+    bytes_reserve(text, SHORT);
+    memset(text->data + text->size, 0, SHORT);
+    return arena_copy(arena, text->data, text->size + SHORT);
+}
+
+static uint32_t room_of(const struct schema *schema, const struct steps *steps)
+{
+    uint32_t room = steps->end_size + 1 + SHORT;
+
+    for (uint32_t k = 0; k < steps->count; k++) {
+        enum type type = schema->fields[steps->items[k].column].type;
+        if (type == TYPE_UTF8 || type == TYPE_LIST || type == TYPE_VECTOR)
+            return 0;
+        room += steps->items[k].before_size + SCALAR_MAX;
+    }
+    return room;
+}
+
 static struct steps *json_steps(struct arena *arena, const struct schema *schema)
 {
     struct steps *steps = (void *)arena_new(arena, sizeof(*steps));
@@ -434,8 +533,7 @@ static struct steps *json_steps(struct arena *arena, const struct schema *schema
         text.size = 0;
         step->column = order.items[k];
         put_before(&text, k > 0 ? &paths[order.items[k - 1]] : NULL, &paths[step->column]);
-        step->before = arena_copy(arena, text.data, text.size);
-        step->before_size = (uint32_t)text.size;
+        step->before = keep_literal(arena, &text, &step->before_size);
         if (schema->fields[step->column].type == TYPE_LIST)
             step->child = json_steps(arena, schema->fields[step->column].child);
     }
@@ -444,8 +542,8 @@ static struct steps *json_steps(struct arena *arena, const struct schema *schema
         bytes_text(&text, "{}");
     for (uint32_t k = 0; schema->count > 0 && k < paths[order.items[order.count - 1]].count; k++)
         bytes_put(&text, "}", 1);
-    steps->end = arena_copy(arena, text.data, text.size);
-    steps->end_size = (uint32_t)text.size;
+    steps->end = keep_literal(arena, &text, &steps->end_size);
+    steps->room = room_of(schema, steps);
     bytes_clear(&text);
     memory_free(paths);
     return steps;
