@@ -212,9 +212,8 @@ static void find_overall(struct op *op, struct time_scratch *scratch)
 }
 
 static double find_term(const struct time_scratch *scratch, const struct table_row *row,
-                        int64_t time_ms)
+                        uint32_t hour, uint32_t weekday)
 {
-    uint32_t hour = levels_hour(time_ms), weekday = levels_weekday(time_ms);
     double cap = scratch->config.cap, term;
     int64_t total;
 
@@ -244,10 +243,11 @@ static void adjust_by_shares(struct op *op, struct time_scratch *scratch, const 
     key_ids(batch_column(items, scratch->class), items->rows, ids);
     op_table_find_many(op, LIFTS, ids, items->rows, rows);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
-        uint32_t begin, end;
+        int64_t time_ms = batch_time(in)[row];
+        uint32_t hour = levels_hour(time_ms), weekday = levels_weekday(time_ms), begin, end;
         list_range(&scratch->layout, in, row, &begin, &end);
         for (uint32_t i = begin; i < end; i++)
-            terms[i] = find_term(scratch, rows[i], batch_time(in)[row]);
+            terms[i] = find_term(scratch, rows[i], hour, weekday);
     }
     block_release(&memory);
     list_emit(op, &scratch->layout, in, &added, (uint32_t)scratch->config.top);

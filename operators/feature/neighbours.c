@@ -136,19 +136,18 @@ static void select_largest(unsigned __int128 *ranks, uint32_t count, uint32_t ke
     }
 }
 
-static uint32_t level_of(const struct neighbour *entry)
-{
-    return entry->together < LEVELS ? entry->together : LEVELS;
-}
-
 /* The largest value of `together`, up to LEVELS, that at least `keep` entries reach; `*above`: so
- * many have more. LEVELS stands for all from there on. */
-static uint32_t last_level(const struct neighbours *row, uint32_t keep, uint32_t *above)
+ * many have more. LEVELS stands for all from there on. `levels` becomes each entry's. */
+static uint32_t last_level(const struct neighbours *row, uint32_t keep, uint8_t *levels,
+                           uint32_t *above)
 {
     uint32_t counts[LEVELS + 1] = {0}, level = LEVELS;
 
-    for (uint32_t place = 0; place < row->used; place++)
-        counts[level_of(&row->entries[place])]++;
+    for (uint32_t place = 0; place < row->used; place++) {
+        uint32_t together = row->entries[place].together;
+        levels[place] = (uint8_t)(together < LEVELS ? together : LEVELS);
+        counts[levels[place]]++;
+    }
     for (*above = 0; *above + counts[level] < keep; level--)
         *above += counts[level];
     return level;
@@ -159,27 +158,27 @@ static uint32_t last_level(const struct neighbours *row, uint32_t keep, uint32_t
 uint32_t neighbours_choose(const struct neighbours *row, uint32_t keep, unsigned __int128 *ranks,
                            uint32_t *chosen)
 {
+    uint8_t levels[NEIGHBOURS_MAX + 1]; /* then: whether it is kept */
     uint32_t count = 0, equal = 0, above, level;
-    unsigned __int128 least;
 
-    CHECK(keep > 0);
+    CHECK(keep > 0 && row->used <= NEIGHBOURS_MAX);
     if (row->used <= keep) {
         for (uint32_t place = 0; place < row->used; place++)
             chosen[place] = place;
         return row->used;
     }
-    level = last_level(row, keep, &above);
-    for (uint32_t place = 0; place < row->used; place++)
-        if (level_of(&row->entries[place]) == level)
-            ranks[equal++] = rank_of(&row->entries[place], place);
-    select_largest(ranks, equal, keep - above);
-    least = ranks[0];
-    for (uint32_t i = 1; i < keep - above; i++)
-        least = ranks[i] < least ? ranks[i] : least;
+    level = last_level(row, keep, levels, &above);
     for (uint32_t place = 0; place < row->used; place++) {
-        uint32_t own = level_of(&row->entries[place]);
-        if (own > level || (own == level && rank_of(&row->entries[place], place) >= least))
-            chosen[count++] = place;
+        if (levels[place] == level)
+            ranks[equal++] = rank_of(&row->entries[place], place);
+        levels[place] = levels[place] > level;
+    }
+    select_largest(ranks, equal, keep - above);
+    for (uint32_t i = 0; i < keep - above; i++)
+        levels[UINT32_MAX - (uint32_t)ranks[i]] = true;
+    for (uint32_t place = 0; place < row->used && count < keep; place++) {
+        chosen[count] = place;
+        count += levels[place];
     }
     CHECK(count == keep);
     return count;

@@ -146,8 +146,8 @@ void embedding_learn(struct embedding *embedding, const struct embedding_case *i
 
         vector_learn(of(embedding->out, item), of(embedding->out_squares, item), context,
                      by_score[i], &step, DIMS);
-        vector_learn(&embedding->bias[item], &embedding->bias_squares[item], &(float){1},
-                     by_score[i], &step, 1);
+        vector_learn_one(&embedding->bias[item], &embedding->bias_squares[item], by_score[i],
+                         &step);
     }
     for (uint32_t b = 0; b < n; b++, weight *= embedding->decay) {
         uint32_t item = its->history[b];

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOVES_EACH 4u /* of places by one, while a list is put in order */
+
 static uint32_t find_list(const struct schema *in)
 {
     uint32_t list = schema_find(in, "items");
@@ -172,12 +174,21 @@ static int by_value(const void *left, const void *right)
     return a->place < b->place ? -1 : a->place > b->place;
 }
 
+/* Most lists are nearly in order: insertion, up to some moves a place; then qsort. */
 void list_order(struct list_place *places, uint32_t count)
 {
-    uint32_t sorted = 1;
+    uint32_t moves = MOVES_EACH * count, sorted = 1;
 
-    while (sorted < count && by_value(&places[sorted - 1], &places[sorted]) < 0)
-        sorted++;
+    for (; sorted < count; sorted++) {
+        struct list_place moved = places[sorted];
+        uint32_t at = sorted;
+
+        for (; at > 0 && moves > 0 && by_value(&places[at - 1], &moved) > 0; at--, moves--)
+            places[at] = places[at - 1];
+        places[at] = moved;
+        if (moves == 0)
+            break;
+    }
     if (sorted < count)
         qsort(places, count, sizeof(places[0]), by_value);
 }

@@ -106,11 +106,24 @@ WIDE void vector_dots(const float *a, const float *const *many, uint32_t count, 
         dots[i] = dot(a, many[i], n);
 }
 
+static inline const float *row_of(const float *table, uint32_t row)
+{
+    return table + (size_t)row * VECTOR_ROW;
+}
+
 WIDE void vector_rows(float *out, const float *with, const float *table, const uint32_t *rows,
                       uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        out[i] = dot(with, table + (size_t)rows[i] * VECTOR_ROW, VECTOR_ROW);
+    uint32_t i = 0;
+
+    for (; i + 4 <= count; i += 4) {
+        const float *const four_rows[4] = {row_of(table, rows[i]), row_of(table, rows[i + 1]),
+                                           row_of(table, rows[i + 2]), row_of(table, rows[i + 3])};
+
+        dot_four(with, four_rows, VECTOR_ROW, out + i);
+    }
+    for (; i < count; i++)
+        out[i] = dot(with, row_of(table, rows[i]), VECTOR_ROW);
 }
 
 WIDE float vector_sum(const float *a, uint32_t n)
@@ -232,14 +245,10 @@ WIDE void vector_learn(float *restrict weights, float *restrict squares,
                        const float *restrict gradient, float scale, const struct vector_step *step,
                        uint32_t n)
 {
-    float rate = step->rate, decay = step->decay, ridge = step->ridge;
+    const struct vector_step its = *step;
 
-    for (uint32_t i = 0; i < n; i++) {
-        float g = scale * gradient[i] - ridge * weights[i];
-
-        squares[i] += g * g;
-        weights[i] += rate * g / (sqrtf(squares[i]) + 1e-6f) - decay * weights[i];
-    }
+    for (uint32_t i = 0; i < n; i++)
+        vector_learn_one(&weights[i], &squares[i], scale * gradient[i], &its);
 }
 
 float vector_mass(const float *a, float *scratch, uint32_t n)

@@ -4,6 +4,7 @@
 #ifndef MILLRACE_MODEL_VECTOR_H
 #define MILLRACE_MODEL_VECTOR_H
 
+#include <math.h>
 #include <stdint.h>
 
 #define VECTOR_LANES 8u
@@ -41,6 +42,14 @@ void vector_scale(float *out, const float *in, float scale, uint32_t n);
 struct vector_step {
     float rate, decay, ridge;
 };
+static inline void vector_learn_one(float *weight, float *square, float g,
+                                    const struct vector_step *step)
+{
+    g -= step->ridge * *weight;
+    *square += g * g;
+    *weight += step->rate * g / (sqrtf(*square) + 1e-6f) - step->decay * *weight;
+}
+
 void vector_learn(float *restrict weights, float *restrict squares, const float *restrict gradient,
                   float scale, const struct vector_step *step, uint32_t n);
 

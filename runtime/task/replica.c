@@ -504,6 +504,17 @@ static int pending_compare(const void *a, const void *b)
     return ((*x)->retired.at > (*y)->retired.at) - ((*x)->retired.at < (*y)->retired.at);
 }
 
+/* Rows of one publisher come in order. */
+static void pending_sort(struct table_row **pending, uint32_t count)
+{
+    uint32_t sorted = 1;
+
+    while (sorted < count && pending_compare(&pending[sorted - 1], &pending[sorted]) < 0)
+        sorted++;
+    if (sorted < count)
+        qsort(pending, count, sizeof(*pending), pending_compare);
+}
+
 /* Applies all pending versions that are complete, in order. */
 static void apply_complete(struct replica *replica, int64_t progress)
 {
@@ -511,7 +522,7 @@ static void apply_complete(struct replica *replica, int64_t progress)
 
     if (replica->pending_count == 0)
         return;
-    qsort(replica->pending, replica->pending_count, sizeof(*replica->pending), pending_compare);
+    pending_sort(replica->pending, replica->pending_count);
     while (at < replica->pending_count && table_row_version(replica->pending[at]) <= progress) {
         int64_t version = table_row_version(replica->pending[at]);
 
