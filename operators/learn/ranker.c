@@ -17,6 +17,7 @@
 #define STAGE_EVENTS 1000.0f
 #define STAGE_DAMP 20.0f
 #define LN2 0.693147181f
+#define FEW 128u /* candidates that are ranked by comparing all with all; whole lanes */
 
 /* ---- memory ---- */
 
@@ -525,11 +526,30 @@ static void sink(uint64_t *heap, uint64_t moved, uint32_t count, uint32_t at)
     heap[at] = moved;
 }
 
+/* Each goes to the place that so many are above: no branch hangs on a score. False: equal scores left
+ * places empty. */
+static bool best_of_few(const struct ranker *ranker, uint32_t count, struct ranker_ranked *best)
+{
+    uint32_t above[FEW], places[FEW], empty = 0;
+
+    memset(places, 0xff, count * sizeof(places[0]));
+    vector_above(ranker->scores, ranker->count, above);
+    for (uint32_t i = 0; i < ranker->count; i++)
+        places[above[i]] = i;
+    for (uint32_t i = 0; i < count; i++)
+        empty += places[i] == UINT32_MAX;
+    for (uint32_t i = 0; i < count && empty == 0; i++)
+        best[i] = (struct ranker_ranked){ranker->scores[places[i]], places[i]};
+    return empty == 0;
+}
+
 uint32_t ranker_best(const struct ranker *ranker, uint32_t top, struct ranker_ranked *best)
 {
     uint32_t count = ranker->count < top ? ranker->count : top;
     uint64_t *heap = ranker->ranks;
 
+    if (ranker->count <= FEW && best_of_few(ranker, count, best))
+        return count;
     for (uint32_t i = 0; i < count; i++)
         heap[i] = rank_of(ranker, i);
     for (uint32_t i = count / 2; i-- > 0;)

@@ -12,6 +12,7 @@
 
 /* All lanes at once: gcc takes loops over them apart again. */
 typedef float eight __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef int32_t counts __attribute__((vector_size(LANES * sizeof(int32_t))));
 typedef float four __attribute__((vector_size(4 * sizeof(float))));
 
 static inline const eight *eight_at(const float *values)
@@ -153,6 +154,18 @@ WIDE float vector_most(const float *a, uint32_t n, float least)
     for (uint32_t lane = 0; lane < LANES; lane++)
         least = lanes[lane] > least ? lanes[lane] : least;
     return least;
+}
+
+WIDE void vector_above(const float *a, uint32_t n, uint32_t *above)
+{
+    for (uint32_t i = 0; i < n; i += LANES) {
+        eight values = *eight_at(a + i);
+        counts lanes = {0};
+
+        for (uint32_t k = 0; k < n; k++)
+            lanes -= (eight){0} + a[k] > values; /* true is -1 */
+        memcpy(above + i, &lanes, sizeof(lanes));
+    }
 }
 
 WIDE void vector_add(float *restrict to, float scale, const float *restrict from, uint32_t n)

@@ -27,6 +27,8 @@ void vector_rows(float *out, const float *with, const float *table, const uint32
 float vector_sum(const float *a, uint32_t n);
 /* The largest; `least` where there is none above. */
 float vector_most(const float *a, uint32_t n, float least);
+/* How many are above each; both have room for whole lanes. */
+void vector_above(const float *a, uint32_t n, uint32_t *above);
 /* to += scale x from */
 void vector_add(float *restrict to, float scale, const float *restrict from, uint32_t n);
 /* out = scale x ln(in + shift); the argument must be normal and above 0. Error under 2e-7. */

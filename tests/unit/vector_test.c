@@ -64,6 +64,25 @@ static void test_dots(void **state)
     }
 }
 
+static void test_above(void **state)
+{
+    struct random random = {4};
+    float a[WIDTH_MAX + VECTOR_LANES] = {0};
+    uint32_t above[WIDTH_MAX + VECTOR_LANES];
+
+    (void)state;
+    for (uint32_t n = 0; n <= WIDTH_MAX; n++) {
+        for (uint32_t i = 0; i < n; i++)
+            a[i] = (float)random_below(&random, 40) - 20;
+        vector_above(a, n, above);
+        for (uint32_t i = 0; i < n; i++) {
+            for (uint32_t k = 0; k < n; k++)
+                above[i] -= a[k] > a[i];
+            assert_int_equal(above[i], 0);
+        }
+    }
+}
+
 static void test_exp(void **state)
 {
     static const float edges[] = {-INFINITY, -1e30f, -88, -87.5f, -87.00001f, -87, -86.9f, 0, 88};
@@ -117,8 +136,8 @@ static void test_bits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dots), cmocka_unit_test(test_exp),
-                                       cmocka_unit_test(test_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dots), cmocka_unit_test(test_above),
+                                       cmocka_unit_test(test_exp), cmocka_unit_test(test_bits)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
