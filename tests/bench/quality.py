@@ -7,6 +7,7 @@ usage: quality.py MILLRACE [--only NAME,...] [--data DIR] [--part BEGIN-END] [-D
  leak        the same with the items permuted over the events: nothing is left to learn but popularity
  latest-4.5  ml-latest-small, ratings of 4.5 and more: recall@10 over 30 to 100 %
  latest-all  ml-latest-small, all ratings
+ NAME+       the first and the last two with what the log then tells of each film: its genres, year, decade
  yoochoose   clicks of sessions, repeats allowed: train_tr is learned, train_valid is tested and learned; a click
              with a click before it in its session is a target: HR@20, MRR@20
  ml-1m-seq   each user's last item of the train file: NDCG@10. There are no times, so users' items are spread
