@@ -29,9 +29,10 @@ static void *part(uint8_t *memory, size_t *at, size_t count, size_t size)
     return memory ? memory + begin : NULL;
 }
 
-static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uint8_t *memory)
+static size_t layout(struct ranker *ranker, const struct ranker_limits *limits, uint8_t *memory)
 {
-    size_t at = 0, padded = vector_padded(candidates);
+    size_t at = 0, padded = vector_padded(limits->candidates);
+    uint32_t n = limits->items;
 
     ranker->items.events = part(memory, &at, n, sizeof(float));
     ranker->items.shrink = part(memory, &at, n, sizeof(float));
@@ -42,53 +43,59 @@ static size_t layout(struct ranker *ranker, uint32_t n, uint32_t candidates, uin
     ranker->items.last = part(memory, &at, n, sizeof(uint32_t));
     ranker->items.stages = part(memory, &at, (size_t)n * RANKER_STAGES, sizeof(float));
     ranker->stage_sums = part(memory, &at, RANKER_STAGES, sizeof(float));
-    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
-        float *floats = part(memory, &at, embedding_floats(n), sizeof(float));
+    for (uint32_t i = 0; i < limits->embeddings; i++) {
+        float *floats = part(memory, &at, embedding_floats(n, limits->dims), sizeof(float));
 
+        ranker->embeddings[i].dims = limits->dims;
         if (floats)
             embedding_place(&ranker->embeddings[i], n, floats);
     }
     ranker->fusion.weights =
         part(memory, &at, fusion_floats(RANKER_FEATURES, RANKER_GATES), sizeof(float));
-    ranker->candidates = part(memory, &at, candidates, sizeof(uint32_t));
+    ranker->candidates = part(memory, &at, limits->candidates, sizeof(uint32_t));
     ranker->met = part(memory, &at, n, sizeof(struct ranker_met));
     for (uint32_t i = 0; i < RANKER_SUMS; i++)
         ranker->sums[i] = part(memory, &at, padded + 1, sizeof(float));
     ranker->values = part(memory, &at, padded * RANKER_FEATURES, sizeof(float));
     ranker->scores = part(memory, &at, padded, sizeof(float));
     ranker->scratch = part(memory, &at, padded, sizeof(float));
-    ranker->ranks = part(memory, &at, candidates, sizeof(uint64_t));
+    ranker->ranks = part(memory, &at, limits->candidates, sizeof(uint64_t));
     return at + 64;
 }
 
-size_t ranker_size(uint32_t items_max, uint32_t candidates_max)
+size_t ranker_size(const struct ranker_limits *limits)
 {
     struct ranker none;
 
-    return layout(&none, items_max, candidates_max, NULL);
+    return layout(&none, limits, NULL);
 }
 
-void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, bool repeats,
+/* So many, and the third embedding's behind them. */
+static void set_features(struct ranker *ranker, uint32_t count)
+{
+    ranker->features = ranker->fusion.features = count + ranker->embedding_count - 2;
+}
+
+void ranker_init(struct ranker *ranker, const struct ranker_limits *limits, bool repeats,
                  void *memory)
 {
     static const struct ranker_pace histories = {
-        0.9f, 0.985f, 0.7f, {1, 2, 4, 10, 25, 60}, {{0.85f, 20}, {0.99f, 60}}};
+        0.9f, 0.985f, 0.7f, {1, 2, 4, 10, 25, 60}, {{0.85f, 20}, {0.99f, 60}, {0.5f, 4}}};
     static const struct ranker_pace sessions = {
-        0.6f, 0.985f, 0.7f, {1, 2, 3, 5, 10, 20}, {{0.6f, 6}, {0.85f, 20}}};
+        0.6f, 0.985f, 0.7f, {1, 2, 3, 5, 10, 20}, {{0.6f, 6}, {0.85f, 20}, {0.3f, 2}}};
 
-    *ranker = (struct ranker){.candidates_max = candidates_max,
-                              .stride = vector_padded(candidates_max),
-                              .features = RANKER_PLAIN};
-    (void)layout(ranker, items_max, candidates_max,
-                 (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64));
+    *ranker = (struct ranker){.candidates_max = limits->candidates,
+                              .stride = vector_padded(limits->candidates),
+                              .embedding_count = limits->embeddings};
+    (void)layout(ranker, limits, (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64));
+    set_features(ranker, RANKER_PLAIN);
     ranker->pace = repeats ? &sessions : &histories;
-    ranker->fusion.features = ranker->features;
     ranker->fusion.gates[GATE_STAGE] = RANKER_STAGES;
     ranker->fusion.gates[GATE_GAP] = RANKER_GAPS;
     ranker->fusion.gates[GATE_KNOWN] = RANKER_KNOWN;
     ranker->fusion.rate = 0.2f;
     ranker->fusion.gate_rate = 0.1f;
-    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
+    for (uint32_t i = 0; i < limits->embeddings; i++) {
         ranker->embeddings[i].rate = 0.1f;
         ranker->embeddings[i].ridge = 1e-4f;
         ranker->embeddings[i].decay = ranker->pace->embeddings[i].decay;
@@ -105,7 +112,7 @@ void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_
 void ranker_set_attributes(struct ranker *ranker, struct attributes *attributes)
 {
     ranker->attributes = attributes;
-    ranker->features = ranker->fusion.features = FEATURE_NUMBER + attributes->numbers;
+    set_features(ranker, FEATURE_NUMBER + attributes->numbers);
 }
 
 /* ---- candidates ---- */
@@ -427,10 +434,10 @@ static void met_features(struct ranker *ranker, const struct ranker_request *req
 
 static void embedding_features(struct ranker *ranker, const struct ranker_request *request)
 {
-    float context[EMBEDDING_DIMS];
+    float context[EMBEDDING_DIMS_MAX];
 
-    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++) {
-        float *out = ranker_values(ranker, FEATURE_SHORT + i);
+    for (uint32_t i = 0; i < ranker->embedding_count; i++) {
+        float *out = ranker_values(ranker, i < 2 ? FEATURE_SHORT + i : ranker->features - 1);
 
         embedding_context(&ranker->embeddings[i], request->history, request->history_count,
                           context);

@@ -3,9 +3,11 @@
  *
  * Items have numbers, in the order of their first event; times are event numbers. Beside what the
  * lines of the user's latest items say (item-to-item, sequence both ways, pairs), a candidate has
- * what users did lately around the same items (ranking_trails.h), popularity on three time scales, age, how it fits the popularity and age of what the user took, and
- * the scores of two embeddings (a short and a long history). A generator's sum s gives two features,
- * s / max and 0.33 ln(s / max + 0.003): the shape of its head and of its tail. */
+ * what users did lately around the same items (ranking_trails.h), popularity on three time scales,
+ * age, how it fits the popularity and age of what the user took, and
+ * the scores of embeddings (a short history, a long one, and, if asked for, the latest few items). A
+ * generator's sum s gives two features, s / max and 0.33 ln(s / max + 0.003): the shape of its head and
+ * of its tail. */
 #ifndef MILLRACE_LEARN_RANKER_H
 #define MILLRACE_LEARN_RANKER_H
 
@@ -16,11 +18,11 @@
 
 #define RANKER_HISTORY_MAX 200u  /* of the user's latest items */
 #define RANKER_ENTRIES_MAX 1000u /* of a line */
-#define RANKER_EMBEDDINGS 2u
-#define RANKER_STAGES 7u  /* by length of the history */
-#define RANKER_GAPS 8u    /* by the time since the user's last event */
-#define RANKER_KNOWN 7u   /* by how often its newest item was met, by all */
-#define RANKER_NUMBERS 4u /* of an item, at most */
+#define RANKER_EMBEDDINGS 3u     /* at most; two of them in any case */
+#define RANKER_STAGES 7u         /* by length of the history */
+#define RANKER_GAPS 8u           /* by the time since the user's last event */
+#define RANKER_KNOWN 7u          /* by how often its newest item was met, by all */
+#define RANKER_NUMBERS 4u        /* of an item, at most */
 #define RANKER_GATES (RANKER_STAGES + RANKER_GAPS + RANKER_KNOWN)
 
 enum ranker_gate { GATE_STAGE, GATE_GAP, GATE_KNOWN }; /* kinds */
@@ -62,8 +64,8 @@ enum ranker_feature {
     FEATURE_TAGS_NEWEST,
     FEATURE_TAGS_LIFT, /* how much more of them this user takes than all do: mean, least */
     FEATURE_TAGS_LEAST,
-    FEATURE_NUMBER, /* distance of each to the user's mean */
-    RANKER_FEATURES = FEATURE_NUMBER + RANKER_NUMBERS
+    FEATURE_NUMBER,                                       /* distance of each to the user's mean */
+    RANKER_FEATURES = FEATURE_NUMBER + RANKER_NUMBERS + 1 /* a third embedding's is the last one */
 };
 
 /* What is kept of items, by number. */
@@ -134,6 +136,7 @@ struct ranker {
     struct attributes *attributes;   /* of items; NULL: none */
     struct ranker_items items;
     float *stage_sums; /* RANKER_STAGES, at the last event */
+    uint32_t embedding_count;
     struct embedding embeddings[RANKER_EMBEDDINGS];
     struct fusion fusion;
     /* of the request */
@@ -153,10 +156,15 @@ struct ranker {
     float sequence_decay[RANKER_HISTORY_MAX];
 };
 
+struct ranker_limits {
+    uint32_t items, candidates;
+    uint32_t dims, embeddings;
+};
+
 /* The caller gives zeroed memory of this size. `repeats`: what was met is offered again, as in
  * sessions, which are short. */
-size_t ranker_size(uint32_t items_max, uint32_t candidates_max);
-void ranker_init(struct ranker *ranker, uint32_t items_max, uint32_t candidates_max, bool repeats,
+size_t ranker_size(const struct ranker_limits *limits);
+void ranker_init(struct ranker *ranker, const struct ranker_limits *limits, bool repeats,
                  void *memory);
 
 /* Of attributes_init (ranking_attributes.h): their features are used, too. */

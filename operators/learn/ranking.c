@@ -8,7 +8,7 @@
  *
  * Method: generators (co-visits near and far, sequence rules both ways, and live what followed the
  * user's latest items and what users like this one met: ranking_trails.h), popularity on three time
- * scales, ages, the user's taste for popular and for old things, and two item embeddings are features
+ * scales, ages, the user's taste for popular and for old things, and item embeddings are features
  * of a linear softmax fusion with gates by length of history, by the time since the user's last
  * event and by how well its newest item is known (ranker.h); a small neural ranking may look at the
  * best again (reranker.h). What events tell of their items gives more features (ranking_attributes.h).
@@ -31,6 +31,7 @@
 
 #define TOP_MAX 1000
 #define SEED_RERANKER UINT32_MAX /* apart from those of replays */
+#define SEED_PAST 2
 #define SEED_SHARE (UINT32_MAX - 1)
 #define SAMPLES_MAX (EMBEDDING_SAMPLES_MAX - 1)
 
@@ -45,7 +46,7 @@ struct ranking_config {
     struct request_config request;
     struct columns_config attributes;
     int64_t recent, visit_ms, candidates, top, items, remember, trending, trails, rerank, replays,
-        samples;
+        samples, dims, embeddings;
     double share;
     bool repeats;
 };
@@ -173,6 +174,23 @@ static const struct option ranking_options[] = {
      .min.i64 = 2,
      .max.i64 = SAMPLES_MAX,
      .help = "Other items that the embeddings learn an event against."},
+    {.name = "dims",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, dims),
+     .def.i64 = EMBEDDING_PIECE,
+     .min.i64 = EMBEDDING_PIECE,
+     .max.i64 = EMBEDDING_DIMS_MAX,
+     .help = "Numbers of an item's vector, in whole 32s; more of them pay after hundreds of events "
+             "an item. Fixed for the life of the state."},
+    {.name = "embeddings",
+     .type = OPT_I64,
+     FIELD(struct ranking_config, embeddings),
+     .def.i64 = RANKER_EMBEDDINGS - 1,
+     .min.i64 = RANKER_EMBEDDINGS - 1,
+     .max.i64 = RANKER_EMBEDDINGS,
+     .help =
+         "2: vectors for a short and for a long history; 3: also for the latest few items, which "
+         "pays where `dims` do. Fixed for the life of the state."},
     {.name = "share",
      .type = OPT_RATIO,
      FIELD(struct ranking_config, share),
@@ -266,6 +284,9 @@ static bool ranking_describe(struct describe *describe, struct error *err)
     struct schema *schema = schema_create(describe_arena(describe));
     struct text_list user = {1, (const char *[]){config->user}};
 
+    if (config->dims % EMBEDDING_PIECE != 0)
+        return describe_error(describe, err, "dims", "write 32, 64, 96 or 128",
+                              "%" PRId64 " is not a multiple of 32", config->dims);
     if (!widen_check_when(describe, "request.when", config->request.when, err) ||
         !check_types(describe, err) || !columns_check(describe, &config->attributes, IN, err) ||
         !request_columns(describe, schema, config->user, config->item, &config->carry, err) ||
@@ -324,11 +345,11 @@ static bool ranking_open(struct op *op, struct error *err)
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_memory(op, sizeof(*scratch));
     uint32_t items = (uint32_t)config->items, candidates = (uint32_t)config->candidates;
+    struct ranker_limits limits = {items, candidates < items ? candidates : items,
+                                   (uint32_t)config->dims, (uint32_t)config->embeddings};
 
     op_set_scratch(op, scratch);
-    candidates = candidates < items ? candidates : items;
-    ranker_init(&scratch->ranker, items, candidates, config->repeats,
-                op_memory(op, ranker_size(items, candidates)));
+    ranker_init(&scratch->ranker, &limits, config->repeats, op_memory(op, ranker_size(&limits)));
     if (columns_asked(&config->attributes)) {
         scratch->columns = op_memory(op, sizeof(*scratch->columns));
         columns_init(scratch->columns, op, &config->attributes, IN, &scratch->ranker, items);
@@ -536,12 +557,13 @@ static void learn_vectors(struct op *op, uint64_t seed, uint32_t came, const uin
     struct ranking_scratch *scratch = op_scratch(op);
     uint32_t samples[EMBEDDING_SAMPLES_MAX];
     struct embedding_case its = {history, samples, history_count, 0};
+    static const uint32_t seeds[RANKER_EMBEDDINGS] = {0, 1, 3}; /* SEED_PAST is 2 */
 
     mark(scratch, &came, 1);
     for (uint32_t i = 0; i < history_count; i++)
         memory_touch(&scratch->memory, history[i]);
-    for (uint32_t k = 0; k < RANKER_EMBEDDINGS; k++) {
-        its.sample_count = draw_samples(op, hash_draw(seed, k), came, samples);
+    for (uint32_t k = 0; k < scratch->ranker.embedding_count; k++) {
+        its.sample_count = draw_samples(op, hash_draw(seed, seeds[k]), came, samples);
         for (uint32_t i = 0; i < its.sample_count; i++)
             memory_touch(&scratch->memory, samples[i]);
         embedding_learn(&scratch->ranker.embeddings[k], &its);
@@ -556,7 +578,7 @@ static void replay(struct op *op, uint64_t seed)
 
     if (memory->events == 0)
         return;
-    past = &memory->pasts[hash_draw(seed, RANKER_EMBEDDINGS) % memory_pasts(memory)];
+    past = &memory->pasts[hash_draw(seed, SEED_PAST) % memory_pasts(memory)];
     scratch->mark++;
     mark(scratch, past->history, past->count);
     learn_vectors(op, seed, past->item, past->history, past->count);

@@ -16,6 +16,8 @@ static const struct state_field model_fields[] = {
     {"ring", TYPE_I32, FIELD(struct memory_model, pasts_max)},
     {"features", TYPE_I32, FIELD(struct memory_model, features)},
     {"spreads", TYPE_UTF8, FIELD(struct memory_model, spreads)},
+    {"dims", TYPE_I32, FIELD(struct memory_model, dims)},
+    {"embeddings", TYPE_I32, FIELD(struct memory_model, embeddings)},
     {"stage_sums", TYPE_UTF8, FIELD(struct memory_model, stage_sums)},
     {"weights", TYPE_UTF8, FIELD(struct memory_model, weights)},
     {0},
@@ -30,7 +32,15 @@ static const struct state_field item_fields[] = {
     {"first", TYPE_I32, FIELD(struct memory_item, first)},
     {"last", TYPE_I32, FIELD(struct memory_item, last)},
     {"name", TYPE_UTF8, FIELD(struct memory_item, name)},
-    {"vectors", TYPE_UTF8, FIELD(struct memory_item, vectors)},
+    {"biases", TYPE_UTF8, FIELD(struct memory_item, biases)},
+    {"bias_squares", TYPE_UTF8, FIELD(struct memory_item, bias_squares)},
+    {0},
+};
+static const struct state_field vector_fields[] = {
+    {"in", TYPE_UTF8, FIELD(struct embedding_piece, in)},
+    {"out", TYPE_UTF8, FIELD(struct embedding_piece, out)},
+    {"in_squares", TYPE_UTF8, FIELD(struct embedding_piece, in_squares)},
+    {"out_squares", TYPE_UTF8, FIELD(struct embedding_piece, out_squares)},
     {0},
 };
 static const struct state_field name_fields[] = {
@@ -78,6 +88,7 @@ static const struct state_field attribute_fields[] = {
 const struct state memory_states[] = {
     {"model", STATE_MAP, model_fields, sizeof(struct memory_model)},
     {"items", STATE_MAP, item_fields, sizeof(struct memory_item)},
+    {"vectors", STATE_MAP, vector_fields, sizeof(struct embedding_piece)},
     {"names", STATE_MAP, name_fields, sizeof(struct memory_piece)},
     {"events", STATE_MAP, event_fields, sizeof(struct memory_event)},
     {"users", STATE_MAP, user_fields, sizeof(struct memory_user)},
@@ -161,7 +172,7 @@ uint32_t memory_add(struct memory *memory, uint64_t id, const struct key *key)
     name = &memory->names[item];
     name->size = (uint16_t)key->size;
     memcpy(name->bytes, key->data, key->size < MEMORY_NAME ? key->size : MEMORY_NAME);
-    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
+    for (uint32_t i = 0; i < memory->ranker->embedding_count; i++)
         embedding_init(&memory->ranker->embeddings[i], item, vector_seed(memory, i, id));
     memory->ranker->items.count++;
     return item;
@@ -221,6 +232,51 @@ static bool write_attributes(const struct memory *memory, uint32_t item)
     return !attributes || cell;
 }
 
+/* A piece of the item's vectors in one of the embeddings. */
+static struct embedding_piece *vector_cell(const struct memory *memory, uint32_t item,
+                                           uint32_t which, uint32_t piece, bool make)
+{
+    uint32_t entry[3] = {item, which, piece};
+
+    return op_entry(memory->op, MEMORY_VECTORS, 0, entry, sizeof(entry), make);
+}
+
+static bool read_vectors(const struct memory *memory, uint32_t item, const struct memory_item *cell)
+{
+    for (uint32_t i = 0; i < memory->ranker->embedding_count; i++) {
+        struct embedding *embedding = &memory->ranker->embeddings[i];
+
+        for (uint32_t piece = 0; piece < embedding->dims / EMBEDDING_PIECE; piece++) {
+            const struct embedding_piece *of = vector_cell(memory, item, i, piece, false);
+
+            if (!of)
+                return false;
+            embedding_write(embedding, item, piece, of);
+        }
+        embedding->bias[item] = cell->biases[i];
+        embedding->bias_squares[item] = cell->bias_squares[i];
+    }
+    return true;
+}
+
+static bool write_vectors(const struct memory *memory, uint32_t item, struct memory_item *cell)
+{
+    for (uint32_t i = 0; i < memory->ranker->embedding_count; i++) {
+        const struct embedding *embedding = &memory->ranker->embeddings[i];
+
+        cell->biases[i] = embedding->bias[item];
+        cell->bias_squares[i] = embedding->bias_squares[item];
+        for (uint32_t piece = 0; piece < embedding->dims / EMBEDDING_PIECE; piece++) {
+            struct embedding_piece *of = vector_cell(memory, item, i, piece, true);
+
+            if (!of)
+                return false;
+            embedding_read(embedding, item, piece, of);
+        }
+    }
+    return true;
+}
+
 static bool read_item(struct memory *memory, uint32_t item)
 {
     struct ranker_items *items = &memory->ranker->items;
@@ -238,9 +294,7 @@ static bool read_item(struct memory *memory, uint32_t item)
     items->last[item] = cell->last;
     ranker_set_events(memory->ranker, item, cell->events);
     memcpy(items->stages + (size_t)item * RANKER_STAGES, cell->stages, sizeof(cell->stages));
-    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
-        embedding_write(&memory->ranker->embeddings[i], item, &cell->vectors[i]);
-    return read_attributes(memory, item);
+    return read_vectors(memory, item, cell) && read_attributes(memory, item);
 }
 
 static bool write_item(struct memory *memory, uint32_t item)
@@ -259,9 +313,7 @@ static bool write_item(struct memory *memory, uint32_t item)
     cell->first = items->first[item];
     cell->last = items->last[item];
     memcpy(cell->stages, items->stages + (size_t)item * RANKER_STAGES, sizeof(cell->stages));
-    for (uint32_t i = 0; i < RANKER_EMBEDDINGS; i++)
-        embedding_read(&memory->ranker->embeddings[i], item, &cell->vectors[i]);
-    return write_attributes(memory, item);
+    return write_vectors(memory, item, cell) && write_attributes(memory, item);
 }
 
 static struct memory_event *event_cell(const struct memory *memory, uint32_t place, bool make)
@@ -280,6 +332,12 @@ static bool fits(const struct memory *memory, const struct memory_model *model, 
     if (model->events > 0 && model->pasts_max != memory->pasts_max)
         return error_option(err, memory->op, "remember", "the restored ring has another length",
                             "leave `remember` as it was, or begin without the checkpoint");
+    if (model->events > 0 && model->dims != memory->ranker->embeddings[0].dims)
+        return error_option(err, memory->op, "dims", "the restored vectors are of another length",
+                            "leave `dims` as it was, or begin without the checkpoint");
+    if (model->events > 0 && model->embeddings != memory->ranker->embedding_count)
+        return error_option(err, memory->op, "embeddings", "so many are not in the restored state",
+                            "leave `embeddings` as it was, or begin without the checkpoint");
     if (model->events > 0 && model->features != memory->ranker->features)
         return error_option(err, memory->op, "attributes", "the restored weights have others",
                             "leave `attributes` as they were, or begin without the checkpoint");
@@ -425,6 +483,8 @@ bool memory_flush(struct memory *memory)
     model->features = ranker->features;
     if (ranker->attributes)
         memcpy(model->spreads, ranker->attributes->spreads, sizeof(model->spreads));
+    model->dims = ranker->embeddings[0].dims;
+    model->embeddings = ranker->embedding_count;
     memcpy(model->stage_sums, ranker->stage_sums, sizeof(model->stage_sums));
     memcpy(model->weights, ranker->fusion.weights, sizeof(model->weights));
     memory->dirty_count = 0;

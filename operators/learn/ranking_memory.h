@@ -23,6 +23,7 @@
 enum { /* states */
        MEMORY_MODEL,
        MEMORY_ITEMS,
+       MEMORY_VECTORS,
        MEMORY_NAMES,
        MEMORY_PASTS,
        MEMORY_USERS,
@@ -36,6 +37,7 @@ struct memory_model {
     uint32_t items, pasts_max; /* the ring is laid out for */
     uint32_t features;         /* the weights are */
     struct attributes_spread spreads[RANKER_NUMBERS];
+    uint32_t dims, embeddings;
     float stage_sums[RANKER_STAGES];
     float weights[MEMORY_WEIGHTS];
 };
@@ -50,7 +52,7 @@ struct memory_item {
     float events, fast, slow, again, stages[RANKER_STAGES];
     uint32_t first, last;
     struct memory_name name; /* canonical key */
-    struct embedding_item vectors[RANKER_EMBEDDINGS];
+    float biases[RANKER_EMBEDDINGS], bias_squares[RANKER_EMBEDDINGS];
 };
 
 struct memory_past { /* an event, with what its user had met before, newest first */

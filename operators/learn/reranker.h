@@ -19,7 +19,8 @@
 #define RERANKER_REPLAYS 4u
 #define RERANKER_EXTRAS 5u
 #define RERANKER_FLOATS                                                                            \
-    (RANKER_FEATURES + MLP_UNITS * (RANKER_FEATURES + RERANKER_EXTRAS + 1)) /* mlp_floats */
+    (RANKER_FEATURES +                                                                             \
+     MLP_UNITS * (RANKER_FEATURES + RERANKER_EXTRAS + 1)) /* mlp_floats, at most */
 
 struct reranker_example {
     uint32_t count, drawn_from; /* candidates; from here on they were drawn */

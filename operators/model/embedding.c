@@ -8,20 +8,20 @@
 #include <math.h>
 #include <string.h>
 
-#define DIMS EMBEDDING_DIMS
 #define LINE 16u           /* floats of a cache line */
 #define START_SIZE 0.1f    /* standard deviation of a new vector */
 #define START_SQUARE 0.01f /* so that the first steps are not the whole rate long */
 
-size_t embedding_floats(uint32_t items)
+size_t embedding_floats(uint32_t items, uint32_t dims)
 {
-    return (size_t)items * (4 * DIMS + 2);
+    return (size_t)items * (4 * dims + 2);
 }
 
 void embedding_place(struct embedding *embedding, uint32_t items, float *floats)
 {
-    size_t vectors = (size_t)items * DIMS;
+    size_t vectors = (size_t)items * embedding->dims;
 
+    CHECK(embedding->dims <= EMBEDDING_DIMS_MAX && embedding->dims % EMBEDDING_PIECE == 0);
     embedding->in = floats;
     embedding->out = embedding->in + vectors;
     embedding->in_squares = embedding->out + vectors;
@@ -30,41 +30,46 @@ void embedding_place(struct embedding *embedding, uint32_t items, float *floats)
     embedding->bias_squares = embedding->bias + items;
 }
 
-static float *of(float *vectors, uint32_t item)
+static float *of(const struct embedding *embedding, float *vectors, uint32_t item)
 {
-    return vectors + (size_t)item * DIMS;
+    return vectors + (size_t)item * embedding->dims;
 }
 
 void embedding_init(struct embedding *embedding, uint32_t item, uint64_t seed)
 {
-    struct embedding_item new = {.bias_square = START_SQUARE};
+    float *in = of(embedding, embedding->in, item), *out = of(embedding, embedding->out, item);
+    float *in_squares = of(embedding, embedding->in_squares, item);
+    float *out_squares = of(embedding, embedding->out_squares, item);
 
-    for (uint32_t d = 0; d < DIMS; d++) {
-        new.in[d] = START_SIZE *vector_normal(hash_draw(seed, 2 * d));
-        new.out[d] = START_SIZE *vector_normal(hash_draw(seed, 2 * d + 1));
-        new.in_squares[d] = new.out_squares[d] = START_SQUARE;
+    for (uint32_t d = 0; d < embedding->dims; d++) {
+        in[d] = START_SIZE * vector_normal(hash_draw(seed, 2 * d));
+        out[d] = START_SIZE * vector_normal(hash_draw(seed, 2 * d + 1));
+        in_squares[d] = out_squares[d] = START_SQUARE;
     }
-    embedding_write(embedding, item, &new);
+    embedding->bias[item] = 0;
+    embedding->bias_squares[item] = START_SQUARE;
 }
 
-void embedding_read(const struct embedding *embedding, uint32_t item, struct embedding_item *out)
+void embedding_read(const struct embedding *embedding, uint32_t item, uint32_t piece,
+                    struct embedding_piece *out)
 {
-    memcpy(out->in, of(embedding->in, item), sizeof(out->in));
-    memcpy(out->out, of(embedding->out, item), sizeof(out->out));
-    memcpy(out->in_squares, of(embedding->in_squares, item), sizeof(out->in_squares));
-    memcpy(out->out_squares, of(embedding->out_squares, item), sizeof(out->out_squares));
-    out->bias = embedding->bias[item];
-    out->bias_square = embedding->bias_squares[item];
+    size_t at = (size_t)item * embedding->dims + (size_t)piece * EMBEDDING_PIECE;
+
+    memcpy(out->in, embedding->in + at, sizeof(out->in));
+    memcpy(out->out, embedding->out + at, sizeof(out->out));
+    memcpy(out->in_squares, embedding->in_squares + at, sizeof(out->in_squares));
+    memcpy(out->out_squares, embedding->out_squares + at, sizeof(out->out_squares));
 }
 
-void embedding_write(struct embedding *embedding, uint32_t item, const struct embedding_item *in)
+void embedding_write(struct embedding *embedding, uint32_t item, uint32_t piece,
+                     const struct embedding_piece *in)
 {
-    memcpy(of(embedding->in, item), in->in, sizeof(in->in));
-    memcpy(of(embedding->out, item), in->out, sizeof(in->out));
-    memcpy(of(embedding->in_squares, item), in->in_squares, sizeof(in->in_squares));
-    memcpy(of(embedding->out_squares, item), in->out_squares, sizeof(in->out_squares));
-    embedding->bias[item] = in->bias;
-    embedding->bias_squares[item] = in->bias_square;
+    size_t at = (size_t)item * embedding->dims + (size_t)piece * EMBEDDING_PIECE;
+
+    memcpy(embedding->in + at, in->in, sizeof(in->in));
+    memcpy(embedding->out + at, in->out, sizeof(in->out));
+    memcpy(embedding->in_squares + at, in->in_squares, sizeof(in->in_squares));
+    memcpy(embedding->out_squares + at, in->out_squares, sizeof(in->out_squares));
 }
 
 static uint32_t speaking(const struct embedding *embedding, uint32_t count)
@@ -88,17 +93,17 @@ void embedding_context(const struct embedding *embedding, const uint32_t *histor
     uint32_t n = speaking(embedding, count);
     float weight = 1;
 
-    memset(context, 0, DIMS * sizeof(*context));
+    memset(context, 0, embedding->dims * sizeof(*context));
     for (uint32_t b = 0; b < n; b++, weight *= embedding->decay)
-        vector_add(context, weight, of(embedding->in, history[b]), DIMS);
+        vector_add(context, weight, of(embedding, embedding->in, history[b]), embedding->dims);
     if (n > 0)
-        vector_scale(context, context, shrinkage(embedding, n), DIMS);
+        vector_scale(context, context, shrinkage(embedding, n), embedding->dims);
 }
 
 void embedding_score(const struct embedding *embedding, const float *context, const uint32_t *items,
                      uint32_t count, float *scores)
 {
-    vector_rows(scores, context, embedding->out, items, count);
+    vector_rows(scores, context, embedding->out, embedding->dims, items, count);
     for (uint32_t i = 0; i < count; i++)
         scores[i] += embedding->bias[items[i]];
 }
@@ -111,19 +116,20 @@ void embedding_gradient(const struct embedding *embedding, const struct embeddin
     (void)fusion_softmax(by_score, its->sample_count);
     vector_scale(by_score, by_score, -1, its->sample_count);
     by_score[0] += 1;
-    memset(by_context, 0, DIMS * sizeof(*by_context));
+    memset(by_context, 0, embedding->dims * sizeof(*by_context));
     for (uint32_t i = 0; i < its->sample_count; i++)
-        vector_add(by_context, by_score[i], of(embedding->out, its->samples[i]), DIMS);
+        vector_add(by_context, by_score[i], of(embedding, embedding->out, its->samples[i]),
+                   embedding->dims);
 }
 
 /* Samples lie anywhere: all are on their way from memory before the first is needed. */
 static void fetch(const struct embedding *embedding, const struct embedding_case *its)
 {
     for (uint32_t i = 0; i < its->sample_count; i++) {
-        const float *out = of(embedding->out, its->samples[i]);
-        const float *squares = of(embedding->out_squares, its->samples[i]);
+        const float *out = of(embedding, embedding->out, its->samples[i]);
+        const float *squares = of(embedding, embedding->out_squares, its->samples[i]);
 
-        for (uint32_t d = 0; d < DIMS; d += LINE) {
+        for (uint32_t d = 0; d < embedding->dims; d += LINE) {
             __builtin_prefetch(out + d);
             __builtin_prefetch(squares + d, 1);
         }
@@ -134,7 +140,8 @@ static void fetch(const struct embedding *embedding, const struct embedding_case
 void embedding_learn(struct embedding *embedding, const struct embedding_case *its)
 {
     const struct vector_step step = {embedding->rate, 0, embedding->ridge};
-    float context[DIMS], by_context[DIMS], by_score[EMBEDDING_SAMPLES_MAX];
+    float context[EMBEDDING_DIMS_MAX], by_context[EMBEDDING_DIMS_MAX],
+        by_score[EMBEDDING_SAMPLES_MAX];
     uint32_t n = speaking(embedding, its->history_count);
     float weight = n > 0 ? shrinkage(embedding, n) : 0;
 
@@ -144,15 +151,16 @@ void embedding_learn(struct embedding *embedding, const struct embedding_case *i
     for (uint32_t i = 0; i < its->sample_count; i++) {
         uint32_t item = its->samples[i];
 
-        vector_learn(of(embedding->out, item), of(embedding->out_squares, item), context,
-                     by_score[i], &step, DIMS);
+        vector_learn(of(embedding, embedding->out, item),
+                     of(embedding, embedding->out_squares, item), context, by_score[i], &step,
+                     embedding->dims);
         vector_learn_one(&embedding->bias[item], &embedding->bias_squares[item], by_score[i],
                          &step);
     }
     for (uint32_t b = 0; b < n; b++, weight *= embedding->decay) {
         uint32_t item = its->history[b];
 
-        vector_learn(of(embedding->in, item), of(embedding->in_squares, item), by_context, weight,
-                     &step, DIMS);
+        vector_learn(of(embedding, embedding->in, item), of(embedding, embedding->in_squares, item),
+                     by_context, weight, &step, embedding->dims);
     }
 }

@@ -12,20 +12,21 @@
 
 #include <stddef.h>
 
-#define EMBEDDING_DIMS VECTOR_ROW
+#define EMBEDDING_PIECE VECTOR_ROW /* numbers of a piece of a vector */
+#define EMBEDDING_DIMS_MAX 128u
 #define EMBEDDING_SAMPLES_MAX 256u /* what came, and what did not */
 
-struct embedding_item { /* what is learnt of an item, in one place */
-    float in[EMBEDDING_DIMS], out[EMBEDDING_DIMS];
-    float in_squares[EMBEDDING_DIMS], out_squares[EMBEDDING_DIMS];
-    float bias, bias_square;
+struct embedding_piece { /* of what is learnt of an item */
+    float in[EMBEDDING_PIECE], out[EMBEDDING_PIECE];
+    float in_squares[EMBEDDING_PIECE], out_squares[EMBEDDING_PIECE];
 };
 
 struct embedding {
+    uint32_t dims;     /* of a vector: whole pieces */
     float decay;       /* a step back in the history */
     uint32_t distance; /* items of the history that speak */
     float rate, ridge;
-    /* By number of the item, EMBEDDING_DIMS each or one; squares of Adagrad. Apart, since a score reads
+    /* By number of the item, `dims` each or one; squares of Adagrad. Apart, since a score reads
      * `out` and `bias` of many items and nothing else. */
     float *in, *out, *in_squares, *out_squares, *bias, *bias_squares;
 };
@@ -36,14 +37,17 @@ struct embedding_case {
     uint32_t history_count, sample_count;
 };
 
-/* The arrays, in the caller's floats. */
-size_t embedding_floats(uint32_t items);
+/* The arrays, in the caller's floats; `dims` is set. */
+size_t embedding_floats(uint32_t items, uint32_t dims);
 void embedding_place(struct embedding *embedding, uint32_t items, float *floats);
 
 /* Small normal vectors that follow from the seed. */
 void embedding_init(struct embedding *embedding, uint32_t item, uint64_t seed);
-void embedding_read(const struct embedding *embedding, uint32_t item, struct embedding_item *out);
-void embedding_write(struct embedding *embedding, uint32_t item, const struct embedding_item *in);
+/* A piece of the item's vectors, from 0; biases stand in their arrays. */
+void embedding_read(const struct embedding *embedding, uint32_t item, uint32_t piece,
+                    struct embedding_piece *out);
+void embedding_write(struct embedding *embedding, uint32_t item, uint32_t piece,
+                     const struct embedding_piece *in);
 
 /* h. Zero without a history. */
 void embedding_context(const struct embedding *embedding, const uint32_t *history, uint32_t count,

@@ -107,24 +107,34 @@ WIDE void vector_dots(const float *a, const float *const *many, uint32_t count, 
         dots[i] = dot(a, many[i], n);
 }
 
-static inline const float *row_of(const float *table, uint32_t row)
+static inline const float *row_of(const float *table, uint32_t width, uint32_t row)
 {
-    return table + (size_t)row * VECTOR_ROW;
+    return table + (size_t)row * width;
 }
 
-WIDE void vector_rows(float *out, const float *with, const float *table, const uint32_t *rows,
-                      uint32_t count)
+static inline void dot_rows(float *out, const float *with, const float *table, uint32_t width,
+                            const uint32_t *rows, uint32_t count)
 {
     uint32_t i = 0;
 
     for (; i + 4 <= count; i += 4) {
-        const float *const four_rows[4] = {row_of(table, rows[i]), row_of(table, rows[i + 1]),
-                                           row_of(table, rows[i + 2]), row_of(table, rows[i + 3])};
+        const float *const four_rows[4] = {
+            row_of(table, width, rows[i]), row_of(table, width, rows[i + 1]),
+            row_of(table, width, rows[i + 2]), row_of(table, width, rows[i + 3])};
 
-        dot_four(with, four_rows, VECTOR_ROW, out + i);
+        dot_four(with, four_rows, width, out + i);
     }
     for (; i < count; i++)
-        out[i] = dot(with, row_of(table, rows[i]), VECTOR_ROW);
+        out[i] = dot(with, row_of(table, width, rows[i]), width);
+}
+
+WIDE void vector_rows(float *out, const float *with, const float *table, uint32_t width,
+                      const uint32_t *rows, uint32_t count)
+{
+    if (width == VECTOR_ROW)
+        dot_rows(out, with, table, VECTOR_ROW, rows, count); /* unrolled */
+    else
+        dot_rows(out, with, table, width, rows, count);
 }
 
 WIDE float vector_sum(const float *a, uint32_t n)

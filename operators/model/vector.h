@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define VECTOR_LANES 8u
-#define VECTOR_ROW 32u /* numbers of a row of a table */
+#define VECTOR_ROW 32u /* numbers of the usual row of a table */
 
 /* Rounds up to whole lanes. */
 static inline uint32_t vector_padded(uint32_t n)
@@ -21,9 +21,9 @@ float vector_normal(uint64_t draw);
 float vector_dot(const float *a, const float *b, uint32_t n);
 /* The same of `a` with each of many, which may lie anywhere in memory. */
 void vector_dots(const float *a, const float *const *many, uint32_t count, uint32_t n, float *dots);
-/* out[i] = with . the row `rows[i]` of a table. */
-void vector_rows(float *out, const float *with, const float *table, const uint32_t *rows,
-                 uint32_t count);
+/* out[i] = with . the row `rows[i]` of a table of rows of `width` numbers. */
+void vector_rows(float *out, const float *with, const float *table, uint32_t width,
+                 const uint32_t *rows, uint32_t count);
 float vector_sum(const float *a, uint32_t n);
 /* The largest; `least` where there is none above. */
 float vector_most(const float *a, uint32_t n, float least);

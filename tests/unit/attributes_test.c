@@ -72,10 +72,11 @@ static struct attributes_item attributes_of(uint32_t item)
 
 static void begin(struct rig *rig)
 {
-    size_t size = ranker_size(ITEMS, ITEMS);
+    static const struct ranker_limits limits = {ITEMS, ITEMS, EMBEDDING_PIECE, 2};
+    size_t size = ranker_size(&limits);
 
     rig->memory = calloc(1, size + attributes_size(ITEMS));
-    ranker_init(&rig->ranker, ITEMS, ITEMS, false, rig->memory);
+    ranker_init(&rig->ranker, &limits, false, rig->memory);
     attributes_init(&rig->attributes, &rig->ranker, NUMBERS, ITEMS, (uint8_t *)rig->memory + size);
     rig->ranker.items.count = ITEMS;
     for (uint32_t b = 0; b < HISTORY; b++)

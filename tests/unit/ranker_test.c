@@ -9,6 +9,7 @@
 #define EVENTS 300u
 #define HISTORY 25u
 
+static const struct ranker_limits limits = {ITEMS, ITEMS, EMBEDDING_DIMS_MAX, RANKER_EMBEDDINGS};
 static struct ranker ranker;
 static void *memory;
 static uint32_t event_items[EVENTS], event_stages[EVENTS];
@@ -26,8 +27,8 @@ static uint32_t draw(uint64_t a, uint64_t b, uint32_t below)
 static int begin(void **state)
 {
     (void)state;
-    memory = calloc(1, ranker_size(ITEMS, ITEMS));
-    ranker_init(&ranker, ITEMS, ITEMS, false, memory);
+    memory = calloc(1, ranker_size(&limits));
+    ranker_init(&ranker, &limits, false, memory);
     for (uint32_t i = 0; i < ITEMS; i++) {
         numbers[i] = i;
         for (uint32_t k = 0; k < RANKER_EMBEDDINGS; k++)
@@ -220,6 +221,35 @@ static void test_singles(void **state)
     }
 }
 
+/* bias + h . out, h of the history in that embedding's own pace. */
+static double vector_score(uint32_t which, uint32_t j)
+{
+    static const double decays[] = {0.85, 0.99, 0.5};
+    static const uint32_t distances[] = {20, 60, 4};
+    const struct embedding *embedding = &ranker.embeddings[which];
+    double score = 0, weights = 0;
+
+    for (uint32_t b = 0; b < HISTORY && b < distances[which]; b++) {
+        const float *in = embedding->in + (size_t)history[b] * embedding->dims;
+        const float *out = embedding->out + (size_t)j * embedding->dims;
+        for (uint32_t d = 0; d < embedding->dims; d++)
+            score += pow(decays[which], b) * in[d] * out[d];
+        weights += pow(decays[which], b);
+    }
+    return embedding->bias[j] + score / sqrt(weights);
+}
+
+static void test_embeddings(void **state)
+{
+    (void)state;
+    request(HISTORY);
+    for (uint32_t i = 0; i < ranker.count; i++)
+        for (uint32_t k = 0; k < RANKER_EMBEDDINGS; k++)
+            assert_alike(
+                value((enum ranker_feature)(k < 2 ? FEATURE_SHORT + k : ranker.features - 1), i),
+                0.5 * vector_score(k, ranker.candidates[i]));
+}
+
 /* 25 items, the newest one met 9 or so times by all, 5 s ago. */
 static void test_gates(void **state)
 {
@@ -287,12 +317,13 @@ static void test_best(void **state)
 static void test_room(void **state)
 {
     struct ranker small;
-    void *room = calloc(1, ranker_size(ITEMS, 3));
+    static const struct ranker_limits three = {ITEMS, 3, EMBEDDING_PIECE, 2};
+    void *room = calloc(1, ranker_size(&three));
     struct ranker_request asked = {own, history, times_ms, 1, HISTORY, 0, EVENTS, -1};
     struct ranker_line line = line_of(5);
 
     (void)state;
-    ranker_init(&small, ITEMS, 3, true, room);
+    ranker_init(&small, &three, true, room);
     for (uint32_t i = 0; i < ITEMS; i++)
         ranker_set_events(&small, i, 2);
     ranker_begin(&small, &asked);
@@ -305,6 +336,7 @@ static void test_room(void **state)
     assert_int_equal(ranker_place(&small, 7), 0);
     assert_true(ranker_place(&small, own[0]) < 0);
     assert_true(ranker_place(&small, ITEMS - 1) < 0);
+    assert_int_equal(small.features, RANKER_PLAIN); /* there is no third embedding */
     ranker_rate(&small);
     assert_int_equal(small.gates.open[GATE_GAP], 0);
     assert_int_equal(small.gates.open[GATE_KNOWN], 1);
@@ -317,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_generators), cmocka_unit_test(test_singles),
         cmocka_unit_test(test_met),        cmocka_unit_test(test_best),
         cmocka_unit_test(test_room),       cmocka_unit_test(test_gates),
+        cmocka_unit_test(test_embeddings),
     };
 
     return cmocka_run_group_tests_name("ranker", tests, begin, end);

@@ -132,12 +132,29 @@ static void test_fusion_learns(void **state)
 
 /* ---- embedding ---- */
 
-static float floats[ITEMS * (4 * EMBEDDING_DIMS + 2)];
-static struct embedding embedding = {.decay = 0.8f, .distance = 4, .rate = 0.1f};
+#define DIMS (2 * EMBEDDING_PIECE)
+
+struct item { /* of what is learnt: both pieces and the bias */
+    struct embedding_piece pieces[2];
+    float bias, bias_square;
+};
+
+static float floats[ITEMS * (4 * DIMS + 2)];
+static struct embedding embedding = {.dims = DIMS, .decay = 0.8f, .distance = 4, .rate = 0.1f};
+
+static struct item read_one(uint32_t number)
+{
+    struct item item = {.bias = embedding.bias[number],
+                        .bias_square = embedding.bias_squares[number]};
+
+    embedding_read(&embedding, number, 0, &item.pieces[0]);
+    embedding_read(&embedding, number, 1, &item.pieces[1]);
+    return item;
+}
 
 static double embedding_likelihood(const struct embedding_case *its)
 {
-    float context[EMBEDDING_DIMS], scores[ITEMS];
+    float context[DIMS], scores[ITEMS];
     double sum = 0;
 
     embedding_context(&embedding, its->history, its->history_count, context);
@@ -162,24 +179,26 @@ static double slope(const struct embedding_case *its, float *weight)
 
 static void start(void)
 {
-    assert_int_equal(embedding_floats(ITEMS), sizeof(floats) / sizeof(floats[0]));
+    assert_int_equal(embedding_floats(ITEMS, DIMS), sizeof(floats) / sizeof(floats[0]));
     embedding_place(&embedding, ITEMS, floats);
     for (uint32_t i = 0; i < ITEMS; i++) {
-        struct embedding_item item;
         embedding_init(&embedding, i, i);
-        embedding_read(&embedding, i, &item);
-        for (uint32_t d = 0; d < EMBEDDING_DIMS; d++) {
-            item.in[d] *= 5;
-            item.out[d] *= 5;
+        for (uint32_t piece = 0; piece < 2; piece++) {
+            struct embedding_piece of;
+            embedding_read(&embedding, i, piece, &of);
+            for (uint32_t d = 0; d < EMBEDDING_PIECE; d++) {
+                of.in[d] *= 5;
+                of.out[d] *= 5;
+            }
+            embedding_write(&embedding, i, piece, &of);
         }
-        embedding_write(&embedding, i, &item);
     }
 }
 
-static void read_all(struct embedding_item items[ITEMS])
+static void read_all(struct item items[ITEMS])
 {
     for (uint32_t i = 0; i < ITEMS; i++)
-        embedding_read(&embedding, i, &items[i]);
+        items[i] = read_one(i);
 }
 
 /* A step of a small rate moves each weight by its gradient, as Adagrad scales it. */
@@ -187,26 +206,28 @@ static void test_embedding_gradient(void **state)
 {
     static const uint32_t history[] = {3, 1, 5, 2, 9}, samples[] = {4, 0, 6, 7, 8};
     const struct embedding_case its = {history, samples, 5, 5};
-    struct embedding_item before[ITEMS], items[ITEMS];
+    struct item before[ITEMS], items[ITEMS];
     double out_slopes[5], in_slopes[4];
 
     (void)state;
     start();
     read_all(before);
     for (uint32_t i = 0; i < 5; i++)
-        out_slopes[i] = slope(&its, &embedding.out[samples[i] * EMBEDDING_DIMS + 7]);
+        out_slopes[i] = slope(&its, &embedding.out[samples[i] * DIMS + EMBEDDING_PIECE + 7]);
     for (uint32_t i = 0; i < 4; i++)
-        in_slopes[i] = slope(&its, &embedding.in[history[i] * EMBEDDING_DIMS + 7]);
+        in_slopes[i] = slope(&its, &embedding.in[history[i] * DIMS + EMBEDDING_PIECE + 7]);
     embedding.rate = 1e-3f;
     embedding_learn(&embedding, &its);
     read_all(items);
     for (uint32_t i = 0; i < 5; i++) {
         double g = out_slopes[i], moved = 1e-3 * g / sqrt(0.01 + g * g);
-        assert_near(items[samples[i]].out[7] - before[samples[i]].out[7], moved, 3e-5);
+        assert_near(items[samples[i]].pieces[1].out[7] - before[samples[i]].pieces[1].out[7], moved,
+                    3e-5);
     }
     for (uint32_t i = 0; i < 4; i++) {
         double g = in_slopes[i], moved = 1e-3 * g / sqrt(0.01 + g * g);
-        assert_near(items[history[i]].in[7] - before[history[i]].in[7], moved, 3e-5);
+        assert_near(items[history[i]].pieces[1].in[7] - before[history[i]].pieces[1].in[7], moved,
+                    3e-5);
     }
     assert_memory_equal(&items[9], &before[9], sizeof(items[9])); /* beyond the distance */
     assert_memory_equal(&items[10], &before[10], sizeof(items[10]));
@@ -215,7 +236,7 @@ static void test_embedding_gradient(void **state)
 /* What follows what is learnt, the order of the history too. */
 static void test_embedding_learns(void **state)
 {
-    float context[EMBEDDING_DIMS], scores[ITEMS];
+    float context[DIMS], scores[ITEMS];
 
     (void)state;
     start();
@@ -241,26 +262,26 @@ static void test_embedding_learns(void **state)
 
 static void test_embedding_start(void **state)
 {
-    struct embedding_item a, b;
+    struct item a, b;
     double sum = 0, squares = 0;
 
     (void)state;
     embedding_place(&embedding, ITEMS, floats);
     embedding_init(&embedding, 3, 1);
     embedding_init(&embedding, 7, 1);
-    embedding_read(&embedding, 3, &a);
-    embedding_read(&embedding, 7, &b);
+    a = read_one(3);
+    b = read_one(7);
     assert_memory_equal(&a, &b, sizeof(a));
     for (uint64_t i = 0; i < 1000; i++) {
         embedding_init(&embedding, 5, i);
-        embedding_read(&embedding, 5, &a);
-        for (uint32_t d = 0; d < EMBEDDING_DIMS; d++) {
-            sum += a.in[d];
-            squares += (double)a.in[d] * a.in[d];
+        for (uint32_t d = 0; d < DIMS; d++) {
+            float in = embedding.in[5 * DIMS + d];
+            sum += in;
+            squares += (double)in * in;
         }
     }
-    assert_near(sum / 32000, 0, 2e-3);
-    assert_near(sqrt(squares / 32000), 0.1, 2e-3);
+    assert_near(sum / 64000, 0, 2e-3);
+    assert_near(sqrt(squares / 64000), 0.1, 2e-3);
 }
 
 int main(void)

@@ -86,6 +86,7 @@ static void test_learns(void **state)
 
 /* ---- reranker ---- */
 
+static const struct ranker_limits limits = {ITEMS, ITEMS, EMBEDDING_PIECE, 2};
 static struct ranker ranker;
 static struct reranker reranker;
 
@@ -104,8 +105,8 @@ static void begin_request(uint64_t seed)
 static int begin(void **state)
 {
     (void)state;
-    *state = calloc(1, ranker_size(ITEMS, ITEMS) + reranker_size(TOP));
-    ranker_init(&ranker, ITEMS, ITEMS, false, (uint8_t *)*state + reranker_size(TOP));
+    *state = calloc(1, ranker_size(&limits) + reranker_size(TOP));
+    ranker_init(&ranker, &limits, false, (uint8_t *)*state + reranker_size(TOP));
     reranker_init(&reranker, TOP, ranker.features, 7, *state);
     ranker.items.count = ITEMS;
     for (uint32_t i = 0; i < ITEMS; i++)

@@ -11,6 +11,7 @@
 #define RING 90u
 #define HISTORY 14u
 
+static const struct ranker_limits limits = {ITEMS, ITEMS, EMBEDDING_PIECE, 2};
 static struct ranker ranker;
 static struct trail ring[RING];
 static struct trails trails = {ring, RING, 0};
@@ -31,8 +32,8 @@ static void begin_request(void)
 static int begin(void **state)
 {
     (void)state;
-    memory = calloc(1, ranker_size(ITEMS, ITEMS));
-    ranker_init(&ranker, ITEMS, ITEMS, false, memory);
+    memory = calloc(1, ranker_size(&limits));
+    ranker_init(&ranker, &limits, false, memory);
     ranker.items.count = ITEMS;
     for (uint32_t e = 0; e < EVENTS; e++) {
         items[e] = (uint32_t)(hash_draw(1, e) % (ITEMS - 1)); /* the last one is never met */
