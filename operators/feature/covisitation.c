@@ -1,7 +1,7 @@
 /* feature/covisitation: which items the same users met, and in which order.
- * In: `pairs` of feature/profile, keyed by item. Out: item, count, sums of weights, and the `keep`
- * strongest entries (other item, times together, weight after the item, weight before it), sorted
- * by id; a row of each item that changed, at the close of each window: a versioned table for
+ * In: `pairs` of feature/profile, keyed by item. Out: item, count, sums of weights, events right after
+ * it, and the `keep` strongest entries (other item, times together, weight after the item, weight
+ * before it, times right after it), sorted by id; a row of each item that changed, at the close of each window: a versioned table for
  * `score`. Ids are key_ids' hashes; names are in the table of feature/popularity.
  *
  * Method: item-to-item co-occurrence (Linden, Smith, York 2003, IEEE Internet Computing 7:1) with
@@ -54,6 +54,7 @@ static const struct state_field covisitation_fields[] = {
     {"count", TYPE_I64, FIELD(struct neighbours, count)},
     {"forward", TYPE_I64, FIELD(struct neighbours, forward)},
     {"backward", TYPE_I64, FIELD(struct neighbours, backward)},
+    {"direct", TYPE_I64, FIELD(struct neighbours, direct)},
     {"due", TYPE_TIMESTAMP, FIELD(struct neighbours, due_ms)},
     {"used", TYPE_I32, FIELD(struct neighbours, used)},
     {"pending", TYPE_I32, FIELD(struct neighbours, pending)},
@@ -75,14 +76,14 @@ static const struct port covisitation_out[] = {
 };
 static const char *const covisitation_counters[] = {"forgotten", NULL};
 enum { ROWS = 0, IN = 0, OUT = 0, FORGOTTEN = 0 };
-enum { ITEM, COUNT, FORWARD, BACKWARD, ENTRIES };        /* columns of out */
-enum { OTHER, TOGETHER, ENTRY_FORWARD, ENTRY_BACKWARD }; /* of its entries */
+enum { ITEM, COUNT, FORWARD, BACKWARD, DIRECT, ENTRIES };              /* columns of out */
+enum { OTHER, TOGETHER, ENTRY_FORWARD, ENTRY_BACKWARD, ENTRY_DIRECT }; /* of its entries */
 
 static bool covisitation_describe(struct describe *describe, struct error *err)
 {
     const struct covisitation_config *config = describe_config(describe);
-    static const char *const names[] = {"item", "count", "forward", "backward"};
-    static const char *const entry_names[] = {"other", "together", "forward", "backward"};
+    static const char *const names[] = {"item", "count", "forward", "backward", "direct"};
+    static const char *const entry_names[] = {"other", "together", "forward", "backward", "direct"};
     struct arena *arena = describe_arena(describe);
     struct schema *schema = schema_create(arena), *entry = schema_create(arena);
     struct field entries = {.name = "entries", .type = TYPE_LIST, .child = entry};
@@ -94,7 +95,7 @@ static bool covisitation_describe(struct describe *describe, struct error *err)
     if (config->keep > config->remember)
         return describe_error(describe, err, "keep", "raise `remember`",
                               "the table cannot have more entries than are remembered");
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < ENTRIES; i++) {
         CHECK(schema_add_column(schema, arena, names[i], TYPE_I64));
         CHECK(schema_add_column(entry, arena, entry_names[i], TYPE_I64));
     }
@@ -127,14 +128,16 @@ static void covisitation_publish(struct op *op, struct neighbours *cell, const s
     builder_i64(out, COUNT, cell->count);
     builder_i64(out, FORWARD, cell->forward);
     builder_i64(out, BACKWARD, cell->backward);
+    builder_i64(out, DIRECT, cell->direct);
     list = builder_list(out, ENTRIES);
     for (uint32_t i = 0; i < count; i++) {
         const struct neighbour *entry = &cell->entries[scratch->chosen[i]];
         builder_child_row(list);
         builder_i64(list, OTHER, (int64_t)entry->other);
         builder_i64(list, TOGETHER, entry->together);
-        builder_i64(list, ENTRY_FORWARD, neighbour_forward(entry));
-        builder_i64(list, ENTRY_BACKWARD, neighbour_backward(entry));
+        builder_i64(list, ENTRY_FORWARD, entry->forward);
+        builder_i64(list, ENTRY_BACKWARD, entry->backward);
+        builder_i64(list, ENTRY_DIRECT, entry->direct);
     }
     builder_list_end(out, ENTRIES);
     cell->pending = 0;

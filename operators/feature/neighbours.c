@@ -34,7 +34,7 @@ uint32_t neighbours_place(const struct neighbours *row, uint64_t other)
 /* Larger is better; no two entries of a row have the same. */
 static unsigned __int128 rank_of(const struct neighbour *entry, uint32_t place)
 {
-    uint64_t weight = (uint64_t)(neighbour_forward(entry) + neighbour_backward(entry));
+    uint64_t weight = (uint64_t)entry->forward + (uint64_t)entry->backward;
 
     return (unsigned __int128)entry->together << 96 | (unsigned __int128)weight << 32 |
            (UINT32_MAX - place);
@@ -70,18 +70,16 @@ static void insert_place(struct neighbours *row, uint32_t place, uint64_t other)
     row->used++;
 }
 
-static void add_weight(struct neighbour *entry, int64_t weight, bool forward)
+static void count(struct neighbour *entry, int64_t weight, bool forward, bool direct)
 {
-    uint64_t sum =
-        (uint64_t)((forward ? neighbour_forward(entry) : neighbour_backward(entry)) + weight);
-
-    if (forward) {
-        entry->forward_low = (uint32_t)sum;
-        entry->forward_high = (uint16_t)(sum >> 32);
-    } else {
-        entry->backward_low = (uint32_t)sum;
-        entry->backward_high = (uint16_t)(sum >> 32);
-    }
+    if (entry->together == NEIGHBOUR_TOGETHER_MAX)
+        return;
+    entry->together++;
+    entry->direct += direct;
+    if (forward)
+        entry->forward += (uint64_t)weight;
+    else
+        entry->backward += (uint64_t)weight;
 }
 
 bool neighbours_add(struct neighbours *row, uint64_t other, uint32_t distance, bool forward,
@@ -89,7 +87,7 @@ bool neighbours_add(struct neighbours *row, uint64_t other, uint32_t distance, b
 {
     uint32_t place = neighbours_place(row, other);
     int64_t weight = neighbours_weight(distance);
-    bool full = false;
+    bool full = false, direct = forward && distance == 0;
 
     if (place == row->used || row->entries[place].other != other) {
         full = row->used >= limit;
@@ -100,10 +98,8 @@ bool neighbours_add(struct neighbours *row, uint64_t other, uint32_t distance, b
         }
         insert_place(row, place, other);
     }
-    if (row->entries[place].together < UINT32_MAX) { /* for ever: what fits 48 bits stays so */
-        row->entries[place].together++;
-        add_weight(&row->entries[place], weight, forward);
-    }
+    count(&row->entries[place], weight, forward, direct);
+    row->direct += direct;
     *(forward ? &row->forward : &row->backward) += weight;
     return full;
 }

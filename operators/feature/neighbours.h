@@ -11,16 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct neighbour { /* 24 bytes: the sums of weights are under 2^48, as `together` is under 2^32 */
+struct neighbour { /* 24 bytes: sums of weights are at most 2^16 a meeting */
     uint64_t other;
-    uint32_t together;
-    uint32_t forward_low, backward_low;
-    uint16_t forward_high, backward_high;
+    uint64_t forward : 40, together : 24;
+    uint64_t backward : 40, direct : 24; /* direct: times that it came right after the item */
 };
+#define NEIGHBOUR_TOGETHER_MAX ((1u << 24) - 1) /* then the entry stays as it is */
 
 struct neighbours {
     int64_t count;             /* events of the item */
     int64_t forward, backward; /* sums of weights with the item first, with the item second */
+    int64_t direct;            /* events that came right after one of the item */
     int64_t due_ms;            /* end of the window that the latest change is in */
     uint32_t used;             /* entries */
     uint32_t pending;          /* changed since the last row */
@@ -32,16 +33,6 @@ struct neighbours {
 #define NEIGHBOURS_DISTANCE_MAX 10u /* pairs further apart have no weight */
 
 int64_t neighbours_weight(uint32_t distance);
-
-static inline int64_t neighbour_forward(const struct neighbour *entry)
-{
-    return (int64_t)((uint64_t)entry->forward_high << 32 | entry->forward_low);
-}
-
-static inline int64_t neighbour_backward(const struct neighbour *entry)
-{
-    return (int64_t)((uint64_t)entry->backward_high << 32 | entry->backward_low);
-}
 
 /* Where the entry of `other` stands, or would stand. */
 uint32_t neighbours_place(const struct neighbours *row, uint64_t other);

@@ -70,10 +70,12 @@ size_t ranker_size(const struct ranker_limits *limits)
     return layout(&none, limits, NULL);
 }
 
-/* So many, and the third embedding's behind them. */
+/* So many, and what else was asked for behind them. */
 static void set_features(struct ranker *ranker, uint32_t count)
 {
-    ranker->features = ranker->fusion.features = count + ranker->embedding_count - 2;
+    ranker->third = ranker->embedding_count > 2 ? count++ : 0;
+    ranker->direct = ranker->direct_asked ? count++ : 0;
+    ranker->features = ranker->fusion.features = count;
 }
 
 void ranker_init(struct ranker *ranker, const struct ranker_limits *limits, bool repeats,
@@ -86,7 +88,8 @@ void ranker_init(struct ranker *ranker, const struct ranker_limits *limits, bool
 
     *ranker = (struct ranker){.candidates_max = limits->candidates,
                               .stride = vector_padded(limits->candidates),
-                              .embedding_count = limits->embeddings};
+                              .embedding_count = limits->embeddings,
+                              .direct_asked = limits->direct};
     (void)layout(ranker, limits, (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64));
     set_features(ranker, RANKER_PLAIN);
     ranker->pace = repeats ? &sessions : &histories;
@@ -147,7 +150,7 @@ void ranker_begin(struct ranker *ranker, const struct ranker_request *request)
     ranker->asked = *request;
     ranker->count = 0;
     ranker->request++;
-    ranker->after_share = 1 / DAMP;
+    ranker->after_share = ranker->direct_share = 1 / DAMP;
     for (uint32_t i = 0; i < request->own_count; i++)
         ranker->met[request->own[i]] = (struct ranker_met){ranker->request, ranker->stride};
     open_gates(ranker, request);
@@ -211,6 +214,10 @@ static void add_sequence(struct ranker *ranker, const struct ranker_line *line, 
         return;
     add(ranker->sums[SUM_AFTER], 1, line->forward, places, line->entries);
     ranker->after_share = 1 / (line->forward_sum + DAMP);
+    if (!ranker->direct)
+        return;
+    add(ranker->sums[SUM_DIRECT], 1, line->direct, places, line->entries);
+    ranker->direct_share = 1 / (line->direct_sum + DAMP);
 }
 
 void ranker_add(struct ranker *ranker, const struct ranker_line *line, uint32_t distance)
@@ -332,15 +339,15 @@ static void faded(struct ranker *ranker, const float *values, uint32_t now, floa
     vector_log(out, out, half < 1000 ? 0.05f : 0.1f, 0.33f, ranker->count);
 }
 
-/* The sequence rule of the newest item, smoothed to the candidate's share of all events. */
-static void after_feature(struct ranker *ranker, uint32_t now)
+/* A rule of the newest item, smoothed to the candidate's share of all events. */
+static void rule_feature(struct ranker *ranker, enum ranker_sum sum, float share, uint32_t now,
+                         uint32_t which)
 {
-    float *out = ranker_values(ranker, FEATURE_AFTER), each = now > 0 ? DAMP / (float)now : 0;
-    const float *sums = ranker->sums[SUM_AFTER];
+    float *out = ranker_values(ranker, which), each = now > 0 ? DAMP / (float)now : 0;
+    const float *sums = ranker->sums[sum];
 
     for (uint32_t j = 0; j < ranker->count; j++)
-        out[j] =
-            ranker->after_share * (sums[j] + each * ranker->items.events[ranker->candidates[j]]);
+        out[j] = share * (sums[j] + each * ranker->items.events[ranker->candidates[j]]);
     vector_log(out, out, 1e-5f, 0.25f, ranker->count);
 }
 
@@ -437,7 +444,7 @@ static void embedding_features(struct ranker *ranker, const struct ranker_reques
     float context[EMBEDDING_DIMS_MAX];
 
     for (uint32_t i = 0; i < ranker->embedding_count; i++) {
-        float *out = ranker_values(ranker, i < 2 ? FEATURE_SHORT + i : ranker->features - 1);
+        float *out = ranker_values(ranker, i < 2 ? FEATURE_SHORT + i : ranker->third);
 
         embedding_context(&ranker->embeddings[i], request->history, request->history_count,
                           context);
@@ -453,7 +460,9 @@ void ranker_rate(struct ranker *ranker)
     struct fusion_rows rows = {ranker->values, ranker->stride, ranker->count};
 
     generator_features(ranker);
-    after_feature(ranker, request->now);
+    rule_feature(ranker, SUM_AFTER, ranker->after_share, request->now, FEATURE_AFTER);
+    if (ranker->direct)
+        rule_feature(ranker, SUM_DIRECT, ranker->direct_share, request->now, ranker->direct);
     kept(ranker, items->events, 0.5f, 0.33f, FEATURE_COUNT);
     faded(ranker, items->fast, request->now, FAST_EVENTS, FEATURE_FAST);
     faded(ranker, items->slow, request->now, SLOW_EVENTS, FEATURE_SLOW);

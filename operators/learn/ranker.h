@@ -65,7 +65,7 @@ enum ranker_feature {
     FEATURE_TAGS_LIFT, /* how much more of them this user takes than all do: mean, least */
     FEATURE_TAGS_LEAST,
     FEATURE_NUMBER,                                       /* distance of each to the user's mean */
-    RANKER_FEATURES = FEATURE_NUMBER + RANKER_NUMBERS + 1 /* a third embedding's is the last one */
+    RANKER_FEATURES = FEATURE_NUMBER + RANKER_NUMBERS + 2 /* a third embedding's, direct's */
 };
 
 /* What is kept of items, by number. */
@@ -82,9 +82,9 @@ struct ranker_items {
 /* What a table says of one item: entries, and what they are divided by. */
 struct ranker_line {
     const uint32_t *items;
-    const float *together, *forward, *backward;
+    const float *together, *forward, *backward, *direct;
     uint32_t entries;
-    float count, forward_sum, backward_sum;
+    float count, forward_sum, backward_sum, direct_sum;
 };
 
 /* Of a candidate, while lines are added up. */
@@ -98,6 +98,7 @@ enum ranker_sum {
     SUM_FOLLOW,
     SUM_PEERS,
     SUM_AFTER,
+    SUM_DIRECT,
     RANKER_SUMS
 };
 
@@ -137,6 +138,8 @@ struct ranker {
     struct ranker_items items;
     float *stage_sums; /* RANKER_STAGES, at the last event */
     uint32_t embedding_count;
+    uint32_t third, direct; /* features of what was asked for; 0: it was not */
+    bool direct_asked;
     struct embedding embeddings[RANKER_EMBEDDINGS];
     struct fusion fusion;
     /* of the request */
@@ -151,7 +154,7 @@ struct ranker {
     uint64_t *ranks; /* of the best so far */
     struct fusion_gates gates;
     const struct ranker_pace *pace;
-    float after_share; /* of the newest item: 1 / (sum + 5) */
+    float after_share, direct_share; /* of the newest item: 1 / (sum + 5) */
     float near_decay[RANKER_HISTORY_MAX], far_decay[RANKER_HISTORY_MAX];
     float sequence_decay[RANKER_HISTORY_MAX];
 };
@@ -159,6 +162,7 @@ struct ranker {
 struct ranker_limits {
     uint32_t items, candidates;
     uint32_t dims, embeddings;
+    bool direct;
 };
 
 /* The caller gives zeroed memory of this size. `repeats`: what was met is offered again, as in

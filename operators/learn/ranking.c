@@ -47,6 +47,7 @@ struct ranking_config {
     struct columns_config attributes;
     int64_t recent, visit_ms, candidates, top, items, remember, trending, trails, rerank, replays,
         samples, dims, embeddings;
+    bool direct;
     double share;
     bool repeats;
 };
@@ -191,6 +192,11 @@ static const struct option ranking_options[] = {
      .help =
          "2: vectors for a short and for a long history; 3: also for the latest few items, which "
          "pays where `dims` do. Fixed for the life of the state."},
+    {.name = "direct",
+     .type = OPT_BOOL,
+     FIELD(struct ranking_config, direct),
+     .help = "Also what came right after the newest item, apart from what came soon after it; pays "
+             "where `dims` do. Fixed for the life of the state."},
     {.name = "share",
      .type = OPT_RATIO,
      FIELD(struct ranking_config, share),
@@ -245,10 +251,7 @@ static bool check_types(struct describe *describe, struct error *err)
         schema_find(history->child, "time") == FIELD_NONE)
         return describe_error(describe, err, "from", "read the output of feature/profile",
                               "column \"history\" has no items and times in it");
-    if (schema_find(entries->child, "other") == FIELD_NONE ||
-        schema_find(entries->child, "together") == FIELD_NONE ||
-        schema_find(entries->child, "forward") == FIELD_NONE ||
-        schema_find(entries->child, "backward") == FIELD_NONE)
+    if (!covisits_entries(entries->child))
         return describe_error(describe, err, "tables.neighbours",
                               "give the output of feature/covisitation",
                               "its column \"entries\" has other columns");
@@ -346,7 +349,8 @@ static bool ranking_open(struct op *op, struct error *err)
     struct ranking_scratch *scratch = op_memory(op, sizeof(*scratch));
     uint32_t items = (uint32_t)config->items, candidates = (uint32_t)config->candidates;
     struct ranker_limits limits = {items, candidates < items ? candidates : items,
-                                   (uint32_t)config->dims, (uint32_t)config->embeddings};
+                                   (uint32_t)config->dims, (uint32_t)config->embeddings,
+                                   config->direct};
 
     op_set_scratch(op, scratch);
     ranker_init(&scratch->ranker, &limits, config->repeats, op_memory(op, ranker_size(&limits)));

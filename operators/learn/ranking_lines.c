@@ -14,14 +14,15 @@ void lines_init(struct lines *lines, struct op *op, const struct memory *memory,
     covisits_find(op, table, &lines->columns);
     /* Pages that no entry comes to are never touched. */
     numbers = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * sizeof(*numbers));
-    weights = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * 3 * sizeof(*weights));
+    weights = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * 4 * sizeof(*weights));
     for (uint32_t i = 0; i < LINES_SLOTS; i++) {
         struct lines_slot *slot = &lines->slots[i];
 
         slot->items = numbers + (size_t)i * LINES_ENTRIES;
-        slot->together = weights + (size_t)i * LINES_ENTRIES * 3;
+        slot->together = weights + (size_t)i * LINES_ENTRIES * 4;
         slot->forwards = slot->together + LINES_ENTRIES;
         slot->backwards = slot->forwards + LINES_ENTRIES;
+        slot->directs = slot->backwards + LINES_ENTRIES;
     }
 }
 
@@ -33,10 +34,12 @@ static void fill(const struct lines *lines, const struct table_row *row, struct 
     const int64_t *together = table_row_list_i64(row, columns->entries, columns->together);
     const int64_t *forward = table_row_list_i64(row, columns->entries, columns->entry_forward);
     const int64_t *backward = table_row_list_i64(row, columns->entries, columns->entry_backward);
+    const int64_t *direct = table_row_list_i64(row, columns->entries, columns->entry_direct);
 
     slot->count = (float)table_row_i64(row, columns->count);
     slot->forward = (float)table_row_i64(row, columns->forward) * FIXED;
     slot->backward = (float)table_row_i64(row, columns->backward) * FIXED;
+    slot->direct = (float)table_row_i64(row, columns->direct);
     slot->entries = 0;
     slot->passing = false;
     for (uint32_t i = 0; i < count && slot->entries < LINES_ENTRIES; i++) {
@@ -49,6 +52,7 @@ static void fill(const struct lines *lines, const struct table_row *row, struct 
         slot->together[at] = (float)together[i];
         slot->forwards[at] = (float)forward[i] * FIXED;
         slot->backwards[at] = (float)backward[i] * FIXED;
+        slot->directs[at] = (float)direct[i];
         slot->entries++;
     }
 }
@@ -83,7 +87,15 @@ bool lines_find(struct lines *lines, uint32_t item, struct ranker_line *line)
     }
     if (slot->version == INT64_MIN || slot->count <= 0)
         return false;
-    *line = (struct ranker_line){slot->items,   slot->together, slot->forwards, slot->backwards,
-                                 slot->entries, slot->count,    slot->forward,  slot->backward};
+    *line = (struct ranker_line){.items = slot->items,
+                                 .together = slot->together,
+                                 .forward = slot->forwards,
+                                 .backward = slot->backwards,
+                                 .direct = slot->directs,
+                                 .entries = slot->entries,
+                                 .count = slot->count,
+                                 .forward_sum = slot->forward,
+                                 .backward_sum = slot->backward,
+                                 .direct_sum = slot->direct};
     return true;
 }

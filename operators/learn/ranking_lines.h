@@ -14,9 +14,9 @@ struct lines_slot {
     uint32_t entries;
     bool passing;             /* some entries are unknown as yet: to be read again */
     int64_t checked, version; /* of the table, of the row; INT64_MIN: there is no row */
-    float count, forward, backward;
+    float count, forward, backward, direct;
     uint32_t *items;
-    float *together, *forwards, *backwards;
+    float *together, *forwards, *backwards, *directs;
 };
 
 struct lines {

@@ -339,8 +339,10 @@ static bool fits(const struct memory *memory, const struct memory_model *model, 
         return error_option(err, memory->op, "embeddings", "so many are not in the restored state",
                             "leave `embeddings` as it was, or begin without the checkpoint");
     if (model->events > 0 && model->features != memory->ranker->features)
-        return error_option(err, memory->op, "attributes", "the restored weights have others",
-                            "leave `attributes` as they were, or begin without the checkpoint");
+        return error_option(err, memory->op, "attributes",
+                            "the restored weights are of other features",
+                            "leave `attributes` and `direct` as they were, or begin without the "
+                            "checkpoint");
     if (model->items > memory->items_max)
         return error_option(err, memory->op, "items",
                             "more items are restored than there is room for", "raise `items`");

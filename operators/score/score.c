@@ -179,7 +179,7 @@ static bool check_types(struct describe *describe, struct error *err)
     if (schema_find(history->child, "item") == FIELD_NONE)
         return describe_error(describe, err, "from", "read the output of feature/profile",
                               "column \"history\" has no items in it");
-    if (entries->child->count != 4 || schema_find(entries->child, "together") == FIELD_NONE)
+    if (!covisits_entries(entries->child))
         return describe_error(describe, err, "tables.neighbours",
                               "give the output of feature/covisitation",
                               "its column \"entries\" has other columns");

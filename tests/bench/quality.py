@@ -187,9 +187,9 @@ SEEN_BEFORE = ["-D", "score.repeats=true", "-D", "score.recent=20", "-D", "profi
                "-D", "score.candidates=300", "-D", "score.trending=30", "-D", "score.samples=20", "-D", "score.top=20"]
 WIDE = ["-D", "score.items=65536"]
 LARGE = WIDE + ["-D", "score.trails=15"]
-LONG = WIDE + ["-D", "score.dims=128", "-D", "score.embeddings=3", "-D", "score.rerank=0", "-D", "score.share=10%",
-               "-D", "score.candidates=1000", "-D", "score.recent=60", "-D", "profile.recent=60", "-D", "profile.pairs=10",
-               "-D", "neighbours.window.tumbling=6h"]
+LONG = WIDE + ["-D", "score.dims=128", "-D", "score.embeddings=3", "-D", "score.direct=true", "-D", "score.rerank=0",
+               "-D", "score.share=10%", "-D", "score.candidates=1000", "-D", "score.recent=60",
+               "-D", "profile.recent=60", "-D", "profile.pairs=10", "-D", "neighbours.window.tumbling=6h"]
 LASTS = ["-D", "score.request.when=timestamp >= 1000000"]  # only last items ask
 ATTRIBUTES = {  # a place in jobs/video.yaml: what is added there
     "      timestamp: {path: \"timestamp:float\", type: f64}\n": "      genres: utf8\n      year: i32\n      decade: i32\n",

@@ -17,7 +17,7 @@
 
 struct naive {
     uint64_t other;
-    int64_t together, forward, backward;
+    int64_t together, forward, backward, direct;
 };
 
 static int by_rank(const void *left, const void *right)
@@ -47,6 +47,7 @@ static uint32_t naive_add(struct naive *list, uint32_t count, uint64_t other, ui
         list[at] = (struct naive){.other = other};
     }
     list[at].together++;
+    list[at].direct += forward && distance == 0;
     *(forward ? &list[at].forward : &list[at].backward) += neighbours_weight(distance);
     return count;
 }
@@ -72,8 +73,9 @@ static void compare(const struct neighbours *row, struct naive *list, uint32_t c
         const struct neighbour *entry = &row->entries[place];
         assert_true(place < row->used && entry->other == list[i].other);
         assert_int_equal(entry->together, list[i].together);
-        assert_int_equal(neighbour_forward(entry), list[i].forward);
-        assert_int_equal(neighbour_backward(entry), list[i].backward);
+        assert_int_equal(entry->forward, list[i].forward);
+        assert_int_equal(entry->backward, list[i].backward);
+        assert_int_equal(entry->direct, list[i].direct);
         while (at < kept && chosen[at] != place)
             at++;
         assert_int_equal(at < kept, i < kept); /* the first `keep` in order, and no others */
@@ -87,7 +89,7 @@ static void run(uint64_t seed)
     struct neighbours *row = row_create();
     uint32_t count = 0, limit = 1 + (uint32_t)random_below(&random, ENTRIES);
     uint64_t others = 1 + random_below(&random, 2 * limit);
-    int64_t forward_sum = 0, backward_sum = 0;
+    int64_t forward_sum = 0, backward_sum = 0, direct_sum = 0;
 
     for (int i = 0; i < 1500; i++) {
         uint64_t other = hash_draw(seed, random_below(&random, others));
@@ -99,7 +101,9 @@ static void run(uint64_t seed)
         assert_int_equal(forgot, full && !there);
         count = naive_add(list, count, other, distance, forward, limit);
         *(forward ? &forward_sum : &backward_sum) += neighbours_weight(distance);
+        direct_sum += forward && distance == 0;
     }
+    assert_int_equal(row->direct, direct_sum);
     assert_int_equal(row->forward, forward_sum);
     assert_int_equal(row->backward, backward_sum);
     compare(row, list, count, 1);
@@ -126,8 +130,10 @@ static void test_often_together(void **state)
     row->used = ENTRIES;
     for (uint32_t spread = 1; spread <= 601; spread += 100) {
         for (uint32_t i = 0; i < ENTRIES; i++)
-            row->entries[i] = (struct neighbour){
-                .other = i, .together = 1 + hash_draw(spread, i) % spread, .forward_low = i % 7};
+            row->entries[i] = (struct neighbour){.other = i,
+                                                 .together = (1 + hash_draw(spread, i) % spread) &
+                                                             NEIGHBOUR_TOGETHER_MAX,
+                                                 .forward = i % 7};
         for (uint32_t keep = 1; keep < ENTRIES; keep += 31) {
             assert_int_equal(neighbours_choose(row, keep, ranks, chosen), keep);
             for (uint32_t i = 0; i < keep; i++) {
@@ -136,9 +142,9 @@ static void test_often_together(void **state)
 
                 for (uint32_t k = 0; k < ENTRIES; k++) {
                     const struct neighbour *b = &row->entries[k];
-                    better += b->together != a->together         ? b->together > a->together
-                              : b->forward_low != a->forward_low ? b->forward_low > a->forward_low
-                                                                 : b->other < a->other;
+                    better += b->together != a->together ? b->together > a->together
+                              : b->forward != a->forward ? b->forward > a->forward
+                                                         : b->other < a->other;
                 }
                 assert_true(better < keep);
             }
@@ -156,22 +162,23 @@ static void test_weights(void **state)
     assert_int_equal(neighbours_weight(UINT32_MAX), 0);
 }
 
-/* Sums take 48 bits in an entry. */
+/* Sums take 40 bits in an entry, counts 24. */
 static void test_large_sums(void **state)
 {
     struct neighbours *row = row_create();
 
     (void)state;
     assert_false(neighbours_add(row, 7, 0, true, 1));
-    row->entries[0].together = UINT32_MAX - 1;
-    row->entries[0].forward_high = UINT16_MAX - 1;
-    row->entries[0].forward_low = UINT32_MAX;
+    row->entries[0].together = row->entries[0].direct = NEIGHBOUR_TOGETHER_MAX - 1;
+    row->entries[0].forward = (UINT64_C(1) << 40) - (2u << 16);
     assert_false(neighbours_add(row, 7, 0, true, 1));
-    assert_int_equal(neighbour_forward(&row->entries[0]),
-                     (INT64_C(65534) << 32) + UINT32_MAX + 65536);
-    assert_int_equal(row->entries[0].together, UINT32_MAX);
-    assert_false(neighbours_add(row, 7, 0, true, 1)); /* counted no further */
-    assert_int_equal(row->entries[0].together, UINT32_MAX);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(row->entries[0].forward, (UINT64_C(1) << 40) - (1u << 16));
+        assert_int_equal(row->entries[0].together, NEIGHBOUR_TOGETHER_MAX);
+        assert_int_equal(row->entries[0].direct, NEIGHBOUR_TOGETHER_MAX);
+        assert_false(neighbours_add(row, 7, 0, true, 1)); /* counted no further */
+    }
+    assert_int_equal(row->direct, 4);
     memory_free(row);
 }
 

@@ -9,7 +9,8 @@
 #define EVENTS 300u
 #define HISTORY 25u
 
-static const struct ranker_limits limits = {ITEMS, ITEMS, EMBEDDING_DIMS_MAX, RANKER_EMBEDDINGS};
+static const struct ranker_limits limits = {ITEMS, ITEMS, EMBEDDING_DIMS_MAX, RANKER_EMBEDDINGS,
+                                            true};
 static struct ranker ranker;
 static void *memory;
 static uint32_t event_items[EVENTS], event_stages[EVENTS];
@@ -17,6 +18,7 @@ static uint32_t history[HISTORY], own[HISTORY];
 static int64_t times_ms[HISTORY];
 static uint32_t numbers[ITEMS];
 static float together[ITEMS][ITEMS], forward[ITEMS][ITEMS], backward[ITEMS][ITEMS];
+static float direct[ITEMS][ITEMS];
 
 static uint32_t draw(uint64_t a, uint64_t b, uint32_t below)
 {
@@ -37,6 +39,7 @@ static int begin(void **state)
             together[i][j] = (float)draw(i + j, i * j, 9);
             forward[i][j] = (float)draw(1000 + i, j, 5);
             backward[i][j] = (float)draw(2000 + i, j, 4);
+            direct[i][j] = (float)draw(3000 + i, j, 3);
         }
     }
     ranker.items.count = ITEMS;
@@ -63,8 +66,16 @@ static int end(void **state)
 
 static struct ranker_line line_of(uint32_t item)
 {
-    return (struct ranker_line){numbers, together[item],     forward[item], backward[item],
-                                ITEMS,   (float)(10 + item), 30.0f,         20.0f};
+    return (struct ranker_line){.items = numbers,
+                                .together = together[item],
+                                .forward = forward[item],
+                                .backward = backward[item],
+                                .direct = direct[item],
+                                .entries = ITEMS,
+                                .count = (float)(10 + item),
+                                .forward_sum = 30,
+                                .backward_sum = 20,
+                                .direct_sum = 12};
 }
 
 static void request(uint32_t own_count)
@@ -164,7 +175,7 @@ static double taste(bool ages)
     return sum / weights;
 }
 
-static float value(enum ranker_feature which, uint32_t place)
+static float value(uint32_t which, uint32_t place)
 {
     return ranker.values[(size_t)which * ranker.stride + place];
 }
@@ -191,8 +202,8 @@ static void test_generators(void **state)
         for (uint32_t i = 0; i < ranker.count; i++) {
             double share = sum_of(cases[c].sum, ranker.candidates[i]) / most;
             if (cases[c].head >= 0)
-                assert_alike(value((enum ranker_feature)cases[c].head, i), share);
-            assert_alike(value((enum ranker_feature)cases[c].tail, i), 0.33 * log(share + 0.003));
+                assert_alike(value((uint32_t)cases[c].head, i), share);
+            assert_alike(value((uint32_t)cases[c].tail, i), 0.33 * log(share + 0.003));
         }
     }
 }
@@ -206,6 +217,7 @@ static void test_singles(void **state)
         double count = 0.33 * log(events_of(j) + 0.5);
         double expected = (events_of(j) + 0.1) / (EVENTS + 1);
         double after = (forward[history[0]][j] + 5 * events_of(j) / EVENTS) / 35;
+        double right_after = (direct[history[0]][j] + 5 * events_of(j) / EVENTS) / 17;
 
         assert_alike(value(FEATURE_COUNT, i), count);
         assert_alike(value(FEATURE_FAST, i), 0.33 * log(decayed(j, 300, RANKER_STAGES) + 0.05));
@@ -213,6 +225,7 @@ static void test_singles(void **state)
         assert_alike(value(FEATURE_AGE, i), age(j, false));
         assert_alike(value(FEATURE_LAST, i), age(j, true));
         assert_alike(value(FEATURE_AFTER, i), 0.25 * log(after + 1e-5));
+        assert_alike(value(ranker.direct, i), 0.25 * log(right_after + 1e-5));
         assert_alike(value(FEATURE_STAGE, i), 0.33 * log((decayed(j, 1000, stage) + 20 * expected) /
                                                          (stage_total(stage) + 20) / expected));
         assert_alike(value(FEATURE_TASTE, i), -fabs(count - taste(false)));
@@ -245,9 +258,8 @@ static void test_embeddings(void **state)
     request(HISTORY);
     for (uint32_t i = 0; i < ranker.count; i++)
         for (uint32_t k = 0; k < RANKER_EMBEDDINGS; k++)
-            assert_alike(
-                value((enum ranker_feature)(k < 2 ? FEATURE_SHORT + k : ranker.features - 1), i),
-                0.5 * vector_score(k, ranker.candidates[i]));
+            assert_alike(value(k < 2 ? FEATURE_SHORT + k : ranker.third, i),
+                         0.5 * vector_score(k, ranker.candidates[i]));
 }
 
 /* 25 items, the newest one met 9 or so times by all, 5 s ago. */
