@@ -71,6 +71,18 @@ def slopes(rows, terms=TERMS, months=1, since_ms=None):
     return told
 
 
+def only_arms(block, names):
+    """The operator with these rankers, and those that they name."""
+    arm = re.compile(r" {6}([\w-]+): (.*)")
+    arms = {match.group(1): match.group(2) for line in block.splitlines() if (match := arm.match(line))}
+    kept, more = set(), set(names) & set(arms)
+    while more:
+        kept |= more
+        more = {word for name in more for word in re.findall(r"[\w-]+", arms[name])} & set(arms) - kept
+    return "".join(line for line in block.splitlines(True)
+                   if not (match := arm.match(line)) or match.group(1) in kept)
+
+
 class Runs:
     def __init__(self, build, folder, days):
         self.millrace, self.folder, self.days = build / "millrace", folder, days
@@ -94,9 +106,7 @@ class Runs:
                 blocks[other] = re.sub(rf"(\bfrom: ){before}(?=[,\n])", rf"\g<1>{name}", blocks[other])
             blocks[name] = f"  - {{id: {name}, kind: {kind}, from: {before}}}\n"
         if arms and "ranks" in blocks:
-            blocks["ranks"] = "".join(
-                line for line in blocks["ranks"].splitlines(True)
-                if not (match := re.match(r" {6}([\w-]+): ", line)) or match.group(1) in arms)
+            blocks["ranks"] = only_arms(blocks["ranks"], arms)
         return head + "".join(blocks.values()) + adds
 
     def as_it_is(self, site, seed):

@@ -93,6 +93,18 @@ class Shop(harness.Case):
         self.assertEqual(len(searched), 3 * 13)
         self.assertEqual({words[-1] for words in searched}, {"no"}, done.stdout)
 
+    def test_jobs_of_the_bench(self):
+        """What tests/bench/world.py makes of the three jobs can be planned, with fewer rankers too."""
+        sys.path.insert(0, str(harness.SOURCE / "tests" / "bench"))
+        world_effects, world_runs = (__import__(name) for name in ("world_effects", "world_runs"))
+        runs = world_runs.Runs(pathlib.Path(harness.MILLRACE).parent, self.folder, DAYS)
+        for site in ("shop", "video", "news"):
+            for arms in (None, ["decoy", *world_effects.FACTORS], ["environment"]):
+                (self.folder / "job.yaml").write_text(runs.job(site, arms=arms, adds=world_runs.learnt()))
+                done = subprocess.run([harness.MILLRACE, "info", "job.yaml"], cwd=self.folder, text=True,
+                                      capture_output=True, check=False)
+                self.assertEqual(done.returncode, 0, f"{site} {arms}: {done.stderr}")
+
 
 if __name__ == "__main__":
     unittest.main()
