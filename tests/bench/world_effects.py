@@ -1,5 +1,5 @@
 """Bars of world.py on what factors bring and learn, by the truth of the world."""
-from world_runs import COMPARED, DELIVERY, TERMS, learnt, rows, slopes
+from world_runs import COMPARED, DELIVERY, TERMS, learnt, learnt_rows, rows, slopes
 
 ENVIRONMENT = ["time", "season", "holiday", "location", "place", "network", "budget"]
 OPERATORS = ["time", "season", "holiday", "location", "place", "network", "sensitivity", "habit",
@@ -77,7 +77,7 @@ class Effects:
                 run = self.runs.run(site, seed, folder, effects(value, names).items(), adds=learnt(),
                                     arms=["feedback", "decoy", *FACTORS])
                 months = 12 if factor in ("season", "holiday") else 1
-                learned, _, slope = slopes(list(rows(run, "learnt")), months=months)[factor]
+                learned, _, slope = slopes(learnt_rows(run), months=months)[factor]
                 if value == 1:
                     usual = learned
                 elif value == 0:
@@ -103,7 +103,7 @@ class Effects:
         out = self.runs.run(site, seed, "relearnt", flip.items(), without=COMPARED, adds=learnt())
         for factor, half_life in HALF_LIVES.items():
             after = int(1.5 * half_life)
-            if told := slopes(list(rows(out, "learnt")), since_ms=DAY0_MS + (day + after) * DAY_MS):
+            if told := slopes(learnt_rows(out), since_ms=DAY0_MS + (day + after) * DAY_MS):
                 self.line(f"{site} {seed} turned round: {factor}", f"slope on the new truth > 0 after {after} d",
                           f"{told[factor][2]:+.2f}", told[factor][2] > 0)
 
@@ -113,7 +113,7 @@ class Effects:
         flags = {"chosen.share": 1, "events.candidates": 10, "events.users": 854000 // days}
         late = f"event_time >= timestamp '2025-01-01T00:00:00Z' + {(days - 10) * DAY_MS}"
         out = self.runs.run(site, seed, "uniform", flags.items(), without=COMPARED, adds=learnt(when=late))
-        told = slopes(list(rows(out, "learnt")), months=2)
+        told = slopes(learnt_rows(out), months=2)
         for factor in ("time", "location", "network"):
             learned, true, slope = told[factor]
             self.line(f"{site} {seed} uniform: {factor}", "slope on the truth .9 to 1.1",
@@ -122,7 +122,7 @@ class Effects:
         decoy = {"decoy": TERMS["decoy"]}
         out = self.runs.run(site, seed, "marginal", {**flags, "model.circumstances": "[]"}.items(),
                             without=[*COMPARED, *OPERATORS], adds=learnt(decoy, late))
-        rms = slopes(list(rows(out, "learnt")), decoy, months=2)["decoy"][0]
+        rms = slopes(learnt_rows(out), decoy, months=2)["decoy"][0]
         self.line(f"{site} {seed} uniform: decoy alone", "rms >= .05: the bar can fail", f"{rms:.4f}", rms >= .05)
 
     # ---- in closed loop ----

@@ -27,42 +27,56 @@ CALIBRATED = """
 
 
 def learnt(terms=TERMS, when="explore"):
-    """Operators to add to a job for slopes()."""
-    derived, added = {}, {}
-    for name, x in terms.items():
-        derived[f"{name}_xx"] = f"{x} * {x}"
+    """Operators to add to a job for slopes(); each sums up some of the terms."""
+    derived, parts = {}, ""
+    for number, (name, x) in enumerate(terms.items()):
+        products, sums = {f"{name}_xx": f"{x} * {x}"}, {}
         if name != "decoy":
-            added[f"{name}_x"], y = x, f"theta.{name}"
-            added[f"{name}_y"] = y
-            derived |= {f"{name}_xy": f"{x} * {y}", f"{name}_yy": f"{y} * {y}"}
-    derived = ", ".join(f'{name}: "{value}"' for name, value in derived.items())
-    added = ", ".join([f"{name}: sum({value})" for name, value in added.items()] +
-                      [f"{name}: sum({name})" for name in re.findall(r"(\w+): ", derived)])
-    return f"""
-  - {{id: drawn, kind: clean, from: labelled, filter: "{when}"}}
-  - {{id: beside, kind: join/interval, inputs: {{left: drawn, right: world.truth}}, key: [rec_id, item_id], lower: -1h, upper: 0s, prefix: truth_}}
-  - {{id: products, kind: clean, from: beside, derive: {{{derived}}}}}
-  - id: learnt
+            y = f"theta.{name}"
+            products |= {f"{name}_xy": f"{x} * {y}", f"{name}_yy": f"{y} * {y}"}
+            sums = {f"{name}_x": x, f"{name}_y": y}
+        derived |= products
+        if number % 4 == 0:
+            parts += f"""
+  - id: learnt-{number}
     kind: window-aggregate
     from: products
     key: [category, form]
     window: {{tumbling: 30d}}
-    aggregate: {{rows: count(), {added}}}
-  - {{id: out-learnt, kind: sink/file, from: learnt, path: results/learnt}}
+    aggregate:
+      rows: count()
 """
+        parts += "".join(f"      {name}: sum({value})\n" for name, value in (sums | {p: p for p in products}).items())
+    sinks = "".join(f"  - {{id: out-{name}, kind: sink/file, from: {name}, path: results/{name}}}\n"
+                    for name in re.findall(r"id: (learnt-\d+)", parts))
+    derived = ", ".join(f'{name}: "{value}"' for name, value in derived.items())
+    return f"""
+  - {{id: drawn, kind: clean, from: labelled, filter: "{when}"}}
+  - {{id: beside, kind: join/interval, inputs: {{left: drawn, right: world.truth}}, key: [rec_id, item_id], lower: -1h, upper: 0s, prefix: truth_}}
+  - {{id: products, kind: clean, from: beside, derive: {{{derived}}}}}
+{parts}{sinks}"""
 
 
-def slopes(rows, terms=TERMS, months=1, since_ms=None):
+def learnt_rows(out):
+    """What they put out, side by side."""
+    merged = {}
+    for folder in sorted((out / "results").glob("learnt-*")):
+        for row in rows(out, folder.name):
+            merged.setdefault((row["window_end"], row["category"], row["form"]), {}).update(row)
+    return list(merged.values())
+
+
+def slopes(sums, terms=TERMS, months=1, since_ms=None):
     """{factor: (rms learnt, rms true, slope of learnt on true within classes)} of the last months of 30
     days, or of the first that begins at `since_ms` or later; None where there is none."""
-    ends = sorted({row["window_end"] for row in rows if row["window_start"] >= (since_ms or 0)})
+    ends = sorted({row["window_end"] for row in sums if row["window_start"] >= (since_ms or 0)})
     ends = ends[:1] if since_ms else ends[-months:]
     if not ends:
         return None
     told = {}
     for name in terms:
         count = xx = yy = within = along = 0
-        for row in (row for row in rows if row["window_end"] in ends):
+        for row in (row for row in sums if row["window_end"] in ends):
             n, (x, y, square, xy, true) = row["rows"], (row.get(f"{name}_{sum}", 0) for sum in
                                                         ("x", "y", "xx", "xy", "yy"))
             count, xx, yy = count + n, xx + square, yy + true
