@@ -206,6 +206,7 @@ static bool take_file(struct walk *walk, struct error *err)
 {
     struct bytes text = {0};
     struct link_trace trace;
+    struct error why = {0};
     enum link_kind kind;
     bool good;
 
@@ -214,13 +215,12 @@ static bool take_file(struct walk *walk, struct error *err)
     if (!file_read(walk->path, FILE_SIZE_MAX, &text, err))
         return false;
     bytes_put(&text, "", 1);
-    good = link_trace_parse((const char *)text.data, walk->arena, &trace, err);
+    good = link_trace_parse((const char *)text.data, walk->arena, &trace, &why);
     bytes_clear(&text);
-    if (good)
-        keep(walk, kind, &trace);
-    else if (err)
-        (void)snprintf(err->where, sizeof(err->where), "%s", walk->path);
-    return good;
+    if (!good)
+        return error_set(err, why.code, walk->path, why.how, "%s", why.what);
+    keep(walk, kind, &trace);
+    return true;
 }
 
 static bool take_folder(struct walk *walk, int depth, struct error *err);
