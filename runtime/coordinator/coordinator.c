@@ -170,6 +170,7 @@ void coordinator_close(struct coordinator *coordinator)
 static void finish(struct coordinator *coordinator, enum coordinator_state state)
 {
     coordinator->state = state;
+    coordinator->suspecting = false;
     act(coordinator, ACTION_FINISH);
 }
 
@@ -280,7 +281,8 @@ static void fail_attempt(struct coordinator *coordinator, const struct error *wh
 static void fail_reported(struct coordinator *coordinator, const struct error *why, int64_t now_ms)
 {
     fail_attempt(coordinator, why, now_ms);
-    coordinator->suspecting = why->code == ERROR_NETWORK;
+    coordinator->suspecting =
+        coordinator->state == COORDINATOR_BACKOFF && why->code == ERROR_NETWORK;
     coordinator->suspected_ms = now_ms;
 }
 

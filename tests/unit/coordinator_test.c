@@ -366,14 +366,17 @@ static void no_restart_of_a_mistake(void **state)
 
 static void no_restart_when_told_so(void **state)
 {
+    struct report report = {.kind = REPORT_FAILED};
     struct bench bench;
 
     (void)state;
     bench_open(&bench, RESTART_NONE);
     run_up(&bench);
-    tell(&bench, REPORT_FAILED, 0, 0, 0);
+    error_set(&report.error, ERROR_NETWORK, "worker 1", NULL, "closed");
+    coordinator_report(bench.coordinator, 0, 1, &report, bench.now);
     expect(&bench, ACTION_FINISH);
     assert_int_equal(coordinator_state(bench.coordinator), COORDINATOR_FAILED);
+    assert_true(coordinator_deadline(bench.coordinator) == INT64_MAX); /* nobody is waited for */
     coordinator_close(bench.coordinator);
 }
 
