@@ -6,7 +6,6 @@
 #include "operators/model/list.h"
 
 #include <math.h>
-#include <string.h>
 
 struct habit_config {
     const char *user, *hour, *category;
@@ -71,32 +70,16 @@ static const char *const *names_of(const struct habit_config *config)
     return config->served ? served_names : shadow_names;
 }
 
-static enum type type_of(const struct schema *schema, const char *name)
-{
-    uint32_t column = schema_find(schema, name);
-
-    return column == FIELD_NONE ? TYPE_NONE : schema->fields[column].type;
-}
-
-static bool check_number(struct describe *describe, const char *option, const char *name,
-                         struct error *err)
-{
-    enum type type = type_of(describe_input(describe, 0), name);
-
-    return type == TYPE_I32 || type == TYPE_I64 ||
-           describe_error(describe, err, option, "name a column of the requests",
-                          "there is no i32 or i64 column \"%s\"", name);
-}
-
 static bool habit_describe(struct describe *describe, struct error *err)
 {
     const struct habit_config *config = describe_config(describe);
-    const struct schema *in = describe_input(describe, 0);
+    const struct schema *items = list_schema(describe_input(describe, 0));
+    uint32_t category = schema_find(items, config->category);
 
-    if (!check_number(describe, "user", config->user, err) ||
-        !check_number(describe, "hour", config->hour, err))
+    if (!list_number(describe, "user", config->user, err) ||
+        !list_number(describe, "hour", config->hour, err))
         return false;
-    if (!key_type(type_of(list_schema(in), config->category)))
+    if (category == FIELD_NONE || !key_type(items->fields[category].type))
         return describe_error(describe, err, "category", "name a column of the items",
                               "the items have no key column \"%s\"", config->category);
     return list_describe(describe, names_of(config), 1, err);

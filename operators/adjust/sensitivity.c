@@ -73,12 +73,9 @@ static bool sensitivity_describe(struct describe *describe, struct error *err)
 {
     const struct sensitivity_config *config = describe_config(describe);
     const struct schema *in = describe_input(describe, 0);
-    uint32_t user = schema_find(in, config->user);
-    enum type type = user == FIELD_NONE ? TYPE_NONE : in->fields[user].type;
 
-    if (type != TYPE_I32 && type != TYPE_I64)
-        return describe_error(describe, err, "user", "name a column of the requests",
-                              "there is no i32 or i64 column \"%s\"", config->user);
+    if (!list_number(describe, "user", config->user, err))
+        return false;
     if (config->of.count > SERVED_TERMS_MAX)
         return describe_error(describe, err, "of", "leave the least ones out",
                               "%u terms are more than %u", config->of.count, SERVED_TERMS_MAX);

@@ -59,6 +59,17 @@ static bool moves(const char *const *names, uint32_t count)
     return false;
 }
 
+bool list_number(struct describe *describe, const char *option, const char *name, struct error *err)
+{
+    const struct schema *in = describe_input(describe, 0);
+    uint32_t column = schema_find(in, name);
+    enum type type = column == FIELD_NONE ? TYPE_NONE : in->fields[column].type;
+
+    return type == TYPE_I32 || type == TYPE_I64 ||
+           describe_error(describe, err, option, "name a column of the requests",
+                          "there is no i32 or i64 column \"%s\"", name);
+}
+
 bool list_describe(struct describe *describe, const char *const *names, uint32_t count,
                    struct error *err)
 {

@@ -25,6 +25,10 @@ struct list_layout {
 /* The schema of the items: the list's, or the row's own. */
 const struct schema *list_schema(const struct schema *in);
 
+/* While planning: whether the request has a column `name` of i32 or i64; `option` names it. */
+bool list_number(struct describe *describe, const char *option, const char *name,
+                 struct error *err) NODISCARD;
+
 /* Sets output 0: the input with f64 columns added to its items. */
 bool list_describe(struct describe *describe, const char *const *names, uint32_t count,
                    struct error *err);
