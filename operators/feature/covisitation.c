@@ -1,8 +1,9 @@
 /* feature/covisitation: which items the same users met, and in which order.
  * In: `pairs` of feature/profile, keyed by item. Out: item, count, sums of weights, events right after
  * it, and the `keep` strongest entries (other item, times together, weight after the item, weight
- * before it, times right after it), sorted by id; a row of each item that changed, at the close of each window: a versioned table for
- * `score`. Ids are key_ids' hashes; names are in the table of feature/popularity.
+ * before it, times right after it), sorted by id; a row of each item that changed, at the close of each
+ * window: a versioned table for `score` and learn/ranking. Ids are key_ids' hashes; names are in the table
+ * of feature/popularity.
  *
  * Method: item-to-item co-occurrence (Linden, Smith, York 2003, IEEE Internet Computing 7:1) with
  * sequence rules weighted by distance (Ludewig, Jannach 2018, UMUAI 28). Counts are exact integers;

@@ -4,8 +4,8 @@
  * subtask, in order of event time. What was served on top of the base is taken as it was, so the base
  * learns only what the other terms do not tell. Out, tables that change at the ends of windows: items
  * and users (item_id or user_id, bias, vector, a user's sensitivity and habits; rows that changed in the
- * window; an item's are those within its category), model (0; level, impressions, forms, ages, categories, vectors; ids are key_ids'
- * hashes). Method: clicks.h. Items and users that have not come for `item-forget` and `user-forget` are
+ * window; an item's are those within its category), model (0; level, impressions, forms, ages, categories,
+ * vectors; ids are key_ids' hashes). Method: clicks.h. Items and users that have not come for `item-forget` and `user-forget` are
  * dropped at the end of a window: they begin anew if they come again. */
 #include "operators/model/clicks.h"
 #include "operators/learn/lately.h"
