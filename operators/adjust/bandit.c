@@ -266,7 +266,7 @@ static uint32_t choose(struct op *op, const struct batch *in, uint32_t row, uint
     const struct bandit_config *config = op_config(op);
     const struct bandit_scratch *scratch = op_scratch(op);
     double probabilities[BANDIT_ARMS_MAX];
-    double at = (double)(hash_draw(op_seed(op), rec) >> 11) * 0x1p-53;
+    double at = hash_unit(hash_draw(op_seed(op), rec));
     uint32_t arm;
 
     if (config->method == THOMPSON)

@@ -212,7 +212,7 @@ static bool draw_random(struct op *op, uint64_t rec)
 {
     const struct explore_config *config = op_config(op);
 
-    return (double)(hash_draw(op_seed(op), rec) >> 11) * 0x1p-53 < config->share;
+    return hash_unit(hash_draw(op_seed(op), rec)) < config->share;
 }
 
 /* The columns that the items that are kept get, null for those that are not shown. */
@@ -287,7 +287,7 @@ static void choose(struct op *op, const struct batch *items, const struct reques
     if (request->random) {
         ids_part(batch_column(items, scratch->item), request->begin, count, room->ids);
         for (uint32_t i = 0; i < count; i++)
-            room->values[i] = (double)(hash_draw(op_seed(op) ^ request->rec, room->ids[i]) >> 11);
+            room->values[i] = hash_unit(hash_draw(op_seed(op) ^ request->rec, room->ids[i]));
         list_best(room->values, count, request->begin, request->kept, room->drawn);
     }
     for (uint32_t k = 0; k < request->kept; k++) {

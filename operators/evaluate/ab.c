@@ -169,7 +169,7 @@ static bool ab_open(struct op *op, struct error *err)
 static const char *arm_of(const struct ab_scratch *scratch, uint64_t user)
 {
     const uint64_t both[2] = {scratch->salt, user};
-    double at = (double)(hash_bytes(both, sizeof(both)) >> 11) * 0x1p-53;
+    double at = hash_unit(hash_bytes(both, sizeof(both)));
     uint32_t i = 0;
 
     for (; i + 1 < scratch->arms.count && at >= scratch->arms.shares[i]; i++)

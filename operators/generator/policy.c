@@ -10,7 +10,7 @@ static uint64_t draw_of(const struct choice_request *request, enum world_tag tag
 
 double policy_explores(const struct choice_request *request)
 {
-    return world_u01(draw_of(request, TAG_EXPLORE));
+    return hash_positive(draw_of(request, TAG_EXPLORE));
 }
 
 /* The first steps of a shuffle (Fisher and Yates 1938, Durstenfeld 1964). */

@@ -437,7 +437,7 @@ static bool ranks(struct op *op, bool asks)
     const struct ranking_scratch *scratch = op_scratch(op);
     uint64_t draw = hash_draw(hash_draw(op_seed(op), scratch->memory.events), SEED_SHARE);
 
-    return asks || (double)(draw >> 11) * 0x1p-53 < config->share;
+    return asks || hash_unit(draw) < config->share;
 }
 
 /* Without `ranks` there are no candidates, but the event can be counted. */

@@ -36,16 +36,11 @@ void bandit_fade(struct bandit_arm *arm, double keep)
 
 /* ---- Thompson ---- */
 
-static double uniform(uint64_t hash)
-{
-    return ((double)(hash >> 11) + 0.5) * 0x1p-53;
-}
-
 static double normal(uint64_t seed, uint64_t draw)
 {
-    const double angle = 6.283185307179586 * uniform(hash_draw(seed + 1, draw));
+    const double angle = 6.283185307179586 * hash_positive(hash_draw(seed + 1, draw));
 
-    return sqrt(-2 * log(uniform(hash_draw(seed, draw)))) * cos(angle);
+    return sqrt(-2 * log(hash_positive(hash_draw(seed, draw)))) * cos(angle);
 }
 
 /* A draw of a gamma of this shape and scale 1. */

@@ -89,8 +89,8 @@ void mf_start(uint64_t seed, uint64_t id, uint32_t width, float *vector)
     uint64_t draw = hash_draw(seed, id);
 
     for (uint32_t i = 0; i < width; i++) {
-        double a = (double)(hash_draw(draw, 2 * i) >> 11) * 0x1p-53 + 0x1p-54;
-        double b = (double)(hash_draw(draw, 2 * i + 1) >> 11) * 0x1p-53;
+        double a = hash_positive(hash_draw(draw, 2 * i));
+        double b = hash_unit(hash_draw(draw, 2 * i + 1));
         vector[i] = (float)(0.1 / sqrt(width) * sqrt(-2 * log(a)) * cos(6.283185307179586 * b));
     }
 }

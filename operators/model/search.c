@@ -35,7 +35,7 @@ static double uniform(const struct search *search, uint32_t point, uint32_t coor
 {
     uint64_t at = ((uint64_t)search->generation << 32) | (point << 16) | (coordinate << 8) | draw;
 
-    return ((double)(hash_draw(search->seed, at) >> 11) + 0.5) * 0x1p-53;
+    return hash_positive(hash_draw(search->seed, at));
 }
 
 static double normal(const struct search *search, uint32_t point, uint32_t coordinate)

@@ -63,8 +63,8 @@ static void make_time(struct choice *choice, uint32_t c)
     double daily = .22 * normal(choice, TAG_TIME, c, 0);
     double half = .10 * normal(choice, TAG_TIME, c, 1),
            weekend = .1 * normal(choice, TAG_TIME, c, 2);
-    double peak = 24 * world_u01(draw(choice, TAG_TIME, c, 3));
-    double half_peak = 12 * world_u01(draw(choice, TAG_TIME, c, 4));
+    double peak = 24 * hash_positive(draw(choice, TAG_TIME, c, 3));
+    double half_peak = 12 * hash_positive(draw(choice, TAG_TIME, c, 4));
 
     for (int hour = 0; hour < 24; hour++) {
         double wave = daily * cos(2 * M_PI * (hour - peak) / 24) +
@@ -78,8 +78,8 @@ static void make_time(struct choice *choice, uint32_t c)
  * south. */
 static void make_season(struct choice *choice, uint32_t c)
 {
-    double amplitude = world_u01(draw(choice, TAG_SEASON, c, 0)) < .4 ? .45 : .08;
-    double peak = 365 * world_u01(draw(choice, TAG_SEASON, c, 1));
+    double amplitude = hash_positive(draw(choice, TAG_SEASON, c, 0)) < .4 ? .45 : .08;
+    double peak = 365 * hash_positive(draw(choice, TAG_SEASON, c, 1));
 
     for (int south = 0; south < 2; south++)
         for (int day = 0; day < YEAR_DAYS; day++)
@@ -106,7 +106,7 @@ static void make_holiday(struct choice *choice, uint32_t c)
     for (uint32_t holiday = 0; holiday < WORLD_HOLIDAYS; holiday++) {
         double amplitude = .8 + .15 * fabs(normal(choice, TAG_HOLIDAY, c, holiday));
         if (c >= GIFTS)
-            amplitude = .45 + .1 * world_u01(draw(choice, TAG_HOLIDAY, c, holiday));
+            amplitude = .45 + .1 * hash_positive(draw(choice, TAG_HOLIDAY, c, holiday));
         for (int32_t i = 0; i < NEAR_DAYS; i++)
             choice->holiday[holiday][i][c] = holiday_shape(c, amplitude, i - WORLD_HOLIDAY_BEFORE);
     }
@@ -288,7 +288,7 @@ double choice_dislike(const struct choice_item *item, uint32_t position)
 double choice_luck(const struct choice_request *request, enum world_tag tag,
                    const struct world_item *item)
 {
-    return world_u01(
+    return hash_positive(
         world_hash(request->world->seed, tag, request->user, request->key, (uint64_t)item->id));
 }
 

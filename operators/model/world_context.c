@@ -32,7 +32,7 @@ enum { DRAW_RTT, DRAW_LOSS, DRAW_STEPS }; /* of a request */
 
 static double draw(uint64_t hash, uint64_t number)
 {
-    return world_u01(world_draw(hash, number));
+    return hash_positive(world_draw(hash, number));
 }
 
 static const struct world_day *day_of(const struct world *world, int64_t day)
@@ -76,7 +76,7 @@ static double session_probability(const struct world *world, const struct world_
 uint32_t world_request_count(const struct world *world, const struct world_user *user, int64_t hour)
 {
     uint64_t session = session_of(world, user, hour);
-    double luck = world_u01(session), more = draw(session, DRAW_COUNT), chance = MORE;
+    double luck = hash_positive(session), more = draw(session, DRAW_COUNT), chance = MORE;
     uint32_t count = 1;
 
     if (luck >= user->rate * world->hours_max || luck >= session_probability(world, user, hour))
@@ -114,7 +114,7 @@ static void set_place(const struct world_user *user, uint64_t session,
              luck < .75)
         context->place = PLACE_COMMUTE;
     else /* a draw of its own: a commuter's first one was at least .75 here */
-        context->place = world_u01(world_mix(world_draw(session, DRAW_PLACE))) <
+        context->place = hash_positive(world_mix(world_draw(session, DRAW_PLACE))) <
                                  (weekend && hour >= 9 && hour <= 19 ? .6 : .88)
                              ? PLACE_HOME
                              : PLACE_OUT;
@@ -130,7 +130,7 @@ static void set_city(const struct world *world, const struct world_user *user,
     context->city = user->city;
     context->country = user->country;
     context->place = PLACE_HOME;
-    if (world_u01(travel) < 0.05) {
+    if (hash_positive(travel) < 0.05) {
         double before = user->city ? world->city_until[user->city - 1] : 0;
         double own = world->city_until[user->city] - before;
         double share = draw(travel, 0) * (1 - own);
@@ -169,7 +169,7 @@ static void set_budget(const struct world *world, const struct world_user *user,
     context->budget_used = 0;
     if (user->plan_gb > 0)
         context->budget_used = world_round(
-            (.3 + world_u01(world_hash(world->seed, TAG_PLAN, user->id, (uint64_t)month, 0))) *
+            (.3 + hash_positive(world_hash(world->seed, TAG_PLAN, user->id, (uint64_t)month, 0))) *
                 part / 30,
             10000);
     context->budget_low = context->net != NET_WIFI && context->budget_used > .8;

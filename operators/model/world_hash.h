@@ -5,6 +5,8 @@
 #ifndef MILLRACE_MODEL_WORLD_HASH_H
 #define MILLRACE_MODEL_WORLD_HASH_H
 
+#include "runtime/base/hash.h"
+
 #include <math.h>
 #include <stdint.h>
 
@@ -80,17 +82,11 @@ static inline uint64_t world_draw(uint64_t hash, uint64_t draw)
     return world_mix(hash + (draw + 1) * WORLD_K1);
 }
 
-/* In (0, 1). */
-static inline double world_u01(uint64_t hash)
-{
-    return ((double)(hash >> 11) + 0.5) * 0x1p-53;
-}
-
 static inline double world_normal(uint64_t hash)
 {
-    double radius = sqrt(-2 * log(world_u01(hash)));
+    double radius = sqrt(-2 * log(hash_positive(hash)));
 
-    return radius * cos(2 * M_PI * world_u01(world_mix(hash + 77)));
+    return radius * cos(2 * M_PI * hash_positive(world_mix(hash + 77)));
 }
 
 /* scale x centre (NULL: none) plus normal noise by draws of `hash`, of length 1. */

@@ -21,7 +21,7 @@ static int64_t slot_offset_ms(const struct world *world, uint32_t slot)
 {
     uint64_t site = (uint64_t)world->options.site;
 
-    return (int64_t)(world_u01(world_hash(world->seed, TAG_SLOT, slot, site, 0)) *
+    return (int64_t)(hash_positive(world_hash(world->seed, TAG_SLOT, slot, site, 0)) *
                      (double)sites[site].life_ms);
 }
 
@@ -39,7 +39,7 @@ void world_item_make(const struct world *world, uint32_t slot, int64_t generatio
     const struct site *site = &sites[world->options.site];
     uint64_t hash = world_hash(world->seed, TAG_ITEM, slot, (uint64_t)generation,
                                (uint64_t)world->options.site);
-    double form = world_u01(world_draw(hash, DRAW_FORM));
+    double form = hash_positive(world_draw(hash, DRAW_FORM));
 
     CHECK(slot < WORLD_ITEMS_MAX && generation >= 0);
     made->id = generation * WORLD_ITEMS_MAX + slot;

@@ -53,7 +53,7 @@ static uint64_t draws_of(const struct world *world, uint32_t user)
 
 int64_t world_plan_day(const struct world *world, uint32_t user)
 {
-    return (int64_t)(world_u01(world_draw(draws_of(world, user), DRAW_PLAN_DAY)) * PLAN_DAYS);
+    return (int64_t)(hash_positive(world_draw(draws_of(world, user), DRAW_PLAN_DAY)) * PLAN_DAYS);
 }
 
 static void make_taste(const struct world *world, uint64_t draws, struct world_user *made)
@@ -64,7 +64,7 @@ static void make_taste(const struct world *world, uint64_t draws, struct world_u
     for (uint32_t pole = 0; pole < 2; pole++)
         world_unit(world_draw(draws, DRAW_POLES + pole), 1, made->base, 0.28, made->pole[pole],
                    WORLD_D);
-    made->drift_days = 4 * (30 + 90 * world_u01(world_draw(draws, DRAW_PERIOD)));
+    made->drift_days = 4 * (30 + 90 * hash_positive(world_draw(draws, DRAW_PERIOD)));
 }
 
 void world_user_make(const struct world *world, uint32_t user, struct world_user *made)
@@ -75,18 +75,18 @@ void world_user_make(const struct world *world, uint32_t user, struct world_user
     made->id = user;
     make_taste(world, draws, made);
     made->join_day = INT32_MIN;
-    if (world_u01(world_draw(draws, DRAW_OLD)) >= OLD)
-        made->join_day = (int32_t)(world_u01(world_draw(draws, DRAW_JOIN)) * JOIN_DAYS);
+    if (hash_positive(world_draw(draws, DRAW_OLD)) >= OLD)
+        made->join_day = (int32_t)(hash_positive(world_draw(draws, DRAW_JOIN)) * JOIN_DAYS);
     made->rate = 0.9 * exp(0.6 * world_normal(world_draw(draws, DRAW_RATE)));
     made->shift_hours = WORLD_SHIFT_HOURS * world_normal(world_draw(draws, DRAW_SHIFT));
     made->sensitivity = world_normal(world_draw(draws, DRAW_SENSITIVITY));
-    made->city = world_city(world, world_u01(world_draw(draws, DRAW_CITY)));
+    made->city = world_city(world, hash_positive(world_draw(draws, DRAW_CITY)));
     made->region = world_region_of(made->city);
     made->country = world_country_of(made->region);
     made->plan_gb = plans_gb[world_draw(draws, DRAW_PLAN) % 5];
-    made->commuter = world_u01(world_draw(draws, DRAW_COMMUTER)) < 0.6;
+    made->commuter = hash_positive(world_draw(draws, DRAW_COMMUTER)) < 0.6;
     made->transport = (enum link_kind)(LINK_METRO + world_draw(draws, DRAW_TRANSPORT) % 5);
-    made->capable_5g = world_u01(world_draw(draws, DRAW_5G)) < 0.45;
+    made->capable_5g = hash_positive(world_draw(draws, DRAW_5G)) < 0.45;
     made->sessions = world_hash_of(world->seed, TAG_SESSION, user);
 }
 
@@ -122,7 +122,7 @@ enum world_stage world_stage_at(const struct world *world, const struct world_us
 
     if (user->join_day >= 0 && day < user->join_day + NEW_DAYS)
         return STAGE_NEW;
-    return world_u01(world_hash(world->seed, TAG_LAPSE, user->id, epoch, 0)) < LAPSING
+    return hash_positive(world_hash(world->seed, TAG_LAPSE, user->id, epoch, 0)) < LAPSING
                ? STAGE_LAPSING
                : STAGE_ACTIVE;
 }

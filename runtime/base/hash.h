@@ -25,4 +25,16 @@ static inline uint64_t hash_draw(uint64_t seed, uint64_t value)
     return XXH3_64bits_withSeed(&value, sizeof(value), seed);
 }
 
+/* 64 random bits as a number in [0, 1). Results depend on its bits. */
+static inline double hash_unit(uint64_t hash)
+{
+    return (double)(hash >> 11) * 0x1p-53;
+}
+
+/* The same in (0, 1], for a logarithm. */
+static inline double hash_positive(uint64_t hash)
+{
+    return ((double)(hash >> 11) + 0.5) * 0x1p-53;
+}
+
 #endif

@@ -304,7 +304,7 @@ static struct batch *run_op(struct op *op, const struct batch *in)
 
 static double uniform(struct random *random)
 {
-    return ((double)(random_next(random) >> 11) + .5) * 0x1p-53;
+    return hash_positive(random_next(random));
 }
 
 static const struct schema *lifts_schema(struct arena *arena, enum type class)

@@ -127,7 +127,7 @@ static uint64_t draw(struct bench *bench)
 
     if (!bench->what->skewed)
         return random_below(&bench->random, bench->what->keys);
-    u = (double)(random_next(&bench->random) >> 11) * 0x1p-53;
+    u = hash_unit(random_next(&bench->random));
     return (uint64_t)((double)bench->what->keys * u * u * u * u);
 }
 

@@ -14,7 +14,7 @@
 
 static double uniform(uint64_t seed, uint64_t draw)
 {
-    return ((double)(hash_draw(seed, draw) >> 11) + 0.5) * 0x1p-53;
+    return hash_positive(hash_draw(seed, draw));
 }
 
 static void near(double is, double want, double within)

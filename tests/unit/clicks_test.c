@@ -3,6 +3,7 @@
  * their category, and drift is followed. */
 #include "operators/model/clicks.h"
 
+#include "runtime/base/hash.h"
 #include "runtime/base/random.h"
 #include "tests/unit/near.h"
 
@@ -29,7 +30,7 @@ static const struct clicks_priors priors = {
 
 static double uniform(struct random *random)
 {
-    return ((double)(random_next(random) >> 11) + .5) * 0x1p-53;
+    return hash_positive(random_next(random));
 }
 
 static double normal(struct random *random)

@@ -2,6 +2,7 @@
  * choice of a variant. */
 #include "operators/model/delivery.h"
 
+#include "runtime/base/hash.h"
 #include "runtime/base/random.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@
 
 static double uniform(struct random *random)
 {
-    return ((double)(random_next(random) >> 11) + .5) * 0x1p-53;
+    return hash_positive(random_next(random));
 }
 
 static void test_learning(void **state)

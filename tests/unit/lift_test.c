@@ -2,6 +2,7 @@
  * without effect that goes with one that has one, and nothing at all. */
 #include "operators/model/lift.h"
 
+#include "runtime/base/hash.h"
 #include "runtime/base/random.h"
 
 #include <math.h>
@@ -19,7 +20,7 @@
 
 static double uniform(struct random *random)
 {
-    return ((double)(random_next(random) >> 11) + .5) * 0x1p-53;
+    return hash_positive(random_next(random));
 }
 
 static double normal(struct random *random)

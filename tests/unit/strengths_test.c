@@ -28,7 +28,7 @@ static const double means[COUNT] = {0, 1, 1, 1, 1}, errors[COUNT] = {1, 1, 1, 1,
 
 static double uniform(uint64_t row, uint64_t draw)
 {
-    return ((double)(hash_draw(row, draw) >> 11) + 0.5) * 0x1p-53;
+    return hash_positive(hash_draw(row, draw));
 }
 
 static double normal(uint64_t row, uint64_t draw)

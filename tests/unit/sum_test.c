@@ -96,6 +96,9 @@ static void test_hash_golden(void **state)
     assert_true(hash_bytes("millrace", 8) == UINT64_C(0x0f798300cb96eca5));
     assert_true(hash_seeded("millrace", 8, 7) == UINT64_C(0x9d5de8fc9bf4acf9));
     assert_true(hash_draw(7, 42) == UINT64_C(0xb117e48ca46dc725));
+    assert_true(hash_unit(UINT64_C(0xb117e48ca46dc725)) == 0x1.622fc91948db8p-1);
+    assert_true(hash_unit(2047) == 0 && hash_positive(2047) == 0x1p-54);
+    assert_true(hash_unit(UINT64_MAX) == 1 - 0x1p-53 && hash_positive(UINT64_MAX) == 1);
 }
 
 /* The first outputs of SplitMix64 from 0, as in its authors' test vectors. */
