@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct report_config {
-    const char *path, *title, *note, *x, *y, *low, *high, *series, *where;
+    const char *path, *title, *note, *x, *y, *x_title, *y_title, *low, *high, *series, *where;
     struct text_list columns, levels;
     int32_t plot;
     double prior;
@@ -48,6 +48,15 @@ static const struct option report_options[] = {
      .type = OPT_FIELD,
      FIELD(struct report_config, y),
      .help = "The column of the figure."},
+    {.name = "x-title",
+     .type = OPT_TEXT,
+     FIELD(struct report_config, x_title),
+     .help = "What the axis of `x`, or of levels, shows, and its unit; by default the column's "
+             "name."},
+    {.name = "y-title",
+     .type = OPT_TEXT,
+     FIELD(struct report_config, y_title),
+     .help = "The same of the axis of `y`, or of log-odds."},
     {.name = "low",
      .type = OPT_FIELD,
      FIELD(struct report_config, low),

@@ -221,6 +221,13 @@ static const char *plot_of(const struct plan_op *op)
     return plot->choices[*(const int32_t *)option_of(op, "plot", OPT_ENUM)];
 }
 
+/* Left out where the job does not give it. */
+static void put_text(json_t *object, const char *name, const char *title)
+{
+    if (title)
+        json_object_set_new(object, name, json_string(title));
+}
+
 static json_t *section_json(const struct plan_op *op, size_t count)
 {
     static const char *const fields[] = {"x", "y", "low", "high", "series"};
@@ -228,12 +235,12 @@ static json_t *section_json(const struct plan_op *op, size_t count)
 
     json_object_set_new(object, "id", json_string(op->id));
     json_object_set_new(object, "title", json_string(text_of(op, "title", OPT_TEXT)));
-    if (text_of(op, "note", OPT_TEXT))
-        json_object_set_new(object, "note", json_string(text_of(op, "note", OPT_TEXT)));
+    put_text(object, "note", text_of(op, "note", OPT_TEXT));
+    put_text(object, "x_title", text_of(op, "x-title", OPT_TEXT));
+    put_text(object, "y_title", text_of(op, "y-title", OPT_TEXT));
     json_object_set_new(object, "plot", json_string(plot_of(op)));
     for (uint32_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (text_of(op, fields[i], OPT_FIELD))
-            json_object_set_new(object, fields[i], json_string(text_of(op, fields[i], OPT_FIELD)));
+        put_text(object, fields[i], text_of(op, fields[i], OPT_FIELD));
     json_object_set_new(object, "prior",
                         json_real(*(const double *)option_of(op, "prior", OPT_F64)));
     json_object_set_new(object, "levels", texts_json(option_of(op, "levels", OPT_TEXTS)));

@@ -18,7 +18,7 @@ SOURCE = pathlib.Path(os.environ["MILLRACE_SOURCE"])
 
 SECTIONS = """
   - {id: rates, kind: sink/report, from: clicks, title: "Rates </script> & <b>", note: By place, plot: bars,
-     x: level, y: ctr, low: ctr_low, high: ctr_high, series: arm, where: "by = 'place'"}
+     x: level, y: ctr, y-title: clicks an impression, low: ctr_low, high: ctr_high, series: arm, where: "by = 'place'"}
   - {id: periods, kind: sink/report, from: clicks, title: Periods, plot: lines, x: from, y: ctr, series: arm, where: "by = 'period'", columns: [from, arm, ctr]}
   - {id: nothing, kind: sink/report, from: clicks, title: Nothing, where: "by = 'nowhere'"}
 """
@@ -71,6 +71,8 @@ def check_data(data, folder):
             yield f"{section['id']}: rows differ from those of sink/file"
     if sections[0]["title"] != "Rates </script> & <b>" or sections[0]["plot"] != "bars":
         yield f"options {sections[0]['title']} {sections[0]['plot']}"
+    if sections[0].get("y_title") != "clicks an impression" or "x_title" in sections[0]:
+        yield "titles of the axes"
     if sections[1]["columns"] != ["from", "arm", "ctr"] or \
             sections[1]["types"]["from"] != "timestamp":
         yield "columns or types of the second section"

@@ -159,11 +159,11 @@ function time_ticks(scale) {
     scale.ticks.push({ value: at });
 }
 
-function number_axis(title, type, more) {
-  return axis(title, Object.assign({
+function number_axis(column, title, type, more) {
+  return axis(title || column.replace(/_/g, " "), Object.assign({
     type: "linear",
     ticks: { maxTicksLimit: 9, callback: value => type === "timestamp" ? time_text(value) :
-      is_gain(title) ? gain_text(value, 1) : Number(value.toPrecision(6)).toString() },
+      is_gain(column) ? gain_text(value, 1) : Number(value.toPrecision(6)).toString() },
   }, type === "timestamp" ? { afterBuildTicks: time_ticks, bounds: "data" } : {}, more));
 }
 
@@ -209,10 +209,15 @@ function in_series(section, rows, name) {
   return section.series ? rows.filter(row => row[section.series] === name) : rows;
 }
 
+/* What has no value has no place in the legend. */
+function drawn_rows(section, rows) {
+  return rows.filter(row => typeof row[section.y] === "number");
+}
+
 /* One series: the largest on top. Several: names in order, a bar of each series. */
 function draw_bars(parent, section, rows) {
-  const names = series_of(section, rows);
-  const sorted = rows.filter(row => typeof row[section.y] === "number").sort((a, b) => names.length > 1 ? compare(a[section.x], b[section.x]) :
+  const drawn = drawn_rows(section, rows), names = series_of(section, drawn);
+  const sorted = drawn.sort((a, b) => names.length > 1 ? compare(a[section.x], b[section.x]) :
     compare(b[section.y], a[section.y]) || compare(a[section.x], b[section.x]));
   const labels = [...new Set(sorted.map(row => row[section.x]))];
   const sets = names.map((name, k) => {
@@ -228,8 +233,8 @@ function draw_bars(parent, section, rows) {
     data: { labels: labels.map(label => value_text(label, section.types[section.x])), datasets: sets },
     options: {
       indexAxis: "y",
-      scales: { x: number_axis(section.y, section.types[section.y], ends(rows, section)),
-        y: axis("", { grid: { display: false } }) },
+      scales: { x: number_axis(section.y, section.y_title, section.types[section.y], ends(rows, section)),
+        y: axis(section.x_title, { grid: { display: false } }) },
       plugins: { legend: { display: sets.length > 1, position: "bottom" },
         tooltip: tooltip(section, item => item.dataset.rows[item.dataIndex]) },
     },
@@ -237,11 +242,9 @@ function draw_bars(parent, section, rows) {
 }
 
 function draw_lines(parent, section, rows, diagonal) {
-  const names = series_of(section, rows);
-  const sets = names.map((name, k) => {
-    const of = in_series(section, rows, name)
-      .filter(row => typeof row[section.x] === "number" && typeof row[section.y] === "number")
-      .sort((a, b) => a[section.x] - b[section.x]);
+  const drawn = drawn_rows(section, rows).filter(row => typeof row[section.x] === "number");
+  const sets = series_of(section, drawn).map((name, k) => {
+    const of = in_series(section, drawn, name).sort((a, b) => a[section.x] - b[section.x]);
     const colour = COLOURS[k % COLOURS.length];
     return Object.assign({
       label: name === null ? section.y : value_text(name, section.types[section.series]),
@@ -261,8 +264,8 @@ function draw_lines(parent, section, rows, diagonal) {
     type: "scatter",
     data: { datasets: sets },
     options: {
-      scales: { x: number_axis(section.x, section.types[section.x]),
-        y: number_axis(section.y, section.types[section.y], range) },
+      scales: { x: number_axis(section.x, section.x_title, section.types[section.x]),
+        y: number_axis(section.y, section.y_title, section.types[section.y], range) },
       plugins: { legend: { display: sets.length > 1, position: "bottom" },
         tooltip: tooltip(section, item => item.dataset.rows[item.dataIndex] || {}) },
     },
@@ -291,6 +294,8 @@ function draw_lifts(parent, section, rows) {
     return level ? term(level, section.prior) : null;
   }));
   const drawn = classes.slice(0, LINES_MAX).sort((a, b) => compare(a.class, b.class));
+  if (names.some((name, i) => terms.every(line => line[i] === null)))
+    element("p", "Levels without a mark have not been seen.", parent.parentNode);
   draw(parent, {
     type: "line",
     data: {
@@ -300,7 +305,7 @@ function draw_lifts(parent, section, rows) {
         backgroundColor: COLOURS[k % COLOURS.length], borderWidth: 1.8, pointRadius: 2,
       })),
     },
-    options: { scales: { x: axis("level"), y: number_axis("log-odds", "f64") } },
+    options: { scales: { x: axis(section.x_title || "level"), y: number_axis("log-odds", section.y_title, "f64") } },
   }, 360);
   draw_table(parent, ["class", "impressions", ...names], {}, classes.map((row, k) =>
     Object.assign({ class: row.class, impressions: row.total },
@@ -324,7 +329,7 @@ function draw_section(section) {
   const pair = element("div", null, box);
   pair.className = section.plot === "table" ? "pair wide" : "pair";
   if (section.rows.length === 0) {
-    element("p", "No rows came.", pair);
+    element("p", "No rows came: the run may be too short for this.", pair);
     return;
   }
   if (section.plot === "lifts") {
@@ -358,6 +363,7 @@ function draw_run() {
 
 Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
 Chart.defaults.font.size = 12.5;
+Chart.defaults.plugins.legend.labels.boxWidth = 16;
 element("h1", document.title, document.body);
 if (data.sections.length === 0)
   element("p", "The job has no operator of kind sink/report: give it some, and they are shown here.", document.body);
