@@ -17,9 +17,15 @@ struct directory *directory_create(uint32_t entries)
     return directory;
 }
 
+/* The first of the two entries of a cache line. */
+static inline uint64_t begin_of(const struct directory *directory, uint64_t hash)
+{
+    return hash & directory->mask & ~UINT64_C(1);
+}
+
 struct entry *entry_place(struct directory *directory, uint64_t hash)
 {
-    uint64_t at = hash & directory->mask;
+    uint64_t at = begin_of(directory, hash);
 
     while (atomic_load_explicit(&directory->entries[at].versions, memory_order_relaxed) &&
            atomic_load_explicit(&directory->entries[at].hash, memory_order_relaxed) != hash)
@@ -50,7 +56,11 @@ void entry_set_newest(struct entry *entry, const struct table_row *row)
 static inline const struct table_row *find(const struct directory *directory,
                                            const struct view *view, uint64_t hash)
 {
-    for (uint64_t at = hash & directory->mask;; at = (at + 1) & directory->mask) {
+    uint64_t at = begin_of(directory, hash);
+
+    /* Which of the two it is cannot be predicted: no branch. */
+    at += atomic_load_explicit(&directory->entries[at].hash, memory_order_relaxed) != hash;
+    for (;; at = (at + 1) & directory->mask) {
         const struct entry *entry = &directory->entries[at];
         const struct versions *versions =
             atomic_load_explicit(&entry->versions, memory_order_acquire);

@@ -1,5 +1,5 @@
-/* directory: the keys of a replica by hash, in open addressing, at most half full. One writer; readers
- * look without locks, and may go on in one that has been replaced. */
+/* directory: the keys of a replica by hash, in open addressing from the first entry of a cache line on, at
+ * most a third full. One writer; readers look without locks, and may go on in one that has been replaced. */
 #ifndef MILLRACE_TASK_DIRECTORY_H
 #define MILLRACE_TASK_DIRECTORY_H
 

@@ -1,6 +1,6 @@
 /* One worker's copy of a versioned table; see replica.h.
  *
- * A hash directory (open addressing, at most half full) of lists of row versions, oldest first. The
+ * A hash directory (open addressing, at most a third full) of lists of row versions, oldest first. The
  * writer appends and publishes with release stores; readers find the newest version that they may
  * see by bisection, since in replay a table may be thousands of versions ahead of a reader.
  *
@@ -164,7 +164,7 @@ static void directory_grow(struct replica *replica)
 {
     struct directory *old = atomic_load(&replica->directory);
     uint32_t left = directory_left(old), size = old->mask + 1;
-    struct directory *grown = directory_create(left > size / 4 ? size * 4 : size);
+    struct directory *grown = directory_create(left > size / 6 ? size * 2 : size);
 
     for (uint32_t i = 0; i <= old->mask; i++) {
         struct versions *versions = atomic_load(&old->entries[i].versions);
@@ -198,7 +198,7 @@ static struct entry *entry_make(struct replica *replica, uint64_t hash)
 
     if (atomic_load(&entry->versions))
         return entry;
-    if (replica->entry_count > directory->mask / 2) {
+    if (replica->entry_count > directory->mask / 3) {
         directory_grow(replica);
         entry = entry_place(atomic_load(&replica->directory), hash);
     }
