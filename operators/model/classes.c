@@ -2,10 +2,12 @@
 #include "operators/model/classes.h"
 
 #include "operators/model/ids.h"
+#include "operators/model/loops.h"
 
 #include <string.h>
 
-#define SHORT_MAX 7u /* bytes of a text that are its own tag */
+#define PLAIN_MAX 64u /* whole numbers below it can be their own places */
+#define SHORT_MAX 7u  /* bytes of a text that are its own tag */
 
 /* The number of a class that is new, by what is its place: 1 + number, or 0 when there is no room. */
 static uint16_t add_class(struct classes *classes, const struct column *column, uint32_t row)
@@ -107,7 +109,36 @@ static uint16_t find(struct classes *classes, const struct column *column, uint3
     return 0;
 }
 
-/* The usual column, small numbers without nulls, in one short loop: how far it got from `row`. */
+/* The first classes are those of 0 to end - 1. */
+static void add_plain(struct classes *classes, uint32_t end)
+{
+    int32_t values[PLAIN_MAX];
+    const struct column column = {.type = TYPE_I32, .rows = end, .values = values};
+
+    for (uint32_t i = 0; i < end; i++) {
+        values[i] = (int32_t)i;
+        classes->direct[i] = (uint16_t)(i + 1);
+    }
+    key_ids(&column, end, classes->ids);
+    classes->plain = classes->count = end;
+}
+
+/* Numbers that count categories, without nulls, are classes by themselves, met or not, unless others
+ * came before. */
+static bool number_plain(struct classes *classes, const struct column *column, uint32_t rows,
+                         uint16_t *numbers)
+{
+    uint32_t most;
+
+    if (column->type != TYPE_I32 || column->validity)
+        return false;
+    most = loops_narrow(column->values, rows, numbers);
+    if (most >= classes->plain && most < PLAIN_MAX && classes->count == classes->plain)
+        add_plain(classes, most + 1);
+    return most < classes->plain;
+}
+
+/* Larger ones, below CLASSES_DIRECT, in one short loop: how far it got from `row`. */
 static uint32_t number_small(const struct classes *classes, const struct column *column,
                              uint32_t row, uint32_t rows, uint16_t *numbers)
 {
@@ -150,6 +181,8 @@ static uint32_t number_short(const struct classes *classes, const struct column 
 bool classes_number(struct classes *classes, const struct column *column, uint32_t rows,
                     uint16_t *numbers)
 {
+    if (!classes->full && number_plain(classes, column, rows, numbers))
+        return true;
     for (uint32_t row = 0; row < rows && !classes->full; row++) {
         row = number_small(classes, column, row, rows, numbers);
         row = number_short(classes, column, row, rows, numbers);

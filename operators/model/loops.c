@@ -111,6 +111,18 @@ WIDE void loops_gather(double *to, const double *from, const uint16_t *places, u
         to[i] = from[places[i]];
 }
 
+WIDE uint32_t loops_narrow(const int32_t *values, uint32_t count, uint16_t *places)
+{
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t value = (uint32_t)values[i];
+        places[i] = (uint16_t)value;
+        most = value > most ? value : most;
+    }
+    return most;
+}
+
 WIDE uint32_t loops_places(const uint32_t *levels, uint32_t count, uint32_t most, uint16_t *places)
 {
     uint32_t upper = 0xffffffffu;

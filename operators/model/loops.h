@@ -15,6 +15,8 @@ void loops_steps(const double *values, uint32_t count, const double *cuts, uint3
                  const double *terms, double *to);
 /* to[i] = from[places[i]] */
 void loops_gather(double *to, const double *from, const uint16_t *places, uint32_t count);
+/* places = lower 16 bits; returns the largest value, as unsigned. */
+uint32_t loops_narrow(const int32_t *values, uint32_t count, uint16_t *places);
 /* places = lower 16 bits, but at most `most`; returns the upper 16 bits of all, and-ed. */
 uint32_t loops_places(const uint32_t *levels, uint32_t count, uint32_t most, uint16_t *places);
 

@@ -18,8 +18,9 @@
 static struct field fields[] = {
     {.name = "i32", .type = TYPE_I32},        {.name = "i64", .type = TYPE_I64},
     {.name = "text", .type = TYPE_UTF8},      {.name = "bool", .type = TYPE_BOOL},
-    {.name = "time", .type = TYPE_TIMESTAMP}, {.name = "small", .type = TYPE_I32}};
-static const struct schema schema = {6, fields};
+    {.name = "time", .type = TYPE_TIMESTAMP}, {.name = "small", .type = TYPE_I32},
+    {.name = "wider", .type = TYPE_I32}};
+static const struct schema schema = {7, fields};
 #define TEXT(text)                                                                                 \
     {                                                                                              \
         text, sizeof(text) - 1                                                                     \
@@ -35,7 +36,15 @@ static const struct {
              TEXT("mid-autumn"), TEXT("7")};
 static const int64_t wholes[] = {0, 1, 2, 4095, 4096, -1, -4096, INT32_MAX, INT32_MIN, 100000, 7};
 
-static struct batch *draw(struct random *random)
+/* Of "wider": numbers from 0 on, more with each batch, and from the tenth on any. */
+static int32_t draw_wider(struct random *random, uint32_t batch)
+{
+    if (batch < 10 || random_below(random, 10))
+        return (int32_t)random_below(random, 5 + 5 * batch);
+    return (int32_t)wholes[random_below(random, 11)];
+}
+
+static struct batch *draw(struct random *random, uint32_t number)
 {
     struct builder *builder = builder_create(&schema, false);
     struct batch *batch;
@@ -45,6 +54,7 @@ static struct batch *draw(struct random *random)
         int64_t whole = wholes[random_below(random, 11)];
         builder_row(builder, 0, 0, 0);
         builder_i32(builder, 5, (int32_t)random_below(random, 12));
+        builder_i32(builder, 6, draw_wider(random, number));
         if (random_below(random, 10) == 0)
             continue; /* the others are null */
         builder_i32(builder, 0, (int32_t)whole);
@@ -77,17 +87,19 @@ static void check_column(struct classes *classes, const struct column *column)
 static void test_numbers(void **state)
 {
     struct random random = {3};
-    struct classes *classes = calloc(6, sizeof(*classes));
+    struct classes *classes = calloc(7, sizeof(*classes));
 
     (void)state;
     for (uint32_t i = 0; i < BATCHES; i++) {
-        struct batch *batch = draw(&random);
-        for (uint32_t column = 0; column < 6; column++)
+        struct batch *batch = draw(&random, i);
+        for (uint32_t column = 0; column < 7; column++)
             check_column(&classes[column], batch_column(batch, column));
         batch_release(&batch);
     }
     assert_int_equal(classes[3].count, 3);
     assert_int_equal(classes[5].count, 12);
+    assert_int_equal(classes[6].plain, 50);
+    assert_true(classes[6].count > 50);
     free(classes);
 }
 
