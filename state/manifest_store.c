@@ -211,8 +211,8 @@ static void skip_add(struct manifest_skipped *skipped, struct arena *arena, cons
     lines = arena_new(arena, (skipped->count + 1ul) * sizeof(char *));
     if (skipped->count)
         memcpy(lines, skipped->lines, skipped->count * sizeof(char *));
-    lines[skipped->count++] = arena_format(arena, "passed over checkpoint %s: %s", name,
-                                           error_text(err, text, sizeof(text)));
+    lines[skipped->count++] =
+        arena_format(arena, "%s: %s", name, error_text(err, text, sizeof(text)));
     skipped->lines = lines;
 }
 
@@ -401,8 +401,9 @@ static bool open_newest(char *folder, struct arena *arena, struct checkpoint_sto
         return false;
     if (*out)
         return true;
-    return error_set(err, ERROR_STATE, given, NULL, "no checkpoint is whole; %s",
-                     skipped->lines[0]);
+    return error_set(err, ERROR_STATE, given,
+                     "restore the folder from a copy, or start anew without it",
+                     "no checkpoint is whole; %s", skipped->lines[0]);
 }
 
 bool manifest_open(const char *path, struct arena *arena, struct checkpoint_store **store,

@@ -53,10 +53,11 @@ static bool size_of(int dir, const char *name, uint64_t *size)
     return true;
 }
 
+static const char lost_how[] = "restore the directory, or start anew without the checkpoint";
+
 static bool lost(struct error *err, const struct bundle *bundle, const char *name, uint64_t length)
 {
-    return error_set(err, ERROR_STATE, bundle->dir,
-                     "restore the directory, or start anew without the checkpoint",
+    return error_set(err, ERROR_STATE, bundle->dir, lost_how,
                      "%" PRIu64 " bytes that checkpoint %" PRIu64 " has written to %s are gone",
                      length, bundle->checkpoint, name);
 }
@@ -258,12 +259,18 @@ static bool settle_former(struct parts *parts, const struct bundle *bundle, stru
     return fine;
 }
 
+/* What is not there when a run begins is a mistake; later attempts wait for it to come back. */
+static bool not_settled(const struct parts *parts, struct error *err)
+{
+    return (uint32_t)parts->attempt == 1 ? error_mistake(err, lost_how) : false;
+}
+
 bool parts_settle(struct parts *parts, struct error *err)
 {
     while (parts->former_count > 0) {
         struct bundle *bundle = &parts->formers[parts->former_count - 1];
         if (!settle_former(parts, bundle, err))
-            return false;
+            return not_settled(parts, err);
         bundle_clear(bundle);
         parts->former_count--;
     }

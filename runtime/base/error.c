@@ -86,6 +86,7 @@ bool error_errno(struct error *err, const char *where, const char *what, ...)
              strerror_r(number, reason, sizeof(reason)));
     cut(fresh.what, sizeof(fresh.what));
     copy(fresh.where, sizeof(fresh.where), where);
+    copy(fresh.how, sizeof(fresh.how), number == ENOSPC ? "free space on that disk" : NULL);
     *err = fresh;
     errno = number;
     return false;

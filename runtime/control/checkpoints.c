@@ -88,7 +88,9 @@ static bool check_fits(const struct plan *plan, const struct manifest *manifest,
     bool good = true;
 
     if (strcmp(manifest->job_name, plan->settings.job.name) != 0)
-        return error_set(err, ERROR_CONFIG, path, "give the job file that it belongs to",
+        return error_set(err, ERROR_CONFIG, path,
+                         "give the job file that it belongs to; a copy of a job's folder bears the "
+                         "job's name",
                          "this checkpoint is of job `%s`, not of `%s`", manifest->job_name,
                          plan->settings.job.name);
     for (uint32_t o = 0; o < manifest->operator_count; o++)
@@ -113,7 +115,7 @@ static bool check_fits(const struct plan *plan, const struct manifest *manifest,
 static void log_skipped(const struct manifest_skipped *skipped)
 {
     for (uint32_t i = 0; i < skipped->count; i++)
-        log_line(LOG_WARN, "a damaged checkpoint is passed over", "%s", skipped->lines[i]);
+        log_line(LOG_WARN, "a damaged checkpoint is passed over", "why=\"%s\"", skipped->lines[i]);
 }
 
 static bool open_restored(struct checkpoints *checkpoints, const char *path, bool allow_missing,

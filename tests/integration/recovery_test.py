@@ -163,6 +163,14 @@ class Refused(harness.Case):
                              "checkpoints/video", place=run.folder, status=2)
         self.assertIn("is of job `video`, not of `other`", again.stderr_text)
 
+    def test_output_is_gone(self):
+        flags = harness.video_flags(harness.make_ratings(self.folder / "in", events=500))
+        run = self.run_job(*flags)
+        shutil.rmtree(run.folder / "out")
+        again = self.run_job(*flags, "-s", "checkpoints/video", place=run.folder, status=2)
+        self.assertIn("restore the directory", again.stderr_text)
+        self.assertNotIn("starts again", again.stderr_text)
+
     def test_no_checkpoint_there(self):
         ratings = harness.make_ratings(self.folder / "in", events=500)
         started = time.monotonic()

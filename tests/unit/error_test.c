@@ -63,8 +63,9 @@ static void test_errno(void **state)
         char text[ERROR_TEXT_MAX], expected[256];
         struct error err;
 
-        snprintf(expected, sizeof(expected), "a/b: cannot be read, try 3: %s",
-                 strerror(cases[i].number));
+        snprintf(expected, sizeof(expected), "a/b: cannot be read, try 3: %s%s",
+                 strerror(cases[i].number),
+                 cases[i].number == ENOSPC ? "; free space on that disk" : "");
         errno = cases[i].number;
         assert_false(error_errno(&err, "a/b", "cannot be read, try %d", 3));
         assert_int_equal(errno, cases[i].number);

@@ -312,6 +312,14 @@ static void test_lost(void **state)
     parts_close(parts);
     clear_dir(dir);
     options.restored = true;
+    options.subtask = "0-2-1"; /* a run that begins so has no use for another attempt */
+    parts = parts_open(&options, &err);
+    assert_true(parts_restore(parts, bundle.data, bundle.size, &err));
+    assert_false(parts_settle(parts, &err));
+    assert_int_equal(err.code, ERROR_CONFIG);
+    assert_non_null(strstr(err.how, "restore the directory"));
+    parts_close(parts);
+    options.subtask = "0-2-2"; /* one that had it waits for it */
     parts = parts_open(&options, &err);
     assert_true(parts_restore(parts, bundle.data, bundle.size, &err));
     assert_false(parts_settle(parts, &err));
