@@ -9,7 +9,6 @@ struct lines {
     struct parts *parts;
     struct expr *where; /* NULL: all rows */
     struct bytes header;
-    bool ended; /* no rows will follow: the next prepare rolls */
 };
 
 bool lines_open(struct op *op, const struct lines_options *options, struct error *err)
@@ -73,7 +72,7 @@ bool lines_process(struct op *op, uint32_t port, const struct batch *in, struct 
 bool lines_on_watermark(struct op *op, int64_t time_ms, struct error *err)
 {
     struct lines *scratch = op_scratch(op);
-    scratch->ended = scratch->ended || time_ms == INT64_MAX;
+    (void)time_ms;
     return parts_settle(scratch->parts, err); /* after a restore, before long */
 }
 
@@ -91,10 +90,11 @@ bool lines_prepare(struct op *op, uint64_t checkpoint, struct bytes *bundle, str
 {
     struct lines *scratch = op_scratch(op);
     struct durable *durable = durable_create();
+    /* Also in a run that goes on with more files from where one has ended. */
+    bool ended = op_watermark(op) == INT64_MAX;
 
     op_later(op, wait_for, waited, durable);
-    return parts_prepare(scratch->parts, checkpoint, clock_wall_ms(), scratch->ended, bundle,
-                         durable, err);
+    return parts_prepare(scratch->parts, checkpoint, clock_wall_ms(), ended, bundle, durable, err);
 }
 
 bool lines_commit(struct op *op, uint64_t checkpoint, const uint8_t *bundle, size_t size,

@@ -37,6 +37,16 @@ class Changed(harness.Case):
         self.assertIn("operator `clean`, state `seen`", taken.stderr_text)
         self.assertEqual(len(self.lines(taken)), sum(number % 6 >= 1 for number in range(20000)))
 
+    def test_more_files_after_the_end(self):
+        place = self.place()
+        rows = [event(number) + "\n" for number in range(200)]
+        (place / "job.yaml").write_text(JOB.replace("in.jsonl", "'in-*.jsonl'") % "")
+        (place / "in-1.jsonl").write_text("".join(rows[:100]))
+        self.run_job(job="job.yaml", place=place)
+        (place / "in-2.jsonl").write_text("".join(rows[100:]))
+        run = self.run_job("-s", "checkpoints/changed", job="job.yaml", place=place)
+        self.assertEqual(len(self.lines(run)), sum(number % 6 >= 1 for number in range(200)))
+
 
 if __name__ == "__main__":
     unittest.main()
