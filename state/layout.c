@@ -161,10 +161,11 @@ static bool layout_refuse(const struct layout *from, const struct layout *to, st
 
     layout_text(from, former, sizeof(former));
     layout_text(to, present, sizeof(present));
-    return error_set(err, ERROR_STATE, from->name,
-                     "keep names and types of fields, or start without this checkpoint",
-                     "the checkpoint's state does not fit: it is %s, the job has %s", former,
-                     present);
+    return error_set(
+        err, ERROR_CONFIG, from->name,
+        "leave the operator's options (in a plug-in: names and types of fields) as they "
+        "were, or begin without the checkpoint",
+        "the checkpoint's state does not fit: it is %s, the job has %s", former, present);
 }
 
 static bool fields_equal(const struct layout *a, const struct layout *b)

@@ -18,6 +18,7 @@ static const struct state_field model_fields[] = {
     {"spreads", TYPE_UTF8, FIELD(struct memory_model, spreads)},
     {"dims", TYPE_I32, FIELD(struct memory_model, dims)},
     {"embeddings", TYPE_I32, FIELD(struct memory_model, embeddings)},
+    {"direct", TYPE_I32, FIELD(struct memory_model, direct)},
     {"stage_sums", TYPE_UTF8, FIELD(struct memory_model, stage_sums)},
     {"weights", TYPE_UTF8, FIELD(struct memory_model, weights)},
     {0},
@@ -326,6 +327,13 @@ static struct memory_model *model_cell(const struct memory *memory)
     return op_entry(memory->op, MEMORY_MODEL, 0, "", 0, true);
 }
 
+/* As many features may be others: a number less, and what comes right after an item. */
+static bool same_features(const struct memory_model *model, const struct ranker *ranker)
+{
+    return model->features == ranker->features &&
+           (model->direct == 0 || model->direct == 1u + ranker->direct_asked);
+}
+
 /* The arrays must be as large as what is in the state was laid out for. */
 static bool fits(const struct memory *memory, const struct memory_model *model, struct error *err)
 {
@@ -338,7 +346,7 @@ static bool fits(const struct memory *memory, const struct memory_model *model, 
     if (model->events > 0 && model->embeddings != memory->ranker->embedding_count)
         return error_option(err, memory->op, "embeddings", "so many are not in the restored state",
                             "leave `embeddings` as it was, or begin without the checkpoint");
-    if (model->events > 0 && model->features != memory->ranker->features)
+    if (model->events > 0 && !same_features(model, memory->ranker))
         return error_option(err, memory->op, "attributes",
                             "the restored weights are of other features",
                             "leave `attributes` and `direct` as they were, or begin without the "
@@ -487,6 +495,7 @@ bool memory_flush(struct memory *memory)
         memcpy(model->spreads, ranker->attributes->spreads, sizeof(model->spreads));
     model->dims = ranker->embeddings[0].dims;
     model->embeddings = ranker->embedding_count;
+    model->direct = 1u + ranker->direct_asked;
     memcpy(model->stage_sums, ranker->stage_sums, sizeof(model->stage_sums));
     memcpy(model->weights, ranker->fusion.weights, sizeof(model->weights));
     memory->dirty_count = 0;

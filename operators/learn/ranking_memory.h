@@ -38,6 +38,7 @@ struct memory_model {
     uint32_t features;         /* the weights are */
     struct attributes_spread spreads[RANKER_NUMBERS];
     uint32_t dims, embeddings;
+    uint32_t direct; /* 1: without, 2: with; 0: a state of before this was kept */
     float stage_sums[RANKER_STAGES];
     float weights[MEMORY_WEIGHTS];
 };

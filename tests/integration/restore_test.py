@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A checkpoint meets a changed job: what of its state is still wanted is told."""
+import json
 import signal
 import unittest
 
@@ -16,6 +17,25 @@ operators:
   - {id: clean, kind: clean, from: events, filter: "rating >= 1"%s}
   - {id: out, kind: sink/file, from: clean, path: out}
 """
+RANKING = """
+job: {name: ranked}
+checkpoint: {dir: ./checkpoints}
+operators:
+  - {id: events, kind: source/file, path: "in-*.jsonl", format: json,
+     schema: {user: i64, item: utf8, kind: utf8, year: i64, ts: timestamp}, time: {field: ts, unit: ms}}
+  - {id: profile, kind: feature/profile, from: events, key: user}
+  - {id: neighbours, kind: feature/covisitation, from: profile.pairs, window: {tumbling: 1m}}
+  - id: ranking
+    kind: learn/ranking
+    from: profile
+    tables: {neighbours: neighbours}
+    remember: 64
+    items: 20
+    top: 3
+    attributes: {tags: [kind], numbers: [year]}
+  - {id: out, kind: sink/file, from: ranking, path: out}
+"""
+FEATURES = "the restored weights are of other features; leave `attributes` and `direct` as they were"
 DEDUP = ", dedup: {by: [user, item, ts], within: 1s}"
 
 
@@ -36,6 +56,41 @@ class Changed(harness.Case):
         taken = self.run_job(*resume, "-n", job="job.yaml", place=place)
         self.assertIn("operator `clean`, state `seen`", taken.stderr_text)
         self.assertEqual(len(self.lines(taken)), sum(number % 6 >= 1 for number in range(20000)))
+
+    def test_ranking_options_of_the_state(self):
+        """What learn/ranking has laid its arrays out for is not changed under them."""
+        place = self.place()
+        rows = [json.dumps({"user": number % 9, "item": f"i{number * 7 % 13}", "kind": "ab"[number % 2],
+                            "year": 1990 + number % 20, "ts": 1000000000000 + number * 1000})
+                for number in range(600)]
+        (place / "in-1.jsonl").write_text("\n".join(rows[:300]) + "\n")
+        (place / "job.yaml").write_text(RANKING)
+        self.run_job(job="job.yaml", place=place)
+        (place / "in-2.jsonl").write_text("\n".join(rows[300:]) + "\n")
+        for changes, option, told in (
+                ("dims=64", "dims", "the restored vectors are of another length; leave `dims` as it was"),
+                ("embeddings=3", "embeddings",
+                 "so many are not in the restored state; leave `embeddings` as it was"),
+                ("attributes.numbers=[]", "attributes", FEATURES),
+                ("direct=true", "attributes", FEATURES),
+                # as many features, other ones
+                ("attributes.numbers=[] direct=true", "attributes", FEATURES),
+                ("remember=128", "remember",
+                 "the restored ring has another length; leave `remember` as it was"),
+                ("items=8", "items", "more items are restored than there is room for; raise `items`")):
+            with self.subTest(changes):
+                flags = [word for change in changes.split() for word in ("-D", f"ranking.{change}")]
+                refused = self.run_job("-s", "checkpoints/ranked", *flags, job="job.yaml", place=place, status=2)
+                self.assertEqual(len(refused.stderr_text.splitlines()), 1, refused.stderr_text)
+                self.assertIn(f"operator ranking.{option}: {told}", refused.stderr_text)
+        (place / "job.yaml").write_text(RANKING.replace("attributes", "# attributes"))
+        refused = self.run_job("-s", "checkpoints/ranked", job="job.yaml", place=place, status=2)
+        self.assertEqual(len(refused.stderr_text.splitlines()), 1, refused.stderr_text)
+        self.assertIn(": ranking.attributes: the checkpoint's state does not fit", refused.stderr_text)
+        (place / "job.yaml").write_text(RANKING)
+        taken = self.run_job("-s", "checkpoints/ranked", job="job.yaml", place=place)
+        self.assertEqual(taken.stderr_text, "")
+        self.assertEqual(len(self.lines(taken)), len(rows))
 
     def test_more_files_after_the_end(self):
         place = self.place()

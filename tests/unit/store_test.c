@@ -388,7 +388,7 @@ static void test_layouts(void **state)
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         solo.config.states = refused[i];
         assert_false(solo_try_restore(&solo, &err));
-        assert_int_equal(err.code, ERROR_STATE);
+        assert_int_equal(err.code, refused[i] == &renamed ? ERROR_STATE : ERROR_CONFIG);
         assert_non_null(strstr(err.where, "op.value"));
     }
     assert_non_null(strstr(err.how, "--allowNonRestoredState"));
