@@ -11,7 +11,6 @@
  * (epochs as in Fraser 2004). */
 #include "runtime/task/replica.h"
 
-#include "runtime/base/check.h"
 #include "runtime/task/directory.h"
 #include "runtime/task/row.h"
 #include "runtime/task/versions.h"
@@ -20,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READERS_MAX 1024u
 #define SWEEP_ENTRIES 64 /* looked at in a step */
 #define STEP_ELEMENTS 16 /* elements taken from one channel in a step */
 #define EPOCH_RESTING UINT64_MAX
@@ -32,6 +30,7 @@ struct top {                /* the ranked rows of one version */
 };
 
 struct replica_reader {
+    struct replica_reader *next; /* the one attached before */
     struct replica *replica;
     struct waker *waker;
     bool looped;
@@ -66,8 +65,7 @@ struct replica {
     uint32_t sweep;   /* the next entry to look at; past the last: the walk is over */
     int64_t sweep_ms; /* of that walk: rows of versions up to this leave */
     struct retired *retired, **retired_end; /* oldest first */
-    _Atomic uint32_t reader_count;
-    struct replica_reader readers[READERS_MAX];
+    struct replica_reader *_Atomic readers; /* freed at the end */
 };
 
 const struct schema *table_delta_schema(void)
@@ -136,12 +134,21 @@ static void retired_free(struct replica *replica, uint64_t before)
     }
 }
 
+static void readers_free(struct replica_reader *reader)
+{
+    for (struct replica_reader *next; reader; reader = next) {
+        next = reader->next;
+        memory_free(reader);
+    }
+}
+
 void replica_close(struct replica *replica)
 {
     struct directory *directory;
 
     if (!replica)
         return;
+    readers_free(atomic_load(&replica->readers));
     directory = atomic_load(&replica->directory);
     for (uint32_t i = 0; i <= directory->mask; i++)
         versions_free(atomic_load(&directory->entries[i].versions));
@@ -207,17 +214,28 @@ static struct entry *entry_make(struct replica *replica, uint64_t hash)
     return entry;
 }
 
-/* ---- applying versions ---- */
+/* ---- what readers need ---- */
+/* The first that is attached, of `reader` and those behind it. */
+static struct replica_reader *attached(struct replica_reader *reader)
+{
+    while (reader && !atomic_load(&reader->attached))
+        reader = reader->next;
+    return reader;
+}
+
+static struct replica_reader *first_reader(const struct replica *replica)
+{
+    return attached(atomic_load(&replica->readers));
+}
+
 static int64_t lowest_pin(const struct replica *replica)
 {
-    uint32_t count = atomic_load(&replica->reader_count);
     int64_t lowest = INT64_MAX;
 
-    for (uint32_t i = 0; i < count; i++) {
-        const struct replica_reader *reader = &replica->readers[i];
-        int64_t pinned = atomic_load(&reader->pinned);
+    for (struct replica_reader *r = first_reader(replica); r; r = attached(r->next)) {
+        int64_t pinned = atomic_load(&r->pinned);
 
-        if (atomic_load(&reader->attached) && pinned < lowest)
+        if (pinned < lowest)
             lowest = pinned;
     }
     return lowest;
@@ -225,17 +243,18 @@ static int64_t lowest_pin(const struct replica *replica)
 
 static uint64_t lowest_epoch(const struct replica *replica)
 {
-    uint32_t count = atomic_load(&replica->reader_count);
     uint64_t lowest = UINT64_MAX;
 
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t epoch = atomic_load(&replica->readers[i].epoch);
+    for (struct replica_reader *r = first_reader(replica); r; r = attached(r->next)) {
+        uint64_t epoch = atomic_load(&r->epoch);
 
-        if (atomic_load(&replica->readers[i].attached) && epoch < lowest)
+        if (epoch < lowest)
             lowest = epoch;
     }
     return lowest;
 }
+
+/* ---- applying versions ---- */
 
 /* Puts a list with room for more in place of a full one, or the first. */
 static struct versions *versions_replace(struct replica *replica, struct versions *_Atomic *place)
@@ -541,11 +560,8 @@ static void apply_complete(struct replica *replica, int64_t progress)
 
 static void wake_readers(struct replica *replica)
 {
-    uint32_t count = atomic_load(&replica->reader_count);
-
-    for (uint32_t i = 0; i < count; i++)
-        if (atomic_load(&replica->readers[i].attached))
-            waker_wake(replica->readers[i].waker);
+    for (struct replica_reader *r = first_reader(replica); r; r = attached(r->next))
+        waker_wake(r->waker);
 }
 
 static bool advance(struct replica *replica)
@@ -590,11 +606,8 @@ static void take_rows(struct replica *replica, const struct batch *batch)
 
 static bool readers_passed(const struct replica *replica, uint64_t checkpoint)
 {
-    uint32_t count = atomic_load(&replica->reader_count);
-
-    for (uint32_t i = 0; i < count; i++)
-        if (atomic_load(&replica->readers[i].attached) && !replica->readers[i].looped &&
-            atomic_load(&replica->readers[i].passed) < checkpoint)
+    for (struct replica_reader *r = first_reader(replica); r; r = attached(r->next))
+        if (!r->looped && atomic_load(&r->passed) < checkpoint)
             return false;
     return true;
 }
@@ -625,10 +638,8 @@ static bool barrier_step(struct replica *replica)
 
 static bool any_aligned(const struct replica *replica)
 {
-    uint32_t count = atomic_load(&replica->reader_count);
-
-    for (uint32_t i = 0; i < count; i++)
-        if (atomic_load(&replica->readers[i].attached) && !replica->readers[i].looped)
+    for (struct replica_reader *r = first_reader(replica); r; r = attached(r->next))
+        if (!r->looped)
             return true;
     return false;
 }
@@ -674,16 +685,17 @@ bool replica_step(struct replica *replica)
 /* ---- readers ---- */
 struct replica_reader *replica_attach(struct replica *replica, struct waker *waker, bool looped)
 {
-    uint32_t place = atomic_fetch_add(&replica->reader_count, 1);
-    struct replica_reader *reader = &replica->readers[place];
+    struct replica_reader *reader = memory_new(sizeof(*reader));
 
-    CHECK(place < READERS_MAX);
     reader->replica = replica;
     reader->waker = waker;
     reader->looped = looped;
     atomic_store(&reader->pinned, INT64_MIN);
     atomic_store(&reader->epoch, EPOCH_RESTING);
     atomic_store(&reader->attached, true);
+    reader->next = atomic_load(&replica->readers);
+    while (!atomic_compare_exchange_weak(&replica->readers, &reader->next, reader))
+        continue;
     return reader;
 }
 

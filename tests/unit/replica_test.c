@@ -589,6 +589,41 @@ static void a_looped_reader_holds_nobody(void **state)
     bench_close(&bench);
 }
 
+/* Subtasks of several operators may be more than an operator may have. */
+static void many_readers(void **state)
+{
+    struct replica_reader *readers[3 * PARALLELISM_MAX];
+    const uint32_t count = sizeof(readers) / sizeof(readers[0]);
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, 10, false);
+    for (uint32_t i = 0; i < count; i++)
+        readers[i] = replica_attach(bench.replica, &waker, false);
+    send_row(&bench, 0, 1, 5, 10);
+    send_row(&bench, 0, 1, 6, 20);
+    send_barrier(&bench, 0, 1);
+    send_barrier(&bench, 1, 1);
+    send_watermark(&bench, 0, 29);
+    send_watermark(&bench, 1, 29);
+    settle(&bench);
+    replica_reader_passed(bench.reader, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(replica_progress(bench.replica), INT64_MIN);
+        replica_reader_passed(readers[i], 1);
+        settle(&bench);
+    }
+    assert_int_equal(replica_progress(bench.replica), 30);
+    replica_rest(bench.reader, 30);
+    for (uint32_t i = 1; i < count; i++)
+        replica_detach(readers[i]);
+    settle(&bench);
+    replica_pin(readers[0], 10); /* which holds what it may ask for */
+    assert_true(table_row_f64(replica_find(readers[0], hash_of(1)), 1) == 5);
+    replica_detach(readers[0]);
+    bench_close(&bench);
+}
+
 static void a_newer_barrier_supersedes(void **state)
 {
     struct bench bench;
@@ -748,6 +783,7 @@ int main(void)
         cmocka_unit_test(many_keys),
         cmocka_unit_test(a_barrier_is_one_cut),
         cmocka_unit_test(a_looped_reader_holds_nobody),
+        cmocka_unit_test(many_readers),
         cmocka_unit_test(a_newer_barrier_supersedes),
         cmocka_unit_test(readers_on_threads),
         cmocka_unit_test(rows_leave_under_readers),
