@@ -317,7 +317,7 @@ static void send_judged(struct op *op, const struct batch *in, struct column **t
 
 static bool wrong(struct error *err, const char *what, int64_t id)
 {
-    return error_set(err, ERROR_DATA, "generator/outcome",
+    return error_set(err, ERROR_CONFIG, "generator/outcome",
                      "take all rows from one source/generator",
                      "%s %" PRId64 " is not of the world that the row names", what, id);
 }
@@ -371,7 +371,7 @@ static bool find_shown(struct outcome_scratch *scratch, const struct batch *item
         if (!column_valid(position, begin + i))
             continue;
         if (at < 1 || at > (int32_t)WORLD_CANDIDATES_MAX)
-            return error_set(err, ERROR_DATA, "generator/outcome", "number positions from 1",
+            return error_set(err, ERROR_CONFIG, "generator/outcome", "number positions from 1",
                              "%d is no position", at);
         scratch->shown[*count] = (struct shown){.place = i, .position = (uint32_t)at};
         (*count)++;
@@ -528,7 +528,7 @@ static bool outcome_row(struct op *op, const struct batch *in, uint32_t row, str
 
     scratch->count = column_valid(list, row) ? (uint32_t)list->offsets[row + 1] - begin : 0;
     if (scratch->count > WORLD_CANDIDATES_MAX)
-        return error_set(err, ERROR_DATA, "generator/outcome", "cut it before",
+        return error_set(err, ERROR_CONFIG, "generator/outcome", "cut it before",
                          "a list of %u items is too long", scratch->count);
     if (!set_scene(scratch, in, row, err))
         return false;

@@ -330,7 +330,7 @@ static bool check_layout(const struct op *op, const struct interval_cell *cell, 
 
     if (cell->layout == scratch->layout || cell->layout == 0)
         return true;
-    return error_set(err, ERROR_STATE, "",
+    return error_set(err, ERROR_CONFIG, "",
                      "start without this checkpoint, or with the columns of then",
                      "the checkpoint holds rows whose columns are not those of left and right");
 }

@@ -429,8 +429,8 @@ static enum read_result deliver(struct file_reader *reader, struct builder *out,
             return READ_FAILED;
         reader->skip -= got;
         if (got < some) {
-            error_set(err, ERROR_STATE, reader->path,
-                      "files must not change while a job reads them",
+            error_set(err, ERROR_CONFIG, reader->path,
+                      "put it back: files must not change while a job reads them",
                       "has fewer rows than were read before the checkpoint");
             return READ_FAILED;
         }

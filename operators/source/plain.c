@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -80,6 +81,12 @@ static bool detect(struct plain *plain, struct error *err)
     return plain->kind == PLAIN_GZIP ? begin_gzip(plain, err) : begin_zstd(plain, err);
 }
 
+/* A file that was moved away, or whose disk or server is gone, may come back. */
+static bool may_return(int number)
+{
+    return number != EACCES && number != EPERM && number != ELOOP && number != ENAMETOOLONG;
+}
+
 struct plain *plain_open(const char *path, struct error *err)
 {
     struct stat status;
@@ -88,6 +95,8 @@ struct plain *plain_open(const char *path, struct error *err)
     plain->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (plain->fd < 0 || fstat(plain->fd, &status) < 0) {
         error_errno(err, path, "cannot open");
+        if (!may_return(errno))
+            error_mistake(err, "check the name and who may read it");
         goto failed;
     }
     if (S_ISDIR(status.st_mode)) {
@@ -138,11 +147,16 @@ static bool refill(struct plain *plain, struct error *err)
     return true;
 }
 
-static bool damaged(const struct plain *plain, struct error *err)
+/* It will not mend by itself, so it is a mistake. */
+static bool damaged(const struct plain *plain, const char *what, struct error *err)
 {
-    return error_set(err, ERROR_DATA, plain->path, "restore the file from its source",
-                     "the compressed data is damaged near byte %llu of the text",
-                     (unsigned long long)plain->offset);
+    off_t read_to = lseek(plain->fd, 0, SEEK_CUR);
+    uint64_t ahead = plain->packed_end - plain->packed_begin;
+
+    return error_set(
+        err, ERROR_CONFIG, plain->path, "get it again from its source, or leave it out of `path`",
+        "the compressed data is %s near byte %" PRIu64 ", byte %" PRIu64 " of its text", what,
+        (uint64_t)read_to - ahead, plain->offset);
 }
 
 /* One step of a decompressor: may give nothing though more follows. */
@@ -159,8 +173,8 @@ static bool inflate_some(struct plain *plain, uint8_t *data, size_t room, size_t
     *got = room - stream->avail_out;
     plain->between = result == Z_STREAM_END;
     if (result == Z_STREAM_END)
-        return inflateReset(stream) == Z_OK || damaged(plain, err);
-    return result == Z_OK || result == Z_BUF_ERROR || damaged(plain, err);
+        return inflateReset(stream) == Z_OK || damaged(plain, "damaged", err);
+    return result == Z_OK || result == Z_BUF_ERROR || damaged(plain, "damaged", err);
 }
 
 static bool zstd_some(struct plain *plain, uint8_t *data, size_t room, size_t *got,
@@ -172,7 +186,7 @@ static bool zstd_some(struct plain *plain, uint8_t *data, size_t room, size_t *g
     plain->packed_begin = in.pos;
     *got = out.pos;
     plain->between = result == 0;
-    return !ZSTD_isError(result) || damaged(plain, err);
+    return !ZSTD_isError(result) || damaged(plain, "damaged", err);
 }
 
 static bool read_packed(struct plain *plain, uint8_t *data, size_t room, size_t *got,
@@ -189,8 +203,7 @@ static bool read_packed(struct plain *plain, uint8_t *data, size_t room, size_t 
                                         : zstd_some(plain, data, room, got, err)))
             return false;
         if (*got == 0 && !held && !plain->between)
-            return error_set(err, ERROR_DATA, plain->path, "restore the file from its source",
-                             "the compressed data is cut off");
+            return damaged(plain, "cut off", err);
     }
     return true;
 }
@@ -222,8 +235,8 @@ bool plain_seek(struct plain *plain, uint64_t offset, struct error *err)
         size_t left = offset - plain->offset, got;
         fine = plain_read(plain, skipped, left < SKIP_SIZE ? left : SKIP_SIZE, &got, err);
         if (fine && got == 0)
-            fine = error_set(err, ERROR_STATE, plain->path,
-                             "the file has changed since the checkpoint",
+            fine = error_set(err, ERROR_CONFIG, plain->path,
+                             "put it back as it was at the checkpoint, or begin without it",
                              "ends at byte %llu, before byte %llu where reading goes on",
                              (unsigned long long)plain->offset, (unsigned long long)offset);
     }

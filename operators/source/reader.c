@@ -44,8 +44,8 @@ static bool fill(struct reader *reader, struct error *err)
     reader->filled += got;
     memset(reader->data + reader->filled, 0, DECODE_PADDING);
     if (got == 0 && room > 0 && reader->end != UINT64_MAX)
-        return error_set(err, ERROR_STATE, reader->path,
-                         "files must not change while a job reads them",
+        return error_set(err, ERROR_CONFIG, reader->path,
+                         "put it back: files must not change while a job reads them",
                          "ends at byte %llu, before the end of its split", (unsigned long long)at);
     reader->ended = got == 0 || at + got == reader->end;
     return true;

@@ -277,7 +277,7 @@ static void add_all(struct op *op, const struct batch *in, void *const *cells)
 
 static bool other_layout(struct error *err)
 {
-    return error_set(err, ERROR_STATE, "",
+    return error_set(err, ERROR_CONFIG, "",
                      "start without this checkpoint, or with the aggregates of then",
                      "the checkpoint holds sessions of other aggregates");
 }

@@ -9,7 +9,8 @@
 
 enum error_code {
     ERROR_NONE,
-    ERROR_CONFIG,  /* a job file, flag or option is wrong: exit status 2 */
+    ERROR_CONFIG,  /* a job file, flag, option or input is wrong and stays so: no further attempt,
+                      exit status 2 */
     ERROR_DATA,    /* outside bytes do not parse */
     ERROR_IO,      /* a file, disk or directory failed */
     ERROR_NETWORK, /* a peer is gone or speaks wrongly */

@@ -142,7 +142,7 @@ bool decoder_header(struct decoder *decoder, const uint8_t *data, size_t size, b
     *used = 0;
     if (!last && (line == 0 || data[line - 1] != '\n')) {
         return size <= decoder->options.record_max ||
-               error_set(err, ERROR_DATA, "header", "check the format and its options",
+               error_set(err, ERROR_CONFIG, "header", "check the format and its options",
                          "has no end within %zu bytes", decoder->options.record_max);
     }
     const char *text = (const char *)data;

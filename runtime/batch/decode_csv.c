@@ -322,12 +322,12 @@ static bool read_names(struct decoder *decoder, const char *text, size_t size,
 
     do {
         if (names->count == CSV_FIELDS_MAX)
-            return error_set(err, ERROR_DATA, "header", NULL, "has more than %u fields",
-                             CSV_FIELDS_MAX);
+            return error_set(err, ERROR_CONFIG, "header", "leave some out",
+                             "has more than %u fields", CSV_FIELDS_MAX);
         end = read_field(&decoder->options, at, limit, true, &field);
         if (end == FIELD_BROKEN)
-            return error_set(err, ERROR_DATA, "header", NULL, "field %u has a wrong quote",
-                             names->count + 1);
+            return error_set(err, ERROR_CONFIG, "header", "mend it, or set `quote`",
+                             "field %u has a wrong quote", names->count + 1);
         decoder->scratch.size = 0;
         bytes_reserve(&decoder->scratch, size + 1);
         if (field.doubled)

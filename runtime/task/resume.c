@@ -139,10 +139,10 @@ static bool restore_batch(struct resume *resume, const struct subtask_former *fo
     bool keyed;
 
     if (held->port >= op->input_count || !op->inputs[held->port].connected)
-        return error_set(err, ERROR_STATE, op->id, NULL,
+        return error_set(err, ERROR_CONFIG, op->id, "connect it as it was",
                          "rows were held for an input that is not connected any more");
     if (op != subtask_head(subtask) && reads_tables(op))
-        return error_set(err, ERROR_STATE, op->id, "go on with the operators as they were",
+        return error_set(err, ERROR_CONFIG, op->id, "go on with the operators as they were",
                          "rows were held until its tables are there, and it follows %s now, which "
                          "waits for them in its place",
                          subtask_head(subtask)->id);

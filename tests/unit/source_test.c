@@ -291,11 +291,12 @@ static bool read_split(struct job *job, const struct split *split, struct positi
     return read == READ_END;
 }
 
-static void plan(struct job *job)
+static struct job *plan(struct job *job)
 {
     if (!source_file.describe(&job->describe, &job->err) ||
         !source_file.splits(job->op.config, &job->list, &job->err))
         fail_msg("%s: %s", job->err.where, job->err.what);
+    return job;
 }
 
 /* All splits, one after the other; `stop`: after so many steps a split is left and taken up again. */
@@ -512,30 +513,67 @@ static void test_compressed(void **state)
     bytes_clear(&text);
 }
 
-static void test_cut_gzip(void **state)
+/* Reads a file until it fails. */
+static void expect_failure(struct job *job, const struct position *from, enum error_code code,
+                           const char *what)
 {
-    (void)state;
-    struct bytes text = make_lines(3000, 6);
-    char path[256];
-    put_gzip("gzip", &text, text.size);
-    snprintf(path, sizeof(path), "%s/gzip", folder);
-    assert_int_equal(truncate(path, 5000), 0);
-    struct job *job = job_create("gzip", NULL);
-    plan(job);
     struct builder *out = builder_create(job->describe.schema, false);
     enum read_result read = READ_MORE;
+
     begin(job);
     job->op.rejected = builder_create(rejected_schema(job->arena), false);
-    void *reader = source_file.split_open(&job->op, &job->splits[0], NULL, &job->err);
-    while (read == READ_MORE)
+    void *reader = source_file.split_open(&job->op, &job->splits[0], from, &job->err);
+    while (reader && read == READ_MORE)
         read = source_file.split_read(&job->op, reader, out, &job->err);
-    assert_int_equal(read, READ_FAILED);
-    assert_int_equal(job->err.code, ERROR_DATA);
+    assert_true(!reader || read == READ_FAILED);
+    assert_int_equal(job->err.code, code);
+    assert_non_null(strstr(job->err.where, folder));
+    assert_non_null(strstr(job->err.what, what));
     source_file.split_close(reader);
     builder_close(job->op.rejected);
     builder_close(out);
     end(job);
     job_close(job);
+}
+
+/* What will not mend by itself is a mistake; a file that is gone may come back. */
+static void test_unreadable(void **state)
+{
+    (void)state;
+    struct bytes text = make_lines(3000, 6);
+    const struct position from = {.time_ms = 1, .offset = (int64_t)text.size - 9};
+    char path[256];
+    struct job *job;
+    FILE *file;
+    snprintf(path, sizeof(path), "%s/in", folder);
+    put_gzip("in", &text, text.size);
+    assert_int_equal(truncate(path, 5000), 0);
+    expect_failure(plan(job_create("in", NULL)), NULL, ERROR_CONFIG,
+                   "is cut off near byte 5000, byte ");
+    put_gzip("in", &text, text.size);
+    file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 4000, SEEK_SET), 0);
+    assert_int_equal(fwrite("damage!!", 8, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    expect_failure(plan(job_create("in", NULL)), NULL, ERROR_CONFIG, "is damaged near byte ");
+    put_gzip("in", &(struct bytes){.data = text.data, .size = 999}, 999);
+    expect_failure(plan(job_create("in", NULL)), &from, ERROR_CONFIG,
+                   "ends at byte 999, before byte ");
+    put_file("in", text.data, text.size);
+    job = plan(job_create("in", NULL));
+    assert_int_equal(truncate(path, 5000), 0);
+    expect_failure(job, NULL, ERROR_CONFIG, "ends at byte 5000, before the end of its split");
+    put_file("in", text.data, text.size);
+    job = plan(job_create("in", NULL));
+    assert_int_equal(unlink(path), 0);
+    expect_failure(job, NULL, ERROR_IO, "cannot open: No such file");
+    put_file("in", text.data, text.size);
+    job = plan(job_create("in", NULL));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(path, path), 0);
+    expect_failure(job, NULL, ERROR_CONFIG, "cannot open: Too many levels");
+    assert_int_equal(unlink(path), 0);
     bytes_clear(&text);
 }
 
@@ -754,7 +792,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_rows_and_rejects), TEST(test_several_files),    TEST(test_no_match),
-        TEST(test_splits),           TEST(test_compressed),       TEST(test_cut_gzip),
+        TEST(test_splits),           TEST(test_compressed),       TEST(test_unreadable),
         TEST(test_resume),           cmocka_unit_test(test_sort), cmocka_unit_test(test_columns),
         TEST(test_describe),
     };
