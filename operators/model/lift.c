@@ -4,6 +4,7 @@
 #include <math.h>
 
 #define ROUNDS 30    /* of the iteration; it settles in about ten */
+#define ERRORS 2     /* of the spread of chance, which a factor's own must exceed */
 #define SETTLED 1e-6 /* relative change that ends it */
 
 double lift_sigmoid(double logit)
@@ -60,6 +61,7 @@ double lift_variance(double age, double half_life)
 struct moments {
     double variance, tau2; /* of the round before */
     double weights, weighted;
+    double chance; /* variance of `weighted` if all were chance */
 };
 
 static void look_at_class(struct moments *moments, const struct lift_sums *cells, uint32_t levels)
@@ -73,13 +75,15 @@ static void look_at_class(struct moments *moments, const struct lift_sums *cells
         return;
     rate = all.clicks / all.expected;
     for (uint32_t i = 0; i < levels; i++) {
-        double expected = rate * cells[i].expected, off, root;
+        double expected = rate * cells[i].expected, off, root, chance;
         if (expected < LIFT_EXPECTED_MIN)
             continue;
         off = cells[i].clicks / expected - 1;
         root = expected / (moments->variance + expected * moments->tau2);
+        chance = root * root * moments->variance / expected;
         moments->weights += root * root;
-        moments->weighted += root * root * (off * off - moments->variance / expected);
+        moments->weighted += root * root * off * off - chance;
+        moments->chance += 2 * chance * chance; /* a squared normal's */
     }
 }
 
@@ -92,6 +96,7 @@ double lift_spread(const struct lift_sums *cells, uint32_t count, uint32_t level
         double next;
         for (uint32_t i = 0; i < count; i++)
             look_at_class(&moments, cells + (uint64_t)i * levels, levels);
+        moments.weighted -= ERRORS * sqrt(moments.chance);
         next = moments.weights > 0 ? fmax(0, moments.weighted / moments.weights) : 0;
         if (fabs(next - tau2) <= SETTLED * tau2)
             return next;

@@ -12,10 +12,12 @@
  * The prior a is estimated from the cells of all classes (empirical Bayes by weighted moments, as
  * Paule and Mandel 1982, J. Res. NBS 87): with r = sum O / sum E of the class, e = r E and k the
  * variance factor of decayed counts,
- *     tau^2 = sum w ((O/e - 1)^2 - k/e) / sum w     w = (e / (k + e tau^2))^2
- *     a = max(4, k / max(tau^2, 2e-5))
+ *     tau^2 = (sum w ((O/e - 1)^2 - k/e) - 2 d) / sum w     w = (e / (k + e tau^2))^2
+ *     a = max(4, k / max(tau^2, 2e-5))                      d^2 = sum 2 (w k/e)^2
  * solved by iteration from 2e-5. What spreads no more than chance gets a huge a: a factor without
- * effect fades by itself. The weight keeps one large cell from hiding the small ones. */
+ * effect fades by itself. The weight keeps one large cell from hiding the small ones. d is how far
+ * the sum is off by chance: clicks come in clusters, by user, so that they spread somewhat more than
+ * k/e, and without it a factor without effect passes on what its classes have in common. */
 #ifndef MILLRACE_MODEL_LIFT_H
 #define MILLRACE_MODEL_LIFT_H
 

@@ -9,8 +9,8 @@ EFFECTS = [*ENVIRONMENT, "habit"]
 DAY0_MS, DAY_MS = 1735689600000, 86400000
 HALF_LIVES = {"time": 90, "location": 180, "place": 180, "network": 180}  # days
 UPLIFTS = {  # least uplift of a ranker over feedback alone, in percent
-    "shop": {"environment": 7, "time": 2, "location": 1.5, "network": .5, "season": -.2, "holiday": -.2},
-    "video": {"environment": 6, "time": 3},
+    "shop": {"environment": 7, "time": 2, "daytime": 2, "location": 1.5, "network": .5, "season": -.2, "holiday": -.2},
+    "video": {"environment": 6, "time": 3, "daytime": 3},
     "news": {"environment": 4},
 }
 LOOP = {"shop": 6, "video": 3, "news": 2}

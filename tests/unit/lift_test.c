@@ -154,6 +154,32 @@ static void test_no_effect(void **state)
     assert_true(rms(fixed, CLASSES * LEVELS) > .03); /* a fixed prior serves noise */
 }
 
+/* Cells that differ by class only, with the spread of clicks that come in clusters: what a class has
+ * in common is not for a factor that tells nothing within it. */
+static void test_clusters(void **state)
+{
+    static struct lift_sums cells[CLASSES * DECOYS];
+    static double terms[CLASSES * DECOYS], known[CLASSES * DECOYS];
+
+    (void)state;
+    for (uint64_t seed = 10; seed < 13; seed++) {
+        struct random random = {seed};
+        double prior;
+        for (uint32_t i = 0; i < CLASSES * DECOYS; i++) {
+            double rate = i / DECOYS % 2 ? 1.2 : .8, expected = 3000;
+            double clicks = rate * expected + sqrt(1.6 * rate * expected) * normal(&random);
+            cells[i] = (struct lift_sums){clicks, expected, .07 * expected};
+        }
+        prior = lift_prior(lift_spread(cells, CLASSES, DECOYS, 1), 1);
+        for (uint32_t i = 0; i < CLASSES * DECOYS; i++) {
+            terms[i] = lift_term(&cells[i], prior, 1, LIFT_CAP);
+            known[i] = odds(&cells[i]);
+        }
+        assert_true(rms(terms, CLASSES * DECOYS) < .015);
+        assert_true(rms(known, CLASSES * DECOYS) > .2);
+    }
+}
+
 static void test_edges(void **state)
 {
     const struct lift_sums none = {0, 0, 0}, sure = {9, 1, .9}, all = {5, 4, 4}, never = {0, 90, 9};
@@ -189,8 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slope),     cmocka_unit_test(test_decoy),
-        cmocka_unit_test(test_no_effect), cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_smooth),
+        cmocka_unit_test(test_no_effect), cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_edges),     cmocka_unit_test(test_smooth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
