@@ -306,7 +306,7 @@ void *op_entry(struct op *op, uint32_t state, uint32_t row, const void *entry, u
                bool make)
 {
     struct key key = call_key(op, row);
-    struct error err = {0};
+    struct error err; /* large, and whole once it has a code */
     void *cell;
 
     CHECK(state < op->state_count && size <= KEY_SIZE_MAX);
@@ -320,7 +320,7 @@ void *op_entry(struct op *op, uint32_t state, uint32_t row, const void *entry, u
 bool op_entry_remove(struct op *op, uint32_t state, uint32_t row, const void *entry, uint32_t size)
 {
     struct key key = call_key(op, row);
-    struct error err = {0};
+    struct error err; /* as in op_entry */
 
     CHECK(state < op->state_count && size <= KEY_SIZE_MAX);
     if (store_entry_remove(op->subtask->store, op->state_first + state, &key, entry, size, &err))

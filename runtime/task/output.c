@@ -36,29 +36,27 @@ static void target_put(struct edge_out *edge, struct target *target, struct elem
     edge->subtask->waiting = true;
 }
 
+/* Takes the batch. The first target of a broadcast stands for all. */
 static void target_batch(struct edge_out *edge, struct target *target, struct batch *batch)
 {
+    uint32_t count = edge->partition == PARTITION_BROADCAST ? edge->target_count : 1;
+
 #ifdef MILLRACE_CHECK_HEAVY
     batch_check(batch, edge->schema);
 #endif
-    target_put(edge, target, (struct element){.kind = ELEMENT_BATCH, .batch = batch});
+    for (uint32_t i = 0; i < count; i++) {
+        batch_ref(batch);
+        target_put(edge, target + i, (struct element){.kind = ELEMENT_BATCH, .batch = batch});
+    }
+    batch_release(&batch);
 }
 
 static void target_flush(struct edge_out *edge, struct target *target)
 {
     struct batch *batch = target->builder ? builder_finish(target->builder) : NULL;
 
-    if (!batch)
-        return;
-    if (edge->partition != PARTITION_BROADCAST) {
+    if (batch)
         target_batch(edge, target, batch);
-        return;
-    }
-    for (uint32_t i = 0; i < edge->target_count; i++) { /* one builder for all: the first's */
-        batch_ref(batch);
-        target_batch(edge, &edge->targets[i], batch);
-    }
-    batch_release(&batch);
 }
 
 /* How many rows a batch to this target may have: of a channel with a small bound a part of it, as a
@@ -101,7 +99,9 @@ static void target_append(struct edge_out *edge, struct target *target, const st
  * reference, and what comes seldom has a small bound though its reader is fast. */
 static bool passes_bound(const struct edge_out *edge, const struct target *target, uint32_t rows)
 {
-    return target->local && rows <= subtask_cut(edge->subtask) &&
+    bool alone = edge->partition != PARTITION_BROADCAST || edge->target_count == 1;
+
+    return target->local && alone && rows <= subtask_cut(edge->subtask) &&
            (rows <= LOCAL_ROWS_MAX || channel_bytes(target->channel) == 0);
 }
 
@@ -111,8 +111,7 @@ static bool goes_whole(const struct edge_out *edge, const struct target *target,
 {
     uint32_t rows = batch->selected;
 
-    if (edge->partition == PARTITION_BROADCAST ||
-        (rows < WHOLE_ROWS_MIN && batch_bytes(batch) / batch->rows * rows < WHOLE_BYTES_MIN))
+    if (rows < WHOLE_ROWS_MIN && batch_bytes(batch) / batch->rows * rows < WHOLE_BYTES_MIN)
         return false;
     return rows <= bound || passes_bound(edge, target, rows);
 }
@@ -281,14 +280,10 @@ static void target_watermark(struct edge_out *edge, struct target *target)
     edge->rows = 0;
 }
 
-/* `all`: also of targets that wait for room. A broadcast has one builder for all targets. */
+/* `all`: also of targets that wait for room. A broadcast has one builder, the first target's. */
 static void edge_flush(struct edge_out *edge, bool all)
 {
-    if (edge->partition == PARTITION_BROADCAST) {
-        for (uint32_t t = 0; t < edge->target_count; t++)
-            target_flush(edge, &edge->targets[t]);
-        all = true;
-    }
+    all = all || edge->partition == PARTITION_BROADCAST;
     for (uint32_t t = 0; t < edge->target_count; t++)
         if (all || edge->targets[t].count == 0) {
             target_flush(edge, &edge->targets[t]);

@@ -180,7 +180,8 @@ static void open_output(struct op *op, struct subtask *subtask, uint32_t table)
         struct channel *channel = host->table_channel(host, table, subtask->number, worker);
 
         if (channel)
-            edge->targets[edge->target_count++].channel = channel;
+            edge->targets[edge->target_count++] =
+                (struct target){.channel = channel, .local = worker == host->worker};
     }
     edge_open(edge, 0);
 }
