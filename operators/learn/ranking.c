@@ -473,6 +473,8 @@ static bool put_items(struct op *op, struct builder *out, uint32_t column)
     struct builder *list = builder_list(out, column);
     uint8_t bytes[KEY_SIZE_MAX];
 
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(&scratch->memory.names[ranker->candidates[scratch->best[i].place]]);
     for (uint32_t i = 0; i < count; i++) {
         double score = (double)scratch->best[i].score - mass;
         struct key key;
@@ -539,15 +541,20 @@ static uint32_t draw_samples(struct op *op, uint64_t seed, uint32_t came, uint32
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
     const struct memory *memory = &scratch->memory;
+    const struct trail *ring = memory->trails.ring; /* smaller than `pasts` */
     uint32_t pasts = memory_pasts(memory), items = scratch->ranker.items.count, count = 1;
+    uint32_t places[SAMPLES_MAX];
 
     samples[0] = came;
-    for (uint32_t i = 0; i < (uint32_t)config->samples; i++) {
-        uint64_t draw = hash_draw(seed, i);
-        uint32_t item = (uint32_t)(draw % items);
+    for (uint32_t i = 0; i < (uint32_t)config->samples; i++) { /* they lie anywhere */
+        bool met = i % 2 == 0 && pasts > 0;
 
-        if (i % 2 == 0 && pasts > 0)
-            item = memory->trails.ring[draw % pasts].item; /* smaller than `pasts` */
+        places[i] = (uint32_t)(hash_draw(seed, i) % (met ? pasts : items));
+        __builtin_prefetch(met ? (const void *)&ring[places[i]] : &scratch->marks[places[i]]);
+    }
+    for (uint32_t i = 0; i < (uint32_t)config->samples; i++) {
+        uint32_t item = i % 2 == 0 && pasts > 0 ? ring[places[i]].item : places[i];
+
         if (scratch->marks[item] != scratch->mark)
             samples[count++] = item;
     }

@@ -5,31 +5,32 @@
 
 void lines_init(struct lines *lines, struct op *op, const struct memory *memory, uint32_t table)
 {
-    uint32_t *numbers;
-    float *weights;
+    uint32_t *words;
 
     lines->op = op;
     lines->memory = memory;
     lines->table = table;
     covisits_find(op, table, &lines->columns);
     /* Pages that no entry comes to are never touched. */
-    numbers = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * sizeof(*numbers));
-    weights = op_memory(op, (size_t)LINES_SLOTS * LINES_ENTRIES * 4 * sizeof(*weights));
-    for (uint32_t i = 0; i < LINES_SLOTS; i++) {
-        struct lines_slot *slot = &lines->slots[i];
+    words = op_memory(op, (size_t)LINES_SLOTS * LINES_WORDS * sizeof(*words));
+    for (uint32_t i = 0; i < LINES_SLOTS; i++)
+        lines->slots[i].items = words + (size_t)i * LINES_WORDS;
+}
 
-        slot->items = numbers + (size_t)i * LINES_ENTRIES;
-        slot->together = weights + (size_t)i * LINES_ENTRIES * 4;
-        slot->forwards = slot->together + LINES_ENTRIES;
-        slot->backwards = slot->forwards + LINES_ENTRIES;
-        slot->directs = slot->backwards + LINES_ENTRIES;
-    }
+/* One after the other, so that a row of few entries lies in few lines of one page. */
+static void place(struct lines_slot *slot, uint32_t count)
+{
+    slot->together = (float *)(void *)(slot->items + count);
+    slot->forwards = slot->together + count;
+    slot->backwards = slot->forwards + count;
+    slot->directs = slot->backwards + count;
 }
 
 static void fill(const struct lines *lines, const struct table_row *row, struct lines_slot *slot)
 {
     const struct covisits *columns = &lines->columns;
-    uint32_t count = table_row_list(row, columns->entries);
+    uint32_t all = table_row_list(row, columns->entries);
+    uint32_t count = all < LINES_ENTRIES ? all : LINES_ENTRIES;
     const int64_t *others = table_row_list_i64(row, columns->entries, columns->other);
     const int64_t *together = table_row_list_i64(row, columns->entries, columns->together);
     const int64_t *forward = table_row_list_i64(row, columns->entries, columns->entry_forward);
@@ -42,7 +43,8 @@ static void fill(const struct lines *lines, const struct table_row *row, struct 
     slot->direct = (float)table_row_i64(row, columns->direct);
     slot->entries = 0;
     slot->passing = false;
-    for (uint32_t i = 0; i < count && slot->entries < LINES_ENTRIES; i++) {
+    place(slot, count);
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t item = memory_find(lines->memory, (uint64_t)others[i]), at = slot->entries;
 
         slot->passing = slot->passing || item == MEMORY_NONE;

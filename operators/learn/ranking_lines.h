@@ -8,6 +8,7 @@
 
 #define LINES_SLOTS 2048u /* an item's line stands at its number modulo this */
 #define LINES_ENTRIES RANKER_ENTRIES_MAX
+#define LINES_WORDS (5u * LINES_ENTRIES) /* of 4 bytes: all arrays of a slot */
 
 struct lines_slot {
     uint32_t item; /* + 1 */
@@ -15,7 +16,7 @@ struct lines_slot {
     bool passing;             /* some entries are unknown as yet: to be read again */
     int64_t checked, version; /* of the table, of the row; INT64_MIN: there is no row */
     float count, forward, backward, direct;
-    uint32_t *items;
+    uint32_t *items; /* LINES_WORDS; the others stand behind them */
     float *together, *forwards, *backwards, *directs;
 };
 
