@@ -22,6 +22,7 @@
 
 #define CLASSES_MAX LIFTED_CLASSES_MAX
 #define SHARE_CAP 0.3
+#define KEPT 4096u /* terms of shares */
 
 static const struct option time_options[] = {
     {.name = "class",
@@ -142,6 +143,13 @@ static bool time_describe(struct describe *describe, struct error *err)
 
 /* ---- an instance ---- */
 
+struct time_kept { /* the term of a class at an hour and a weekday: it follows from the version */
+    uint64_t class;
+    double term;
+    uint8_t hour, weekday;
+    bool known;
+};
+
 struct time_scratch {
     struct lifted_config config;
     struct lifted *lifted; /* NULL: shares */
@@ -149,9 +157,10 @@ struct time_scratch {
     const char *names[1];
     uint32_t class;
     uint32_t total, hours, weekdays; /* columns of `lifts` */
-    int64_t version;                 /* that the next three are of: they follow from it */
+    int64_t version;                 /* that the next four are of: they follow from it */
     struct levels_overall overall;
     double hour_prior, weekday_prior;
+    struct time_kept kept[KEPT]; /* at its class modulo KEPT */
 };
 
 static bool time_open(struct op *op, struct error *err)
@@ -208,6 +217,7 @@ static void find_overall(struct op *op, struct time_scratch *scratch)
                    table_row_list_i64(rows[i], scratch->weekdays, 0));
     levels_overall(&all, &scratch->overall);
     find_priors(scratch, rows, count);
+    memset(scratch->kept, 0, sizeof(scratch->kept));
     scratch->version = version;
 }
 
@@ -230,24 +240,59 @@ static double find_term(const struct time_scratch *scratch, const struct table_r
 
 /* ---- rows ---- */
 
+struct lookups { /* of one list, each with room for a batch of lists */
+    uint64_t *classes;
+    const struct table_row **rows;
+    uint32_t *places;
+};
+
+/* Terms of `count` classes; only those that were not asked for at this hour are looked up. */
+static void find_terms(struct op *op, const uint64_t *classes, uint32_t count, int64_t time_ms,
+                       const struct lookups *lookups, double *terms)
+{
+    struct time_scratch *scratch = op_scratch(op);
+    uint32_t hour = levels_hour(time_ms), weekday = levels_weekday(time_ms), missing = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct time_kept *kept = &scratch->kept[classes[i] % KEPT];
+
+        terms[i] = kept->term;
+        lookups->classes[missing] = classes[i];
+        lookups->places[missing] = i;
+        missing += !kept->known || kept->class != classes[i] || kept->hour != hour ||
+                   kept->weekday != weekday;
+    }
+    op_table_find_many(op, LIFTS, lookups->classes, missing, lookups->rows);
+    for (uint32_t i = 0; i < missing; i++) {
+        uint64_t class = lookups->classes[i];
+        double term = find_term(scratch, lookups->rows[i], hour, weekday);
+
+        scratch->kept[class % KEPT] =
+            (struct time_kept){class, term, (uint8_t)hour, (uint8_t)weekday, true};
+        terms[lookups->places[i]] = term;
+    }
+}
+
 static void adjust_by_shares(struct op *op, struct time_scratch *scratch, const struct batch *in)
 {
     const struct batch *items = list_items(&scratch->layout, in);
-    struct block *memory = block_create((items->rows + 1ul) * 2 * sizeof(uint64_t));
+    size_t count = items->rows + 1ul; /* one more is written than is missing */
+    struct block *memory =
+        block_create(count * (2 * sizeof(uint64_t) + sizeof(void *) + sizeof(uint32_t)));
     uint64_t *ids = (uint64_t *)(void *)memory->data;
-    const struct table_row **rows = (const struct table_row **)(void *)(ids + items->rows);
+    struct lookups lookups = {.classes = ids + count,
+                              .rows = (const struct table_row **)(void *)(ids + 2 * count)};
     double *terms;
     struct column *added = list_column(items->rows, &terms);
 
+    lookups.places = (uint32_t *)(void *)(lookups.rows + count);
     find_overall(op, scratch);
     key_ids(batch_column(items, scratch->class), items->rows, ids);
-    op_table_find_many(op, LIFTS, ids, items->rows, rows);
     for (uint32_t row = 0; row < batch_rows(in); row++) {
-        int64_t time_ms = batch_time(in)[row];
-        uint32_t hour = levels_hour(time_ms), weekday = levels_weekday(time_ms), begin, end;
+        uint32_t begin, end;
+
         list_range(&scratch->layout, in, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++)
-            terms[i] = find_term(scratch, rows[i], hour, weekday);
+        find_terms(op, ids + begin, end - begin, batch_time(in)[row], &lookups, terms + begin);
     }
     block_release(&memory);
     list_emit(op, &scratch->layout, in, &added, (uint32_t)scratch->config.top);
