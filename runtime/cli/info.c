@@ -169,11 +169,14 @@ int info_run(int argc, char **argv)
         info_help();
         return 0;
     }
-    if (!args.target) {
-        plan_kinds(&out);
-        return print(&out);
-    }
-    if (!operator_find(args.target) && looks_like_file(args.target))
+    if (args.target && !operator_find(args.target) && looks_like_file(args.target))
         return info_job(&args);
-    return info_kind(args.target);
+    if (args.parallelism || args.override_count) {
+        (void)fprintf(stderr, "millrace info: -p and -D go with a job file; give one\n");
+        return 2;
+    }
+    if (args.target)
+        return info_kind(args.target);
+    plan_kinds(&out);
+    return print(&out);
 }

@@ -72,7 +72,8 @@ static void run_help(void)
         "examples:\n"
         "  millrace info jobs/video.yaml                      what would run\n"
         "  millrace run jobs/video.yaml -p 4 --workers 2 -D events.path=ratings.tsv\n"
-        "  millrace run jobs/video.yaml -s checkpoints/video  goes on where it stopped\n");
+        "  millrace run jobs/video.yaml -s checkpoints/video -D events.path=ratings.tsv\n"
+        "                                                     goes on where it stopped\n");
 }
 
 static bool bad_value(const char *flag, const char *value, const char *how)

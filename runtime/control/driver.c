@@ -6,6 +6,7 @@
 #include "runtime/control/checkpoints.h"
 #include "runtime/control/summary.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -556,7 +557,7 @@ static void say_resume(const struct driver *driver, const char *path)
 {
     const struct plan_request *request = driver->config.request;
 
-    (void)fprintf(stderr, "millrace run");
+    (void)fprintf(stderr, "%s run", program_invocation_name);
     say_word(request->path);
     (void)fprintf(stderr, " -s");
     say_word(path);
@@ -587,6 +588,15 @@ static void say_unread(const struct driver_view *view)
 
     unread_text(view, &text);
     (void)fprintf(stderr, "%.*s", (int)text.size, (const char *)text.data);
+    bytes_clear(&text);
+}
+
+static void say_done(const struct driver_view *view)
+{
+    struct bytes text = {0};
+
+    done_text(view, &text);
+    (void)fprintf(stderr, "%.*s\n", (int)text.size, (const char *)text.data);
     bytes_clear(&text);
 }
 
@@ -732,6 +742,8 @@ int driver_run(const struct driver_config *config)
     driver_view(&driver, &view);
     say_end(&driver);
     say_unread(&view);
+    if (good && config->progress && !view.checkpoints.stopped)
+        say_done(&view);
     if (config->summary_path && !fenced(&driver) &&
         !summary_write(&view, config->summary_path, &err)) {
         (void)fprintf(stderr, "millrace: %s\n", error_text(&err, text, sizeof(text)));

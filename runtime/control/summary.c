@@ -314,3 +314,10 @@ void progress_text(const struct driver_view *view, struct progress *last, struct
         bytes_format(out, " | %.0f s left", (double)view->run_ms / 1e3 * (1 - part) / part);
     chains_text(view, out);
 }
+
+void done_text(const struct driver_view *view, struct bytes *out)
+{
+    bytes_format(out, "%s | ", state_name(view->state, view->checkpoints.stopped));
+    count_text((double)source_rows(view), out);
+    bytes_format(out, " rows | %.1f s", (double)view->run_ms / 1e3);
+}

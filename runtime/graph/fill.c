@@ -75,13 +75,24 @@ static void tell_unknown(const struct fill *fill, const struct yaml_node *node,
     memory_free(names);
 }
 
+/* What to write for a field that is missing. */
+static const char *how_to_give(const struct fill *fill, const struct option *option)
+{
+    const struct option *inner = option->type == OPT_GROUP ? option->group : NULL;
+
+    while (inner && inner->name && !inner->required)
+        inner++;
+    if (inner && inner->name)
+        return arena_format(fill->arena, "give it {%s: ...}", inner->name);
+    return arena_format(fill->arena, "give it %s", option_type_help(option->type));
+}
+
 static void check_required(const struct fill *fill, const struct yaml_node *mapping,
                            const struct option *options)
 {
     for (; options && options->name; options++)
         if (options->required && !yaml_get(mapping, options->name))
-            mistake_field(fill->mistakes, mapping, options->name,
-                          arena_format(fill->arena, "give it %s", option_type_help(options->type)),
+            mistake_field(fill->mistakes, mapping, options->name, how_to_give(fill, options),
                           "\"%s\" is missing", options->name);
 }
 

@@ -264,12 +264,22 @@ const char *mistake_known_kinds(struct arena *arena, const char *kind)
 {
     uint32_t count;
     const struct operator_def *const *all = operators_all(&count);
-    const char **names = arena_new(arena, (count + 1) * sizeof(*names));
+    const char **names = arena_new(arena, (count + 1) * sizeof(*names)), *near;
+    size_t family = strcspn(kind, "/");
+    uint32_t kept = 0;
 
+    for (uint32_t i = 0; i < count; i++)
+        if (kind[family] && strncmp(all[i]->name, kind, family + 1) == 0)
+            names[kept++] = all[i]->name;
+    qsort(names, kept, sizeof(*names), by_name);
+    if (kept > 0)
+        return mistake_known(arena, names, kept, kind);
     for (uint32_t i = 0; i < count; i++)
         names[i] = all[i]->name;
     qsort(names, count, sizeof(*names), by_name);
-    return mistake_known(arena, names, count, kind);
+    near = text_nearest(names, count, kind);
+    return arena_format(arena, "%s%s%s`millrace info` lists the kinds",
+                        near ? "did you mean \"" : "", near ? near : "", near ? "\"; " : "");
 }
 
 static int by_place(const void *left, const void *right)

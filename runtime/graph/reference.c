@@ -55,8 +55,8 @@ static bool read_port(const struct job *job, struct job_ref *ref, const char *po
     if (!from->def)
         return false; /* its kind is unknown, which has been told */
     if (!from->output_count)
-        return mistake_value(job->mistakes, ref->node, NULL, "operator \"%s\" (%s) has no outputs",
-                             from->id, from->def->name);
+        return mistake_value(job->mistakes, ref->node, "read what it reads",
+                             "operator \"%s\" (%s) has no outputs", from->id, from->def->name);
     ref->port = port ? find_port(from->def->outputs, from->output_count, port) : 0;
     if (ref->port != FIELD_NONE)
         return true;

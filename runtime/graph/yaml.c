@@ -47,6 +47,23 @@ static yaml_mark_t mark_of_offset(const char *text, size_t offset)
     return mark;
 }
 
+/* libyaml's texts say what it met, not how to mend it. */
+static const char *how_to_write(const struct reading *reading, const char *problem,
+                                yaml_mark_t mark)
+{
+    const char *at = reading->text;
+
+    if (strstr(problem, "mapping values are not allowed"))
+        return "quote a text with `: ` in it, or mend the indentation";
+    if (!strstr(problem, "cannot start any token"))
+        return NULL;
+    for (size_t line = 0; line < mark.line && *at; at++)
+        line += *at == '\n';
+    return strnlen(at, mark.column + 1) > mark.column && at[mark.column] == '\t'
+               ? "indent by blanks, not by tabs"
+               : "quote a text that begins so";
+}
+
 static bool refuse_syntax(struct reading *reading, const yaml_parser_t *parser)
 {
     yaml_mark_t mark = parser->problem_mark;
@@ -59,7 +76,7 @@ static bool refuse_syntax(struct reading *reading, const yaml_parser_t *parser)
         mark = mark_of_offset(reading->text, parser->problem_offset);
     snprintf(what, sizeof(what), "this is not YAML: %s%s%s",
              parser->problem ? parser->problem : "it cannot be read", *context ? " " : "", context);
-    return refuse(reading, mark, NULL, what);
+    return refuse(reading, mark, how_to_write(reading, what, mark), what);
 }
 
 static struct yaml_node *node_new(struct arena *arena, enum yaml_kind kind)

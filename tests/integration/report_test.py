@@ -39,11 +39,13 @@ def run(folder, flags, case="evaluate-clicks", sections=SECTIONS):
     case = SOURCE / "tests/golden" / case
     shutil.copy(case / "in.jsonl", folder)
     (folder / "job.yaml").write_text((case / "job.yaml").read_text() + sections)
-    result = subprocess.run([MILLRACE, "run", "job.yaml", "--quiet", "--report", "page.html"] + flags,
+    result = subprocess.run([MILLRACE, "run", "job.yaml", "--report", "page.html"] + flags,
                             cwd=folder, capture_output=True, text=True, timeout=120, check=False,
                             stdin=subprocess.DEVNULL)
     if result.returncode != 0:
         sys.exit(f"exit status {result.returncode}\n{result.stderr[-3000:]}")
+    if not re.search(r"^finished \| [\d.]+( [kM])? rows \| \d+\.\d s$", result.stderr, re.M):
+        sys.exit(f"nothing tells of the end\n{result.stderr[-3000:]}")
     if list(folder.glob("page.html.*")):
         sys.exit("something is left beside the page")
     page = (folder / "page.html").read_text()

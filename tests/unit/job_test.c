@@ -262,7 +262,8 @@ static const struct bad_file {
      "s, a, b, c, d, e, out\n"
      "job.yaml:5:35: operators[2].from: operator \"s\" (test/source) has no output \"rejectd\"; "
      "did you mean \"rejected\"; known are out, late, rejected\n"
-     "job.yaml:6:35: operators[3].from: operator \"out\" (test/sink) has no outputs\n"
+     "job.yaml:6:35: operators[3].from: operator \"out\" (test/sink) has no outputs; read what it "
+     "reads\n"
      "job.yaml:7:39: operators[4].from[1]: this output is named twice; leave one of them\n"
      "job.yaml:8:39: operators[5].from[1]: \"s\" is named twice; leave one of them\n"},
     {"inputs",

@@ -136,8 +136,13 @@ static void refused(void **state)
         {"a: \"x\\0y\"\n", "job.yaml:1:4: a text holds a zero byte\n"},
         {"a: [1, 2\nb: 3\n", "job.yaml:2:2: this is not YAML: did not find expected ',' or ']' "
                              "while parsing a flow sequence\n"},
-        {"a:\n\tb: 1\n", "job.yaml:2:1: this is not YAML: found character that cannot start any "
-                         "token while scanning for the next token\n"},
+        {"a:\n\tb: 1\n",
+         "job.yaml:2:1: this is not YAML: found character that cannot start any "
+         "token while scanning for the next token; indent by blanks, not by tabs\n"},
+        {"a: @b\n", "job.yaml:1:4: this is not YAML: found character that cannot start any token "
+                    "while scanning for the next token; quote a text that begins so\n"},
+        {"a: b: c\n", "job.yaml:1:5: this is not YAML: mapping values are not allowed in this "
+                      "context; quote a text with `: ` in it, or mend the indentation\n"},
         {"ok: 1\nbad: \xff\n", "job.yaml:2:6: this is not YAML: invalid leading UTF-8 octet\n"},
         {"a: 1\nb: 2\na: 3\nb: 4\na: 5\n",
          "job.yaml:3:1: a: \"a\" is given twice; the first is in line 1; leave one of them\n"
