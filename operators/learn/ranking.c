@@ -35,11 +35,6 @@
 #define SEED_SHARE (UINT32_MAX - 1)
 #define SAMPLES_MAX (EMBEDDING_SAMPLES_MAX - 1)
 
-struct request_config {
-    const char *when;
-    int64_t interval_ms;
-};
-
 struct ranking_config {
     const char *user, *item;
     struct text_list carry;
@@ -50,19 +45,6 @@ struct ranking_config {
     bool direct;
     double share;
     bool repeats;
-};
-
-static const struct option request_options[] = {
-    {.name = "when",
-     .type = OPT_EXPRESSION,
-     FIELD(struct request_config, when),
-     .help = "Which events ask for recommendations, such as rating >= 4; by default all."},
-    {.name = "at-most-every",
-     .type = OPT_DURATION,
-     FIELD(struct request_config, interval_ms),
-     .max.i64 = 366 * DAY_MS,
-     .help = "Event time between two requests of one user; 0s: no bound."},
-    {0},
 };
 
 static const struct option ranking_options[] = {
@@ -225,7 +207,6 @@ static const char *const ranking_counters[] = {"requests", "held_back", "learned
                                                NULL};
 enum { IN = 0, OUT = 0, NEIGHBOURS = 0 };
 enum { REQUESTS, HELD_BACK, LEARNED, FORGOTTEN }; /* counters */
-enum { LIST_ITEM, LIST_SCORE, LIST_REASON };      /* columns of an item of the list */
 
 /* ---- planning ---- */
 
@@ -258,46 +239,21 @@ static bool check_types(struct describe *describe, struct error *err)
     return true;
 }
 
-static bool add_results(struct describe *describe, struct schema *schema, struct error *err)
-{
-    static const char *const names[] = {"event_time", "rec_id", "items", "versions.neighbours"};
-    const struct ranking_config *config = describe_config(describe);
-    const struct schema *in = describe_input(describe, IN);
-    struct arena *arena = describe_arena(describe);
-    struct schema *child = schema_create(arena);
-    struct field items = {.name = "items", .type = TYPE_LIST, .child = child};
-
-    for (uint32_t i = 0; i < 4; i++)
-        if (schema_find(schema, names[i]) != FIELD_NONE)
-            return describe_error(describe, err, "carry", "rename it before, in `clean`",
-                                  "\"%s\" is a column of the result", names[i]);
-    CHECK(schema_add_column(child, arena, "item", in->fields[schema_find(in, config->item)].type));
-    CHECK(schema_add_column(child, arena, "score", TYPE_F64));
-    CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
-    CHECK(schema_add_column(schema, arena, names[0], TYPE_TIMESTAMP));
-    CHECK(schema_add_column(schema, arena, names[1], TYPE_UTF8));
-    CHECK(schema_add(schema, arena, &items));
-    CHECK(schema_add_column(schema, arena, names[3], TYPE_TIMESTAMP));
-    return true;
-}
-
 static bool ranking_describe(struct describe *describe, struct error *err)
 {
+    static const char *const versions[] = {"versions.neighbours", NULL};
     const struct ranking_config *config = describe_config(describe);
-    struct schema *schema = schema_create(describe_arena(describe));
     struct text_list user = {1, (const char *[]){config->user}};
 
     if (config->dims % EMBEDDING_PIECE != 0)
         return describe_error(describe, err, "dims", "write 32, 64, 96 or 128",
                               "%" PRId64 " is not a multiple of 32", config->dims);
-    if (!widen_check_when(describe, "request.when", config->request.when, err) ||
-        !check_types(describe, err) || !columns_check(describe, &config->attributes, IN, err) ||
-        !request_columns(describe, schema, config->user, config->item, &config->carry, err) ||
-        !add_results(describe, schema, err))
+    if (!check_types(describe, err) || !columns_check(describe, &config->attributes, IN, err) ||
+        !request_describe(describe, &config->request, config->user, config->item, &config->carry,
+                          versions, err))
         return false;
     if (columns_asked(&config->attributes))
         memory_describe_attributes(describe);
-    describe_output(describe, OUT, schema);
     describe_output_key(describe, OUT, &user);
     return true;
 }
@@ -311,9 +267,7 @@ struct ranking_scratch {
     struct columns *columns; /* NULL: items have no attributes */
     struct trails_walk walk;
     struct reranker reranker;
-    struct expr *when;
-    uint32_t copied_count; /* columns of the input that begin the output */
-    uint32_t copied[COLUMNS_MAX];
+    struct request request;
     uint32_t user, item, history, history_item, history_time; /* columns; of a history entry */
     uint64_t users[BATCH_ROWS_MAX], ids[BATCH_ROWS_MAX];
     uint32_t asking[BATCH_ROWS_MAX];
@@ -329,7 +283,7 @@ struct ranking_scratch {
 static void find_columns(struct op *op, struct ranking_scratch *scratch)
 {
     const struct ranking_config *config = op_config(op);
-    const struct schema *in = op_input_schema(op, IN), *out = op_output_schema(op, OUT);
+    const struct schema *in = op_input_schema(op, IN);
     const struct schema *met;
 
     scratch->user = schema_find(in, config->user);
@@ -338,9 +292,6 @@ static void find_columns(struct op *op, struct ranking_scratch *scratch)
     met = in->fields[scratch->history].child;
     scratch->history_item = schema_find(met, "item");
     scratch->history_time = schema_find(met, "time");
-    scratch->copied_count = 2 + config->carry.count;
-    for (uint32_t i = 0; i < scratch->copied_count; i++)
-        scratch->copied[i] = schema_find(in, out->fields[i].name);
 }
 
 static bool ranking_open(struct op *op, struct error *err)
@@ -369,9 +320,7 @@ static bool ranking_open(struct op *op, struct error *err)
     lines_init(&scratch->lines, op, &scratch->memory, NEIGHBOURS);
     scratch->marks = op_memory(op, items * sizeof(*scratch->marks));
     find_columns(op, scratch);
-    if (config->request.when)
-        scratch->when = expr_compile(config->request.when, op_input_schema(op, IN), err);
-    return !config->request.when || scratch->when;
+    return request_open(op, &scratch->request, &config->request, err);
 }
 
 static void ranking_close(struct op *op)
@@ -379,7 +328,7 @@ static void ranking_close(struct op *op)
     struct ranking_scratch *scratch = op_scratch(op);
 
     if (scratch)
-        expr_close(scratch->when);
+        request_close(&scratch->request);
 }
 
 /* ---- the list ---- */
@@ -481,10 +430,7 @@ static bool put_items(struct op *op, struct builder *out, uint32_t column)
 
         if (!memory_key(&scratch->memory, ranker->candidates[scratch->best[i].place], bytes, &key))
             return false;
-        builder_child_row(list);
-        builder_key(list, LIST_ITEM, &key);
-        builder_f64(list, LIST_SCORE, score);
-        builder_f64(list, LIST_REASON, score);
+        request_item(list, &key, score);
     }
     builder_list_end(out, column);
     return true;
@@ -493,20 +439,11 @@ static bool put_items(struct op *op, struct builder *out, uint32_t column)
 static bool answer(struct op *op, const struct batch *in, uint32_t row, struct builder *out)
 {
     struct ranking_scratch *scratch = op_scratch(op);
-    int64_t version = op_table_version(op, NEIGHBOURS);
-    uint32_t column = scratch->copied_count;
-    char id[17];
+    uint32_t column = request_begin(op, &scratch->request, in, row, out);
 
-    builder_row_from(out, in, row);
-    for (uint32_t i = 0; i < scratch->copied_count; i++)
-        builder_copy(out, i, batch_column(in, scratch->copied[i]), row);
-    builder_i64(out, column++, batch_time(in)[row]);
-    snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
-    builder_text(out, column++, id, 16);
     if (!put_items(op, out, column++))
         return false;
-    if (version != INT64_MIN && version != INT64_MAX) /* none yet; `lookup: latest` */
-        builder_i64(out, column, version);
+    request_version(op, out, column, NEIGHBOURS);
     return true;
 }
 
@@ -671,15 +608,6 @@ static bool one(struct op *op, const struct batch *in, uint32_t row, bool asks, 
     return !column_valid(batch_column(in, scratch->item), row) || learn(op, in, row, user);
 }
 
-static uint32_t choose_asking(struct ranking_scratch *scratch, const struct batch *in)
-{
-    if (scratch->when)
-        return expr_filter(scratch->when, in, scratch->asking);
-    for (uint32_t row = 0; row < in->rows; row++)
-        scratch->asking[row] = row;
-    return in->rows;
-}
-
 static bool ranking_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     struct ranking_scratch *scratch = op_scratch(op);
@@ -692,7 +620,7 @@ static bool ranking_process(struct op *op, uint32_t port, const struct batch *in
         return err->code == ERROR_NONE; /* what op_entry could not read is the engine's error */
     key_ids(batch_column(in, scratch->user), rows, scratch->users);
     key_ids(batch_column(in, scratch->item), rows, scratch->ids);
-    asking = choose_asking(scratch, in);
+    asking = widen_choose(scratch->request.when, in, scratch->asking);
     for (uint32_t row = 0; row < rows; row++) {
         bool asks = next < asking && scratch->asking[next] == row;
 

@@ -22,11 +22,6 @@
 
 #define TOP_MAX 1000
 
-struct request_config {
-    const char *when;
-    int64_t interval_ms;
-};
-
 struct score_config {
     const char *user, *item;
     struct text_list carry;
@@ -44,19 +39,6 @@ struct own { /* what the user has met, in order of first meeting */
 
 static_assert(sizeof(struct own) + FUSE_OWN_MAX * sizeof(uint64_t) <= CELL_SIZE_MAX,
               "what a user has met fits a cell");
-
-static const struct option request_options[] = {
-    {.name = "when",
-     .type = OPT_EXPRESSION,
-     FIELD(struct request_config, when),
-     .help = "Which events ask for recommendations, such as rating >= 4; by default all."},
-    {.name = "at-most-every",
-     .type = OPT_DURATION,
-     FIELD(struct request_config, interval_ms),
-     .max.i64 = 366 * DAY_MS,
-     .help = "Event time between two requests of one user; 0s: no bound."},
-    {0},
-};
 
 #define WEIGHT(option, field, value, text)                                                         \
     {                                                                                              \
@@ -149,9 +131,8 @@ static const struct table_use score_tables[] = {
 };
 static const char *const score_counters[] = {"requests", "held_back", NULL};
 enum { OWN = 0, IN = 0, OUT = 0 };
-enum { NEIGHBOURS, POPULARITY };             /* tables */
-enum { REQUESTS, HELD_BACK };                /* counters */
-enum { LIST_ITEM, LIST_SCORE, LIST_REASON }; /* columns of an item of the list */
+enum { NEIGHBOURS, POPULARITY }; /* tables */
+enum { REQUESTS, HELD_BACK };    /* counters */
 
 /* ---- planning ---- */
 
@@ -186,47 +167,18 @@ static bool check_types(struct describe *describe, struct error *err)
     return true;
 }
 
-static bool add_results(struct describe *describe, struct schema *schema, struct error *err)
-{
-    static const char *const names[] = {"event_time", "rec_id", "items", "versions.neighbours",
-                                        "versions.popularity"};
-    const struct schema *popular = describe_table(describe, POPULARITY);
-    struct arena *arena = describe_arena(describe);
-    struct schema *child = schema_create(arena);
-    struct field items = {.name = "items", .type = TYPE_LIST, .child = child};
-
-    for (uint32_t i = 0; i < 5; i++)
-        if (schema_find(schema, names[i]) != FIELD_NONE)
-            return describe_error(describe, err, "carry", "rename it before, in `clean`",
-                                  "\"%s\" is a column of the result", names[i]);
-    CHECK(schema_add_column(child, arena, "item",
-                            popular->fields[schema_find(popular, "item")].type));
-    CHECK(schema_add_column(child, arena, "score", TYPE_F64));
-    CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
-    CHECK(schema_add_column(schema, arena, names[0], TYPE_TIMESTAMP));
-    CHECK(schema_add_column(schema, arena, names[1], TYPE_UTF8));
-    CHECK(schema_add(schema, arena, &items));
-    CHECK(schema_add_column(schema, arena, names[3], TYPE_TIMESTAMP));
-    CHECK(schema_add_column(schema, arena, names[4], TYPE_TIMESTAMP));
-    return true;
-}
-
 static bool score_describe(struct describe *describe, struct error *err)
 {
+    static const char *const versions[] = {"versions.neighbours", "versions.popularity", NULL};
     const struct score_config *config = describe_config(describe);
     const char *user = score_user(config, describe_key(describe, IN));
-    struct schema *schema = schema_create(describe_arena(describe));
 
     if (!user)
         return describe_error(describe, err, "user", "name the user's column",
                               "the input is not keyed by one column");
-    if (!widen_check_when(describe, "request.when", config->request.when, err) ||
-        !check_types(describe, err) ||
-        !request_columns(describe, schema, user, config->item, &config->carry, err) ||
-        !add_results(describe, schema, err))
-        return false;
-    describe_output(describe, OUT, schema);
-    return true;
+    return check_types(describe, err) &&
+           request_describe(describe, &config->request, user, config->item, &config->carry,
+                            versions, err);
 }
 
 /* ---- an instance ---- */
@@ -234,9 +186,7 @@ static bool score_describe(struct describe *describe, struct error *err)
 struct score_scratch {
     struct fuse fuse;
     struct decay decay;
-    struct expr *when;
-    uint32_t copied_count; /* columns of the input that begin the output */
-    uint32_t copied[COLUMNS_MAX];
+    struct request request;
     uint32_t item, history, history_item; /* columns of the input; of a history entry */
     struct covisits covisits;
     uint32_t popular_count, decayed, hour; /* columns of `popularity` */
@@ -252,14 +202,11 @@ struct score_scratch {
 static void find_input(struct op *op, struct score_scratch *scratch)
 {
     const struct score_config *config = op_config(op);
-    const struct schema *in = op_input_schema(op, IN), *out = op_output_schema(op, OUT);
+    const struct schema *in = op_input_schema(op, IN);
 
     scratch->item = schema_find(in, config->item);
     scratch->history = schema_find(in, "history");
     scratch->history_item = schema_find(in->fields[scratch->history].child, "item");
-    scratch->copied_count = 2 + config->carry.count;
-    for (uint32_t i = 0; i < scratch->copied_count; i++)
-        scratch->copied[i] = schema_find(in, out->fields[i].name);
 }
 
 static void find_tables(struct op *op, struct score_scratch *scratch)
@@ -281,9 +228,7 @@ static bool score_open(struct op *op, struct error *err)
     decay_init(&scratch->decay);
     find_input(op, scratch);
     find_tables(op, scratch);
-    if (config->request.when)
-        scratch->when = expr_compile(config->request.when, op_input_schema(op, IN), err);
-    return !config->request.when || scratch->when;
+    return request_open(op, &scratch->request, &config->request, err);
 }
 
 static void score_close(struct op *op)
@@ -291,7 +236,7 @@ static void score_close(struct op *op)
     struct score_scratch *scratch = op_scratch(op);
 
     if (scratch)
-        expr_close(scratch->when);
+        request_close(&scratch->request);
 }
 
 /* ---- candidates ---- */
@@ -465,14 +410,6 @@ static void gather(struct op *op, struct score_scratch *scratch, const struct ba
 
 /* ---- rows ---- */
 
-static void put_version(struct op *op, struct builder *out, uint32_t column, uint32_t table)
-{
-    int64_t version = op_table_version(op, table);
-
-    if (version != INT64_MIN && version != INT64_MAX) /* none yet; `lookup: latest` */
-        builder_i64(out, column, version);
-}
-
 static void put_items(struct builder *out, uint32_t column, const struct fuse *fuse, uint32_t count)
 {
     struct builder *list = builder_list(out, column);
@@ -480,10 +417,7 @@ static void put_items(struct builder *out, uint32_t column, const struct fuse *f
     for (uint32_t i = 0; i < count; i++) {
         const struct fuse_ranked *ranked = &fuse->ranked[i];
         struct key key = table_row_key(fuse->items[ranked->item].row);
-        builder_child_row(list);
-        builder_key(list, LIST_ITEM, &key);
-        builder_f64(list, LIST_SCORE, ranked->score);
-        builder_f64(list, LIST_REASON, ranked->score);
+        request_item(list, &key, ranked->score);
     }
     builder_list_end(out, column);
 }
@@ -493,21 +427,15 @@ static void answer(struct op *op, const struct batch *in, uint32_t row, const st
 {
     const struct score_config *config = op_config(op);
     struct score_scratch *scratch = op_scratch(op);
-    uint32_t column = scratch->copied_count, count;
-    char id[17];
+    uint32_t column, count;
 
     fuse_begin(&scratch->fuse, own->items, own->count);
     gather(op, scratch, in, row);
     count = fuse_rank(&scratch->fuse, &config->weights, (uint32_t)config->top);
-    builder_row_from(out, in, row);
-    for (uint32_t i = 0; i < scratch->copied_count; i++)
-        builder_copy(out, i, batch_column(in, scratch->copied[i]), row);
-    builder_i64(out, column++, batch_time(in)[row]);
-    snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
-    builder_text(out, column++, id, 16);
+    column = request_begin(op, &scratch->request, in, row, out);
     put_items(out, column++, &scratch->fuse, count);
-    put_version(op, out, column++, NEIGHBOURS);
-    put_version(op, out, column, POPULARITY);
+    request_version(op, out, column++, NEIGHBOURS);
+    request_version(op, out, column, POPULARITY);
 }
 
 /* Whether the user may ask again; if so, this is the last time that it did. */
@@ -540,15 +468,6 @@ static void learn(struct op *op, uint32_t row, uint64_t item)
     own->items[own->count++] = item;
 }
 
-static uint32_t choose_asking(struct score_scratch *scratch, const struct batch *in)
-{
-    if (scratch->when)
-        return expr_filter(scratch->when, in, scratch->asking);
-    for (uint32_t row = 0; row < in->rows; row++)
-        scratch->asking[row] = row;
-    return in->rows;
-}
-
 static bool score_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     const struct score_config *config = op_config(op);
@@ -563,7 +482,7 @@ static bool score_process(struct op *op, uint32_t port, const struct batch *in, 
     CHECK(rows <= BATCH_ROWS_MAX);
     fuse_forget(&scratch->fuse);
     key_ids(item, rows, scratch->ids);
-    asking = choose_asking(scratch, in);
+    asking = widen_choose(scratch->request.when, in, scratch->asking);
     for (uint32_t row = 0; row < rows; row++) {
         struct own *own = op_cells(op, OWN)[row];
         if (next < asking && scratch->asking[next] == row) {
