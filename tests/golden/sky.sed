@@ -1,5 +1,5 @@
-# What a copy of operators/adjust/place.c needs to become a factor of one's own. See README.md.
+# What a copy of operators/adjust/place.c needs to become a factor of one's own, as in README.md.
 s/static const char \*const places\[\] = .*/static const char *const skies[] = {"sun", "rain", "snow", NULL};/
 s/\.names = places/.names = skies/
 s/this kind of place (home, work, on the/this weather (sun, rain, snow)/
-s/place/weather/g
+s/place/sky/g
