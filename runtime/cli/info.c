@@ -1,6 +1,7 @@
 /* `millrace info`; see info.h. */
 #include "runtime/cli/info.h"
 
+#include "runtime/api/plugin.h"
 #include "runtime/cli/args.h"
 #include "runtime/cli/job_text.h"
 
@@ -30,11 +31,12 @@ struct info_args {
 static void info_help(void)
 {
     (void)printf(
-        "usage: millrace info [KIND | JOB.yaml [flags]]\n"
+        "usage: millrace info [KIND | PLUGIN.so | JOB.yaml [flags]]\n"
         "\n"
-        "Without a name: the kinds of operators. With a kind: its manual page. With a job\n"
-        "file: what would run (chains, edges, key groups, tables), and whether it gives\n"
-        "the same output every time. Nothing is started.\n"
+        "Without a name: the kinds of operators. With a kind: its manual page; with a\n"
+        "plug-in: those of its operators. With a job file: what would run (chains, edges,\n"
+        "key groups, tables), and whether it gives the same output every time. Nothing is\n"
+        "started.\n"
         "\n");
     args_help(info_flags);
     (void)printf("\n"
@@ -150,6 +152,32 @@ static int info_kind(const char *kind)
     return print_error(&err);
 }
 
+static bool is_plugin(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 3 && strcmp(name + size - 3, ".so") == 0;
+}
+
+/* The manual pages of what it brings. */
+static int info_plugin(const char *path)
+{
+    const struct operator_def *const *all;
+    struct bytes out = {0};
+    struct error err = {0};
+    uint32_t before, count;
+
+    (void)operators_all(&before);
+    if (!plugin_load(path, &err))
+        return print_error(&err);
+    all = operators_all(&count);
+    for (uint32_t i = before; i < count; i++) {
+        bytes_text(&out, i > before ? "\n" : "");
+        CHECK(plan_manual(all[i]->name, &out, &err));
+    }
+    return print(&out);
+}
+
 static bool looks_like_file(const char *name)
 {
     const char *dot = strrchr(name, '.');
@@ -169,14 +197,15 @@ int info_run(int argc, char **argv)
         info_help();
         return 0;
     }
-    if (args.target && !operator_find(args.target) && looks_like_file(args.target))
+    if (args.target && !operator_find(args.target) && !is_plugin(args.target) &&
+        looks_like_file(args.target))
         return info_job(&args);
     if (args.parallelism || args.override_count) {
         (void)fprintf(stderr, "millrace info: -p and -D go with a job file; give one\n");
         return 2;
     }
     if (args.target)
-        return info_kind(args.target);
+        return is_plugin(args.target) ? info_plugin(args.target) : info_kind(args.target);
     plan_kinds(&out);
     return print(&out);
 }

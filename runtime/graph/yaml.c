@@ -306,7 +306,9 @@ static struct yaml_node *read_text(struct reading *reading, struct mistakes *mis
 
 struct yaml_node *yaml_parse(struct arena *arena, const char *text, struct mistakes *mistakes)
 {
-    struct reading reading = {.arena = arena, .text = text};
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors begin a text with it */
+    bool marked = strncmp(text, mark, sizeof(mark) - 1) == 0;
+    struct reading reading = {.arena = arena, .text = text + (marked ? sizeof(mark) - 1 : 0)};
     uint32_t before = mistakes->count;
     struct yaml_node *root = read_text(&reading, mistakes);
 

@@ -95,6 +95,9 @@ def check_info(millrace, plugin):
         (folder / "job.yaml").write_text(JOB.format(plugins=plugin, column="amount"))
         result = run(millrace, folder, "info")
         assert result.returncode == 0 and "scaled f64, rows i64" in result.stdout, result
+        result = subprocess.run([millrace, "info", plugin], capture_output=True, text=True, check=False)
+        assert result.returncode == 0 and result.stdout.startswith("example/scale: "), result
+        assert "By how much." in result.stdout and "clean" not in result.stdout, result
         (folder / "job.yaml").write_text(JOB.format(plugins=plugin, column="tags"))
         result = run(millrace, folder, "run")
         assert result.returncode == 2, result

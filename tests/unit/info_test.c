@@ -31,6 +31,7 @@ static const struct verb_case {
     {"unknown family", {"tets/cuont"}, NULL, 2, NULL, "`millrace info` lists the kinds"},
     {"flags of a job", {"test/count", "-p", "2"}, NULL, 2, NULL, "-p and -D go with a job file"},
     {"flags of no job", {"-D", "a.b=c"}, NULL, 2, NULL, "-p and -D go with a job file"},
+    {"plug-in", {"./absent.so"}, NULL, 2, NULL, "plug-in \"./absent.so\" cannot be loaded"},
     {"no such file", {"absent.yaml"}, NULL, 2, NULL, "absent.yaml: "},
     {"two names", {"test/count", "test/map"}, NULL, 2, NULL, "\"test/map\" is a second name"},
     {"parallelism", {"-p", "0", "test/map"}, NULL, 2, NULL, "\"0\" is not a number from 1"},

@@ -84,8 +84,16 @@ static void nulls(void **state)
     static const struct {
         const char *text;
         bool null;
-    } cases[] = {{"a:", true},        {"a: ~", true},  {"a: null", true}, {"a: ''", false},
-                 {"a: \"~\"", false}, {"a: 0", false}, {"a: none", false}};
+    } cases[] = {{"a:", true},
+                 {"a: ~", true},
+                 {"a: null", true},
+                 {"a: ''", false},
+                 {"a: \"~\"", false},
+                 {"a: 0", false},
+                 {"a: none", false},
+                 {"\xef\xbb\xbf"
+                  "a: ~\r\n",
+                  true}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -95,6 +103,7 @@ static void nulls(void **state)
         begin(&fixture);
         root = yaml_parse(fixture.arena, cases[i].text, &fixture.mistakes);
         assert_non_null(root);
+        assert_string_equal(root->items[0]->key, "a");
         assert_int_equal(yaml_is_null(root->items[0]), cases[i].null);
         end(&fixture);
     }
@@ -102,7 +111,7 @@ static void nulls(void **state)
 
 static void empty_is_a_mapping(void **state)
 {
-    static const char *const cases[] = {"", "\n\n", "# only a comment\n"};
+    static const char *const cases[] = {"", "\n\n", "# only a comment\n", "\xef\xbb\xbf"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
