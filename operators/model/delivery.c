@@ -145,12 +145,10 @@ WIDE static void choose_rungs(const struct plan *plan, const double *native, con
     for (uint32_t i = 0; i < count; i++) {
         double log_native = (double)logs[i], share = held.shares[0], log_rate = held.logs[0];
         for (uint32_t rung = 0; rung + 1 < RUNGS_MAX; rung++) {
-            double share_next = held.shares[rung + 1], log_next = held.logs[rung + 1];
-            double limit = held.limits[rung], rate = native[i] * held.shares[rung];
-            share = log_native > limit ? share_next : share;
-            share = rate > held.low_mbit ? share_next : share;
-            log_rate = log_native > limit ? log_next : log_rate;
-            log_rate = rate > held.low_mbit ? log_next : log_rate;
+            bool refused =
+                (log_native > held.limits[rung]) | (native[i] * held.shares[rung] > held.low_mbit);
+            share = refused ? held.shares[rung + 1] : share;
+            log_rate = refused ? held.logs[rung + 1] : log_rate;
         }
         log_rate += log_native;
         log_rate = log_rate > FLOOR_LOG ? log_rate : FLOOR_LOG;
