@@ -249,6 +249,8 @@ bool option_parse(const struct option *option, const char *text, void *config, s
                               option->type == OPT_FIELD ? "a column" : "an expression", err);
         return set_text(option, text, config, arena);
     case OPT_TEXT:
+        if (option->required && !text[0])
+            return wrong_type(option, text, "a text", err);
         return set_text(option, text, config, arena);
     case OPT_NONE:
     case OPT_FIELDS:

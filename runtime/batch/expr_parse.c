@@ -2,6 +2,8 @@
  * has read. Loosest first: or; and; not; comparison, in, between, like, is null; + -; * / %; -. */
 #include "runtime/batch/expr_parts.h"
 
+#include "runtime/base/nearest.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -199,16 +201,19 @@ static bool parse_timestamp(struct compiler *c, struct operand *out)
 
 static bool parse_column(struct compiler *c, const struct token *name, struct operand *out)
 {
-    const char *names[COLUMNS_MAX + 1];
+    const char *names[COLUMNS_MAX + 1], *near;
     uint32_t count = 0, column = schema_find(c->schema, name->text.data);
     char how[sizeof(c->err->how)];
+    size_t begin;
 
     if (column != FIELD_NONE || strcmp(name->text.data, "event_time") == 0)
         return type_column(c, column, name->begin, out);
     for (; count < c->schema->count; count++)
         names[count] = c->schema->fields[count].name;
     names[count++] = "event_time";
-    lex_known(how, sizeof(how), names, count, name->text.data);
+    near = text_nearest(names, count, name->text.data);
+    begin = near ? 0 : (size_t)snprintf(how, sizeof(how), "a text stands in 'quotes'; ");
+    lex_known(how + begin, sizeof(how) - begin, names, count, name->text.data);
     return lex_error(c, name->begin, how, "there is no column \"%s\"", name->text.data);
 }
 

@@ -150,7 +150,9 @@ static bool can_write(const char *flag, const char *path)
         return true;
     (void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 2,
                    slash ? path : "./");
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+    if (!path[0]) {
+        error_set(&err, ERROR_CONFIG, "", "name a file", "\"\" is not a path");
+    } else if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
         error_set(&err, ERROR_CONFIG, path, "name a file", "is a directory");
     } else if (access(folder, W_OK | X_OK) != 0) {
         error_errno(&err, path, "cannot be written");

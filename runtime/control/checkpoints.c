@@ -221,6 +221,15 @@ static bool make_folders(const char *path, struct error *err)
     return true;
 }
 
+/* It is needed only once memory runs out, which may be hours later. */
+static bool check_spill(const char *path, struct error *err)
+{
+    if (make_folders(path, err) &&
+        (access(path, W_OK | X_OK) == 0 || error_errno(err, path, "cannot be written")))
+        return true;
+    return error_mistake(err, "name another folder with state.spill-dir");
+}
+
 static bool open_folders(struct checkpoints *checkpoints, struct error *err)
 {
     const char *job = job_name(checkpoints);
@@ -231,7 +240,7 @@ static bool open_folders(struct checkpoints *checkpoints, struct error *err)
                    job);
     (void)snprintf(checkpoints->spill_dir, PATH_SIZE_MAX, "%s/%s-spill-%u",
                    spill ? spill : checkpoints->store->place, job, checkpoints->epoch);
-    return make_folders(checkpoints->work_dir, err);
+    return make_folders(checkpoints->work_dir, err) && (!spill || check_spill(spill, err));
 }
 
 struct checkpoints *checkpoints_open(uv_loop_t *loop, const struct plan *plan,

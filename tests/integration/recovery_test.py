@@ -171,6 +171,12 @@ class Refused(harness.Case):
         self.assertIn("restore the directory", again.stderr_text)
         self.assertNotIn("starts again", again.stderr_text)
 
+    def test_spill_folder_cannot_be_made(self):
+        flags = harness.video_flags(harness.make_ratings(self.folder / "in", events=500))
+        (self.folder / "file").touch()
+        run = self.run_job(*flags, "-D", f"state.spill-dir={self.folder}/file/spill", status=2)
+        self.assertIn("name another folder with state.spill-dir", run.stderr_text)
+
     def test_no_checkpoint_there(self):
         ratings = harness.make_ratings(self.folder / "in", events=500)
         started = time.monotonic()

@@ -465,7 +465,7 @@ static const struct bad_override {
     {"s.path=y", ""},
     {"s.path={x", ""},
     {"s.path=[ab]*.csv", ""},
-    {"s.path=", ""},
+    {"s.path=", "-D s.path=: \"\" is not a text; write a text\n"},
     {"s.schema.more=i32", ""},
     {"s.schema={user: i64, item: utf8}", ""},
     {"m.dedup.within=5s", ""},
