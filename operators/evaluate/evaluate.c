@@ -26,6 +26,7 @@
 
 #define LIST_MAX 100  /* k */
 #define RESULTS 64u   /* rows of a chunk */
+#define LISTED 64u    /* items of a chunk */
 #define MET 63u       /* items of a chunk */
 #define OWN_MAX 8192u /* of a user's items that are looked up once */
 
@@ -37,6 +38,7 @@ struct evaluate_config {
 
 struct total {
     int64_t rows, items, last_ms;
+    int64_t listed; /* items that were ever recommended */
 };
 
 struct seen { /* of an item */
@@ -54,13 +56,16 @@ struct result { /* of a row */
     double novelty;  /* sum */
     float auc;       /* negative: nothing to compare with */
     float diversity; /* negative: no pair */
-    uint32_t latest; /* items that were recommended here and never again so far */
     uint16_t listed; /* items that `novelty` is of */
     uint16_t rank;   /* from 1; 0: not in the list */
 };
 
 struct results { /* of a chunk of rows */
     struct result rows[RESULTS];
+};
+
+struct listed { /* a chunk of the items that were ever recommended */
+    uint64_t items[LISTED];
 };
 
 static const struct option evaluate_options[] = {
@@ -102,6 +107,7 @@ static const struct state_field total_fields[] = {
     {"rows", TYPE_I64, FIELD(struct total, rows)},
     {"items", TYPE_I64, FIELD(struct total, items)},
     {"last", TYPE_TIMESTAMP, FIELD(struct total, last_ms)},
+    {"listed", TYPE_I64, FIELD(struct total, listed)},
     {0},
 };
 static const struct state_field seen_fields[] = {
@@ -119,12 +125,17 @@ static const struct state_field results_fields[] = {
     {"rows", TYPE_UTF8, FIELD(struct results, rows)},
     {0},
 };
+static const struct state_field listed_fields[] = {
+    {"items", TYPE_UTF8, FIELD(struct listed, items)},
+    {0},
+};
 static const struct state evaluate_states[] = {
     {"total", STATE_VALUE, total_fields, sizeof(struct total)},
     {"items", STATE_MAP, seen_fields, sizeof(struct seen)},
     {"levels", STATE_MAP, level_fields, sizeof(int64_t)}, /* items with at least so many events */
     {"users", STATE_MAP, met_fields, sizeof(struct met)},
     {"results", STATE_MAP, results_fields, sizeof(struct results)},
+    {"listed", STATE_MAP, listed_fields, sizeof(struct listed)},
     {0},
 };
 static const struct column_def evaluate_columns[] = {{"items", TYPE_LIST}, {0}};
@@ -137,7 +148,7 @@ static const struct port evaluate_out[] = {
     {0},
 };
 static const char *const evaluate_counters[] = {"skipped", NULL};
-enum { TOTAL, ITEMS, LEVELS, USERS, ROWS }; /* states */
+enum { TOTAL, ITEMS, LEVELS, USERS, ROWS, ALL_LISTED }; /* states */
 enum { IN = 0, OUT = 0, SKIPPED = 0 };
 enum {
     RECALL,
@@ -271,6 +282,14 @@ static struct result *result_of(struct op *op, uint32_t row, int64_t number)
     return results ? &results->rows[(uint64_t)number % RESULTS] : NULL;
 }
 
+static uint64_t *listed_of(struct op *op, uint32_t row, int64_t number)
+{
+    uint64_t chunk = (uint64_t)number / LISTED;
+    struct listed *listed = op_entry(op, ALL_LISTED, row, &chunk, sizeof(chunk), true);
+
+    return listed ? &listed->items[(uint64_t)number % LISTED] : NULL;
+}
+
 /* ---- the baseline ---- */
 
 struct standing { /* what the user has among the items as popular as the taken one, or more */
@@ -374,22 +393,22 @@ static bool learn(struct op *op, uint32_t row, uint64_t user, struct seen *seen,
     return true;
 }
 
-/* One item of a list, which stands for this row as the last that recommended it. */
+/* One item of a list. */
 static bool listed(struct op *op, uint32_t row, uint64_t item, struct result *result)
 {
-    const struct total *total = op_cells(op, TOTAL)[row];
+    struct total *total = op_cells(op, TOTAL)[row];
     struct seen *seen = seen_of(op, row, item);
 
     if (!seen)
         return false;
-    if (seen->latest) {
-        struct result *former = result_of(op, row, seen->latest - 1);
-        if (!former)
+    if (!seen->latest) {
+        uint64_t *place = listed_of(op, row, total->listed);
+        if (!place)
             return false;
-        former->latest--;
+        *place = item;
+        total->listed++;
     }
     seen->latest = total->rows + 1;
-    result->latest++;
     result->novelty += log2((double)(total->rows > 0 ? total->rows : 1) /
                             (double)(seen->count > 0 ? seen->count : 1));
     result->listed++;
@@ -524,13 +543,12 @@ static bool evaluate_process(struct op *op, uint32_t port, const struct batch *i
 /* ---- the end ---- */
 
 struct figures {
-    int64_t hits, latest, listed, compared, paired;
+    int64_t hits, covered, listed, compared, paired;
     double ndcg, mrr, baseline, novelty, auc, diversity;
 };
 
 static void add_result(struct figures *figures, const struct result *result)
 {
-    figures->latest += result->latest;
     figures->listed += result->listed;
     figures->novelty += result->novelty;
     figures->baseline += result->baseline;
@@ -563,13 +581,27 @@ static void put_figures(struct op *op, const struct figures *figures, const stru
     builder_f64(out, HIT_RATE, (double)figures->hits / rows);
     builder_f64(out, MRR, figures->mrr / rows);
     builder_f64(out, BASELINE, figures->baseline / rows);
-    builder_f64(out, COVERAGE, (double)figures->latest / (double)total->items);
+    builder_f64(out, COVERAGE, (double)figures->covered / (double)total->items);
     if (figures->listed)
         builder_f64(out, NOVELTY, figures->novelty / (double)figures->listed);
     if (figures->compared)
         builder_f64(out, AUC, figures->auc / (double)figures->compared);
     if (config->alike && figures->paired)
         builder_f64(out, DIVERSITY, figures->diversity / (double)figures->paired);
+}
+
+/* The items that rows from `first` on recommended. */
+static bool count_covered(struct op *op, const struct total *total, int64_t first,
+                          struct figures *figures)
+{
+    for (int64_t number = 0; number < total->listed; number++) {
+        const uint64_t *item = listed_of(op, 0, number);
+        const struct seen *seen = item ? seen_of(op, 0, *item) : NULL;
+        if (!seen)
+            return false;
+        figures->covered += seen->latest > first;
+    }
+    return true;
 }
 
 static bool evaluate_on_watermark(struct op *op, int64_t time_ms, struct error *err)
@@ -590,6 +622,8 @@ static bool evaluate_on_watermark(struct op *op, int64_t time_ms, struct error *
             return true;
         add_result(&figures, result);
     }
+    if (!count_covered(op, total, first, &figures))
+        return true;
     put_figures(op, &figures, total, total->rows - first);
     return true;
 }
