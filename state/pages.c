@@ -6,7 +6,6 @@
 
 #include <sys/mman.h>
 
-#define SEGMENTS_AHEAD 2u
 #define TOUCH_STEP 4096u
 
 struct pages_job {
@@ -70,7 +69,7 @@ void pages_drive(struct store *store)
         return;
     pages_take(store, job);
     slab = index_slabs_wanted(store->slabs);
-    if (!slab && store->log.pool_count >= SEGMENTS_AHEAD)
+    if (!slab && store->log.pool_count > 0)
         return;
     job->slab = slab;
     job_submit(store, &job->job, pages_run);
