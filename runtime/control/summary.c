@@ -101,8 +101,8 @@ void unread_text(const struct driver_view *view, struct bytes *out)
 
             if (lost && sum.rows_out[p] > 0 && plan_op->outputs[p].edge_count == 0)
                 bytes_format(out,
-                             "millrace: %s: %llu records were %s; read `%s.%s`, into a sink, say, "
-                             "to see them\n",
+                             "millrace: %s: %llu records were %s; to see them, add {id: bad, kind: "
+                             "sink/stdout, from: %s.%s}\n",
                              plan_op->id, (unsigned long long)sum.rows_out[p], port, plan_op->id,
                              port);
         }

@@ -66,7 +66,7 @@ class Records(harness.Case):
         (place / "job.yaml").write_text("".join(line for line in JOB.splitlines(True) if "events." not in line))
         run = self.run_job(job="job.yaml", place=place)
         self.assertEqual(run.stderr_text.splitlines(), [
-            f"millrace: events: {count} records were {port}; read `events.{port}`, into a sink, say, to see them"
+            f"millrace: events: {count} records were {port}; to see them, add {{id: bad, kind: sink/stdout, from: events.{port}}}"
             for port, count in (("late", 1), ("rejected", 2))])
 
 
