@@ -248,10 +248,11 @@ void delta_close(struct store *store)
 static void barrier_seal(struct store *store)
 {
     struct segments *log = &store->log;
+    uint64_t before = store->sequence;
 
     delta_seal(store, log->dirty, log->dirty_count);
     segments_undirty(log);
-    if (store->floors_changed && !store->deltas)
+    if (store->floors_changed && store->sequence == before) /* those that wait have older floors */
         delta_queue(store); /* nothing but the description, which has the floors */
     store->floors_changed = false;
 }

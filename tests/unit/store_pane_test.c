@@ -182,6 +182,23 @@ static void test_drop_while_written(void **state)
     solo_clear(&solo);
 }
 
+/* The next barrier comes while that is still being written, with nothing new but the drop. */
+static void test_drop_behind_what_is_written(void **state)
+{
+    struct solo solo;
+
+    (void)state;
+    solo_init(&solo, states, 1, 0);
+    for (uint64_t i = 0; i < 100; i++)
+        add(&solo, i, 50, 1);
+    store_barrier(solo.store, ++solo.checkpoint, INT64_MIN); /* is given up */
+    store_pane_drop(solo.store, 0, 100);
+    solo_barrier(&solo, INT64_MIN);
+    solo_restore(&solo);
+    expect(&solo, 0, 100, 0, 0, 0);
+    solo_clear(&solo);
+}
+
 /* Far more than the budget: many runs, merged in several levels. */
 static void test_runs(void **state)
 {
@@ -279,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_base),
         cmocka_unit_test(test_drop),
         cmocka_unit_test(test_drop_while_written),
+        cmocka_unit_test(test_drop_behind_what_is_written),
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_restored_leave_with_new),
         cmocka_unit_test(test_drop_while_leaving),
