@@ -4,7 +4,9 @@
 #include "state/evict.h"
 #include "state/internal.h"
 
-#define STEP_BYTES (192u << 10) /* of the victim, walked a call: some 100 us */
+#define STEP_BYTES (192u << 10)   /* of victims, walked a call at the least: some 100 us */
+#define STEP_BYTES_MAX (8u << 20) /* and at the most */
+#define WALKED_A_BYTE 2u          /* that was written: of a victim about a half is dead */
 #define LOOK_AHEAD 32u
 #define STEPS_MAX 3u          /* of eviction a call */
 #define DEAD_SLACK (4u << 20) /* bytes that may always be dead */
@@ -155,17 +157,18 @@ static void move_some(struct store *store, struct segment *victim, const struct 
         move_cell(store, victim, cells[i], hashes[i]);
 }
 
-static void victim_walk(struct store *store)
+/* At most so many bytes. Returns how many. */
+static uint32_t victim_walk(struct store *store, uint32_t most)
 {
     struct segment *victim = store->compacting;
     const struct shape *shape = &victim->owner->group->state->shape;
     const uint8_t *data = store->log.places[victim->id].data;
-    uint32_t stop = victim->used;
+    uint32_t begin = store->compact_at, stop = victim->used;
     const struct cell *some[LOOK_AHEAD];
     uint32_t count = 0;
 
-    if (stop - store->compact_at > STEP_BYTES)
-        stop = store->compact_at + STEP_BYTES;
+    if (stop - begin > most)
+        stop = begin + most;
     while (store->compact_at < stop) {
         const struct cell *cell = (const struct cell *)(data + store->compact_at);
 
@@ -177,31 +180,64 @@ static void victim_walk(struct store *store)
             count = 0;
         }
     }
+    return store->compact_at - begin;
 }
 
-void compact_step(struct store *store)
+static bool victim_choose(struct store *store)
 {
     struct segment *victim = store->compacting;
-    struct group *group;
-    uint32_t cursor = 0;
 
     if (victim && (victim->busy || !is_candidate(victim)))
-        victim = store->compacting = NULL; /* a barrier or an eviction was faster */
+        victim = NULL; /* a barrier or an eviction was faster */
     if (!victim) {
-        victim = store->compacting = victim_find(store);
+        victim = victim_find(store);
         store->compact_at = 0;
     }
-    if (!victim)
-        return;
-    group = victim->owner->group;
-    if (store->log.places[victim->id].live)
-        victim_walk(store);
-    if (store->log.places[victim->id].live)
-        return;
+    store->compacting = victim;
+    return victim;
+}
+
+static bool victim_lives(const struct store *store)
+{
+    return store->log.places[store->compacting->id].live;
+}
+
+static void victim_free(struct store *store)
+{
+    struct segment *victim = store->compacting;
+    struct group *group = victim->owner->group;
+    uint32_t cursor = 0;
+
     store->compacting = NULL;
     segments_free(&store->log, victim);
     if (group->index.tables)
         index_shrink(&group->index, &cursor, 1);
+}
+
+/* It follows what was written since the last call: else the log grows without bound where each row
+ * writes a large cell. */
+static uint32_t step_bytes(const struct store *store)
+{
+    uint64_t written = store->log.appended - store->compacted_to;
+
+    return written < (STEP_BYTES_MAX - STEP_BYTES) / WALKED_A_BYTE
+               ? STEP_BYTES + (uint32_t)written * WALKED_A_BYTE
+               : STEP_BYTES_MAX;
+}
+
+void compact_step(struct store *store)
+{
+    uint32_t left = step_bytes(store);
+
+    while (left > 0 && victim_choose(store)) {
+        uint32_t cost = victim_lives(store) ? victim_walk(store, left) : 0;
+
+        if (!victim_lives(store))
+            victim_free(store);
+        cost = cost > STEP_BYTES ? cost : STEP_BYTES; /* to find and to free one is work, too */
+        left -= cost < left ? cost : left;
+    }
+    store->compacted_to = store->log.appended; /* with its own copies */
 }
 
 /* Past the budget the slot waits, but for jobs alone: steps of its own are taken a few at a call,

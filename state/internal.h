@@ -150,8 +150,9 @@ struct store {
     bool spill_dir_made;
     struct segment *compacting; /* the victim, walked from `compact_at` on */
     uint32_t compact_at;
-    int64_t expired_ms; /* the watermark up to which expired segments were looked for */
-    bool inline_jobs;   /* jobs run in job_submit: while restoring */
+    uint64_t compacted_to; /* of log.appended: by the last call */
+    int64_t expired_ms;    /* the watermark up to which expired segments were looked for */
+    bool inline_jobs;      /* jobs run in job_submit: while restoring */
 
     bool failed;
     struct error err; /* why; every later call returns it */

@@ -138,6 +138,7 @@ uint64_t segments_append(struct segments *log, struct group_log *owner, enum seg
     segment->used += bytes;
     log->places[segment->id].live += bytes;
     log->live += bytes;
+    log->appended += bytes;
     if (kind != SEGMENT_DIRTY)
         segment->sealed = segment->written = segment->used;
     else if (!segment->dirty_listed)

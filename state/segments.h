@@ -65,9 +65,10 @@ struct segments {
     uint32_t segment_max;
     void *pool[8]; /* memory for segments of the largest size */
     uint32_t pool_count;
-    uint64_t bytes; /* allocated, with the pool */
-    uint64_t live;  /* bytes of live cells */
-    uint64_t marks; /* of them, marks of removed cells */
+    uint64_t bytes;    /* allocated, with the pool */
+    uint64_t live;     /* bytes of live cells */
+    uint64_t appended; /* bytes of cells, ever */
+    uint64_t marks;    /* of them, marks of removed cells */
 };
 
 void segments_init(struct segments *log, uint32_t segment_max);

@@ -1,5 +1,6 @@
 /* bench state: keyed updates of the store, batches of 1,024 rows with an i64 key and a cell of 16
- * bytes: look up, add, count. One slot thread; files are written by a pool of one thread.
+ * bytes (large: 2 to 8 KB, another size each time): look up, add, count. One slot
+ * thread; files are written by a pool of one thread.
  *
  *   million/s   updates per CPU second of the slot's thread, when all keys are there
  *   all         the same per CPU second of the whole process: with the writing of files
@@ -11,6 +12,7 @@
  * Limits of the machine to hold it against: an update of a cell that is in no cache is two reads
  * of memory (slot, cell), each 80 to 100 ns, some ten of which overlap.
  * Usage: bench-state [seconds a case [cases that begin with this]] */
+#include "runtime/base/check.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/random.h"
@@ -49,7 +51,10 @@ static const struct store_state states[] = {
      .size = sizeof(struct total),
      .pane_ms = INT64_C(1) << 40,
      .merge = total_merge},
+    {.name = "bench.large", .kind = STORE_LIST, .size = sizeof(struct total)},
 };
+
+enum { VALUE, PANE, LARGE }; /* places in the table above */
 
 struct bench_case {
     const char *name;
@@ -61,18 +66,21 @@ struct bench_case {
 };
 
 static const struct bench_case cases[] = {
-    {"1M uniform", 1000000, false, 0, 0, 0},
-    {"1M uniform, checkpoint 1 s", 1000000, false, SECOND_NS, 0, 0},
-    {"1M skewed, checkpoint 1 s", 1000000, true, SECOND_NS, 0, 0},
-    {"10M uniform", 10000000, false, 0, 0, 0},
-    {"10M uniform, checkpoint 1 s", 10000000, false, SECOND_NS, 0, 0},
-    {"10M skewed, checkpoint 1 s", 10000000, true, SECOND_NS, 0, 0},
-    {"10M aggregate, checkpoint 1 s", 10000000, false, SECOND_NS, 0, 1},
-    {"budget 64 MB, 10M aggregate, checkpoint 0.1 s", 10000000, false, SECOND_NS / 10, 64 << 20, 1},
-    {"budget 4.5 MB, 1M aggregate, checkpoint 1 s", 1000000, false, SECOND_NS, 4500 << 10, 1},
-    {"budget 4.5 MB, 1M value, checkpoint 1 s", 1000000, false, SECOND_NS, 4500 << 10, 0},
-    {"budget 4.5 MB, 1M value skewed, checkpoint 1 s", 1000000, true, SECOND_NS, 4500 << 10, 0},
-    {"budget 45 MB, 10M value, checkpoint 1 s", 10000000, false, SECOND_NS, 45 << 20, 0},
+    {"1M uniform", 1000000, false, 0, 0, VALUE},
+    {"1M uniform, checkpoint 1 s", 1000000, false, SECOND_NS, 0, VALUE},
+    {"1M skewed, checkpoint 1 s", 1000000, true, SECOND_NS, 0, VALUE},
+    {"10M uniform", 10000000, false, 0, 0, VALUE},
+    {"10M uniform, checkpoint 1 s", 10000000, false, SECOND_NS, 0, VALUE},
+    {"10M skewed, checkpoint 1 s", 10000000, true, SECOND_NS, 0, VALUE},
+    {"10M aggregate, checkpoint 1 s", 10000000, false, SECOND_NS, 0, PANE},
+    {"budget 64 MB, 10M aggregate, checkpoint 0.1 s", 10000000, false, SECOND_NS / 10, 64 << 20,
+     PANE},
+    {"budget 4.5 MB, 1M aggregate, checkpoint 1 s", 1000000, false, SECOND_NS, 4500 << 10, PANE},
+    {"budget 4.5 MB, 1M value, checkpoint 1 s", 1000000, false, SECOND_NS, 4500 << 10, VALUE},
+    {"budget 4.5 MB, 1M value skewed, checkpoint 1 s", 1000000, true, SECOND_NS, 4500 << 10, VALUE},
+    {"budget 45 MB, 10M value, checkpoint 1 s", 10000000, false, SECOND_NS, 45 << 20, VALUE},
+    {"large: 20k, checkpoint 1 s", 20000, false, SECOND_NS, 0, LARGE},
+    {"large: budget 400 MB, 20k, checkpoint 1 s", 20000, false, SECOND_NS, 400 << 20, LARGE},
 };
 
 struct sleeper {
@@ -90,6 +98,7 @@ struct bench {
     struct store *store;
     struct sleeper *sleeper; /* outlives the store: may be woken late */
     struct random random;
+    uint64_t drawn, first; /* of the batch */
     uint8_t key_bytes[ROWS][9];
     struct key keys[ROWS];
     int64_t times[ROWS];
@@ -125,6 +134,11 @@ static uint64_t draw(struct bench *bench)
 {
     double u;
 
+    if (bench->what->state == LARGE) { /* none is twice in a batch: its cell moves */
+        if (bench->drawn++ % ROWS == 0)
+            bench->first = random_below(&bench->random, bench->what->keys);
+        return (bench->first + bench->drawn * 7919) % bench->what->keys;
+    }
     if (!bench->what->skewed)
         return random_below(&bench->random, bench->what->keys);
     u = hash_unit(random_next(&bench->random));
@@ -216,6 +230,8 @@ static void batch(struct bench *bench)
 
         total->sum += i;
         total->count++;
+        if (bench->what->state == LARGE)
+            CHECK(store_resize(bench->store, LARGE, total, 2048u << total->count % 3));
     }
     begin_ns = clock_thread_cpu_ns();
     barrier(bench, clock_now_ns(&clock_monotonic));
@@ -229,7 +245,7 @@ static struct store *store_make(struct bench *bench, struct executor *executor, 
     struct error err = {0};
     struct store_config config = {
         .states = states,
-        .state_count = 2,
+        .state_count = sizeof(states) / sizeof(states[0]),
         .key_groups = 128,
         .group_end = 128,
         .memory_bytes = bench->what->memory_bytes,

@@ -105,6 +105,31 @@ static void list_grow_or_shrink(struct solo *solo, uint64_t *model, uint64_t key
     *cell = ++model[key];
 }
 
+/* Each row moves a large cell, and a call of compaction comes after many rows. */
+static void test_large_cells_that_move(void **state)
+{
+    enum { KEYS = 1500, ROUNDS = 80, ROWS = 256, LARGE = 8192 };
+    static const struct store_state states[] = {{.name = "op.list", .kind = STORE_LIST, .size = 8}};
+    struct store_figures figures;
+    struct random random = {.state = 9};
+    struct solo solo;
+
+    (void)state;
+    solo_init(&solo, states, 1, 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int row = 0; row < ROWS; row++) {
+            uint64_t *cell = solo_cell(&solo, 0, random_below(&random, KEYS), 0);
+
+            ++*cell;
+            assert_non_null(store_resize(solo.store, 0, cell, *cell % 2 ? LARGE : LARGE / 2));
+        }
+        solo_maintain(&solo);
+        store_figures(solo.store, &figures);
+        assert_true(figures.log_bytes < 3ul * KEYS * LARGE); /* 10 with a fixed pace */
+    }
+    solo_clear(&solo);
+}
+
 /* A barrier in the midst of compaction, after some segments have gone: of the copies of a cell that
  * were never in a file, the newest one goes into it. */
 static void test_barrier_while_compacting(void **state)
@@ -493,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_large_cells_that_move),
         cmocka_unit_test(test_barrier_while_compacting),
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_limits),
