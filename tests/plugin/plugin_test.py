@@ -9,6 +9,8 @@ import collections
 import json
 import pathlib
 import random
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -104,6 +106,20 @@ def check_info(millrace, plugin):
         assert result.stderr.startswith("job.yaml:6:") and "the column is not f64" in result.stderr
 
 
+def check_page(millrace, plugin):
+    """The job and the event of README.md."""
+    page = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    job = re.search(r"```yaml\n(# mine.yaml\n.*?)```", page, re.S).group(1)
+    event = re.search(r"echo '(.*?)' > in.jsonl", page).group(1)
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
+        shutil.copy(plugin, folder)
+        (folder / "job.yaml").write_text(job)
+        (folder / "in.jsonl").write_text(event + "\n")
+        result = run(millrace, folder, "run", ["--quiet"])
+        assert result.returncode == 0 and '"scaled":3.75,"rows":1}' in result.stdout, result
+
+
 def check_refused(millrace, plugins):
     expected = dict(REFUSED)
     for name, text in expected.items():
@@ -142,6 +158,7 @@ def main():
     plugins = pathlib.Path(sys.argv[2]).resolve()
     check_runs(millrace, plugins / "scale.so")
     check_info(millrace, plugins / "scale.so")
+    check_page(millrace, plugins / "scale.so")
     check_refused(millrace, plugins)
     check_slow(millrace, plugins / "slow.so")
 
