@@ -46,6 +46,12 @@ struct input {
     uint64_t barrier; /* the last one that came */
 };
 
+struct pending { /* a row of a version that is not complete; the row itself leaves the caches */
+    int64_t version;
+    uint64_t arrival;
+    struct table_row *row;
+};
+
 struct replica {
     const struct plan_table *table;
     struct waker *waker;
@@ -55,8 +61,8 @@ struct replica {
     uint32_t entry_count;
     struct versions *_Atomic *tops; /* by ranking */
     uint64_t arrivals;
-    uint32_t pending_count, pending_capacity; /* rows of versions that are not complete */
-    struct table_row **pending;
+    uint32_t pending_count, pending_capacity;
+    struct pending *pending;
     _Atomic int64_t progress;
     _Atomic uint64_t barrier;
     uint64_t target; /* the barrier that is being gathered */
@@ -128,6 +134,7 @@ static void retired_free(struct replica *replica, uint64_t before)
 
     while ((old = replica->retired) && old->at < before) {
         replica->retired = old->next;
+        __builtin_prefetch(old->next);
         if (!old->next)
             replica->retired_end = &replica->retired;
         old->free(old);
@@ -157,7 +164,7 @@ void replica_close(struct replica *replica)
         versions_free(atomic_load(&replica->tops[r]));
     retired_free(replica, UINT64_MAX);
     for (uint32_t i = 0; i < replica->pending_count; i++)
-        memory_free(replica->pending[i]);
+        memory_free(replica->pending[i].row);
     memory_free(replica->pending);
     memory_free(replica->aged.ring);
     memory_free(replica->tops);
@@ -385,9 +392,9 @@ static void apply_row(struct replica *replica, struct table_row *row)
 {
     const struct aged aged = {table_row_version(row), table_row_key(row).hash, RANKING_NONE};
     struct entry *entry = entry_make(replica, aged.hash);
-    const struct table_row *newest = versions_newest(atomic_load(&entry->versions));
 
-    if (newest && table_row_version(newest) > aged.version) {
+    /* Its version stands in the entry; the row itself is in no cache any more. */
+    if (atomic_load(&entry->newest) && atomic_load(&entry->newest_version) > aged.version) {
         retire(replica, &row->retired, simple_free);
         return;
     }
@@ -484,7 +491,7 @@ static struct ranked *rank_all(const struct replica *replica, uint32_t column, i
 }
 
 static void rank(struct replica *replica, uint32_t r, int64_t version,
-                 struct table_row *const *changed, uint32_t changed_count)
+                 const struct pending *changed, uint32_t changed_count)
 {
     const struct plan_ranking *ranking = &replica->table->rankings[r];
     const struct top *former = versions_newest(atomic_load(&replica->tops[r]));
@@ -495,8 +502,8 @@ static void rank(struct replica *replica, uint32_t r, int64_t version,
 
     if (replica->table->replace || keep_former(replica, former, ranking, version, list, &count)) {
         for (uint32_t i = 0; i < changed_count; i++)
-            if (newest_of(replica, table_row_key(changed[i]).hash) == changed[i])
-                ranked_add(list, &count, changed[i], ranking->column);
+            if (newest_of(replica, table_row_key(changed[i].row).hash) == changed[i].row)
+                ranked_add(list, &count, changed[i].row, ranking->column);
     } else {
         memory_free(list);
         list = rank_all(replica, ranking->column, version, &count);
@@ -515,16 +522,15 @@ static void rank(struct replica *replica, uint32_t r, int64_t version,
 /* By version, then as they came. */
 static int pending_compare(const void *a, const void *b)
 {
-    const struct table_row *const *x = a, *const *y = b;
-    int64_t vx = table_row_version(*x), vy = table_row_version(*y);
+    const struct pending *x = a, *y = b;
 
-    if (vx != vy)
-        return vx > vy ? 1 : -1;
-    return ((*x)->retired.at > (*y)->retired.at) - ((*x)->retired.at < (*y)->retired.at);
+    if (x->version != y->version)
+        return x->version > y->version ? 1 : -1;
+    return (x->arrival > y->arrival) - (x->arrival < y->arrival);
 }
 
 /* Rows of one publisher come in order. */
-static void pending_sort(struct table_row **pending, uint32_t count)
+static void pending_sort(struct pending *pending, uint32_t count)
 {
     uint32_t sorted = 1;
 
@@ -542,13 +548,12 @@ static void apply_complete(struct replica *replica, int64_t progress)
     if (replica->pending_count == 0)
         return;
     pending_sort(replica->pending, replica->pending_count);
-    while (at < replica->pending_count && table_row_version(replica->pending[at]) <= progress) {
-        int64_t version = table_row_version(replica->pending[at]);
+    while (at < replica->pending_count && replica->pending[at].version <= progress) {
+        int64_t version = replica->pending[at].version;
 
-        for (end = at;
-             end < replica->pending_count && table_row_version(replica->pending[end]) == version;
+        for (end = at; end < replica->pending_count && replica->pending[end].version == version;
              end++)
-            apply_row(replica, replica->pending[end]);
+            apply_row(replica, replica->pending[end].row);
         for (uint32_t r = 0; r < replica->table->ranking_count; r++)
             rank(replica, r, version, replica->pending + at, end - at);
         at = end;
@@ -599,8 +604,8 @@ static void take_rows(struct replica *replica, const struct batch *batch)
                 memory_grow(replica->pending, replica->pending_capacity, sizeof(*replica->pending));
         }
         row = table_row_create(replica->table->schema, (const uint8_t *)data, size);
-        row->retired.at = replica->arrivals++;
-        replica->pending[replica->pending_count++] = row;
+        replica->pending[replica->pending_count++] =
+            (struct pending){table_row_version(row), replica->arrivals++, row};
     }
 }
 
