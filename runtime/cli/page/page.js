@@ -159,11 +159,20 @@ function time_ticks(scale) {
     scale.ticks.push({ value: at });
 }
 
+/* As many digits as tell the ticks of gains apart. */
+function gain_digits(ticks) {
+  const step = ticks.length > 1 ? 100 * Math.abs(ticks[1].value - ticks[0].value) : 1;
+  let digits = 1;
+  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-3)
+    digits++;
+  return digits;
+}
+
 function number_axis(column, title, type, more) {
   return axis(title || column.replace(/_/g, " "), Object.assign({
     type: "linear",
-    ticks: { maxTicksLimit: 9, callback: value => type === "timestamp" ? time_text(value) :
-      is_gain(column) ? gain_text(value, 1) : Number(value.toPrecision(6)).toString() },
+    ticks: { maxTicksLimit: 9, callback: (value, i, ticks) => type === "timestamp" ? time_text(value) :
+      is_gain(column) ? gain_text(value, gain_digits(ticks)) : Number(value.toPrecision(6)).toString() },
   }, type === "timestamp" ? { afterBuildTicks: time_ticks, bounds: "data" } : {}, more));
 }
 
