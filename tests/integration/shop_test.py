@@ -15,12 +15,13 @@ SHOP = harness.SOURCE / "jobs" / "ecommerce.yaml"
 TUNE = harness.SOURCE / "jobs" / "tune.yaml"
 USERS, DAYS, DAY0_MS, DAY_MS = 120 // harness.SCALE, 4, 1735689600000, 86400000
 QUICK = ["-D", "checkpoint.interval=200ms", "-D", "restart.delay=10ms"]
+PLAIN = ["-D", "out.compression=none", "-D", "impressions.compression=none"]
 SINKS = ["recommendations", "impressions", "truth", "offline", "clicks"]
 
 
 class Shop(harness.Case):
     def flags(self, days=DAYS):
-        return ["-D", f"events.users={USERS}", "-D", f"events.days={days}", *QUICK]
+        return ["-D", f"events.users={USERS}", "-D", f"events.days={days}", *QUICK, *PLAIN]
 
     def rows(self, run, sink):
         """In order; without the column that says how long the world lasts."""
@@ -67,7 +68,7 @@ class Shop(harness.Case):
     def test_sixty_days(self):
         """By the truth of the world: the factors win, the one without effect neither wins nor loses.
         tests/bench/world.py has two years, other sites and worlds with other effects."""
-        run = self.run_job("-D", "events.days=60", "-p", 2, job=SHOP)
+        run = self.run_job("-D", "events.days=60", "-p", 2, *PLAIN, job=SHOP)
         rows = [json.loads(line) for line in self.lines(run, "results/truth")]
         arms = {row["arm"]: row for row in rows if row["by"] == "all"}
         for arm in ("environment", "location", "time", "network"):
