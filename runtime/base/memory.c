@@ -64,11 +64,17 @@ void *memory_grow(void *old, size_t count, size_t size)
     return pointer;
 }
 
+/* jemalloc aligns whole cache lines anyway, but asked for an alignment it passes over the thread's cache
+ * for pieces over 14 KB, which took a tenth of the time of batches of such columns. */
 void *memory_aligned(size_t alignment, size_t size)
 {
     size_t whole = size <= SIZE_MAX - alignment ? (size + alignment) & ~(alignment - 1) : SIZE_MAX;
-    void *pointer = aligned_alloc(alignment, whole);
+    void *pointer = malloc(whole);
 
+    if ((uintptr_t)pointer % alignment != 0) {
+        free(pointer);
+        pointer = aligned_alloc(alignment, whole);
+    }
     if (!pointer)
         exhausted(1, size);
     return pointer;
