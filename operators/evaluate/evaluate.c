@@ -134,7 +134,7 @@ static const struct state evaluate_states[] = {
     {"items", STATE_MAP, seen_fields, sizeof(struct seen)},
     {"levels", STATE_MAP, level_fields, sizeof(int64_t)}, /* items with at least so many events */
     {"users", STATE_MAP, met_fields, sizeof(struct met)},
-    {"results", STATE_MAP, results_fields, sizeof(struct results)},
+    {"figures", STATE_MAP, results_fields, sizeof(struct results)},
     {"listed", STATE_MAP, listed_fields, sizeof(struct listed)},
     {0},
 };
