@@ -61,7 +61,7 @@ class Recovery(harness.Case):
         run = self.slow_run()
         run.process.send_signal(signal.SIGINT)
         text = run.finish()
-        self.assertRegex(text, r"resume with: \S*millrace run \S+ -s \S+/video -D 'events.path=")
+        self.assertRegex(text, r"resume with: \S+ run \S+ -s \S+/video -D 'events.path=")
         self.assertEqual(run.summary()["state"], "stopped")
         return run
 
