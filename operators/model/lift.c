@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#define START 2e-5   /* so that small cells have a say from the first round on */
 #define ROUNDS 30    /* of the iteration; it settles in about ten */
 #define ERRORS 2     /* of the spread of chance, which a factor's own must exceed */
 #define SETTLED 1e-6 /* relative change that ends it */
@@ -89,7 +90,7 @@ static void look_at_class(struct moments *moments, const struct lift_sums *cells
 
 double lift_spread(const struct lift_sums *cells, uint32_t count, uint32_t levels, double variance)
 {
-    double tau2 = LIFT_TAU2_MIN;
+    double tau2 = START;
 
     for (uint32_t round = 0; round < ROUNDS; round++) {
         struct moments moments = {.variance = variance, .tau2 = tau2};

@@ -13,7 +13,7 @@
  * Paule and Mandel 1982, J. Res. NBS 87): with r = sum O / sum E of the class, e = r E and k the
  * variance factor of decayed counts,
  *     tau^2 = (sum w ((O/e - 1)^2 - k/e) - 2 d) / sum w     w = (e / (k + e tau^2))^2
- *     a = max(4, k / max(tau^2, 2e-5))                      d^2 = sum 2 (w k/e)^2
+ *     a = max(4, k / max(tau^2, 1e-6))                      d^2 = sum 2 (w k/e)^2
  * solved by iteration from 2e-5. What spreads no more than chance gets a huge a: a factor without
  * effect fades by itself. The weight keeps one large cell from hiding the small ones. d is how far
  * the sum is off by chance: clicks come in clusters, by user, so that they spread somewhat more than
@@ -25,7 +25,7 @@
 
 #define LIFT_CAP 1.2         /* of a term, up and down */
 #define LIFT_PRIOR_MIN 4.0   /* expected clicks */
-#define LIFT_TAU2_MIN 2e-5   /* variance of log-ratios that counts as none */
+#define LIFT_TAU2_MIN 1e-6   /* variance of log-ratios that counts as none */
 #define LIFT_EXPECTED_MIN .5 /* cells of fewer expected clicks do not tell of the spread */
 
 struct lift_sums {

@@ -112,6 +112,23 @@ static bool check_fits(const struct plan *plan, const struct manifest *manifest,
     return good;
 }
 
+/* At its end a job has closed all windows and told all timers. */
+static void log_ended(const struct plan *plan, const struct manifest *manifest)
+{
+    const char *id = NULL;
+
+    for (uint32_t i = 0; manifest->final && !id && i < plan->op_count; i++)
+        if (plan->ops[i].def->on_timer ||
+            (plan->ops[i].def->on_watermark && !plan->ops[i].def->prepare))
+            id = plan->ops[i].id;
+    if (id)
+        log_line(
+            LOG_WARN, "the job had ended there, with its windows closed",
+            "operator=%s effect=\"rows of further input come too late for it\" "
+            "mend=\"begin anew with all input, or go on from a run that was stopped by Ctrl-C\"",
+            id);
+}
+
 static void log_skipped(const struct manifest_skipped *skipped)
 {
     for (uint32_t i = 0; i < skipped->count; i++)
@@ -128,7 +145,10 @@ static bool open_restored(struct checkpoints *checkpoints, const char *path, boo
         return false;
     log_skipped(&skipped);
     manifest_name(checkpoints->restored, checkpoints->restored_name);
-    return check_fits(checkpoints->plan, checkpoints->restored, path, allow_missing, err);
+    if (!check_fits(checkpoints->plan, checkpoints->restored, path, allow_missing, err))
+        return false;
+    log_ended(checkpoints->plan, checkpoints->restored);
+    return true;
 }
 
 /* Whether the run that holds the folder lives on this machine. False also when it cannot be seen. */

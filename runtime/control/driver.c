@@ -254,8 +254,8 @@ static void write_manifest(struct driver *driver, const struct action *action)
     uint32_t count;
     const struct subtask_snapshot *snapshots = coordinator_snapshots(driver->coordinator, &count);
 
-    checkpoints_write(driver->checkpoints, action->checkpoint, action->attempt, action->final,
-                      snapshots, count, on_manifest, driver);
+    checkpoints_write(driver->checkpoints, action->checkpoint, action->attempt,
+                      action->final == BARRIER_ENDS, snapshots, count, on_manifest, driver);
 }
 
 static void log_restart(struct driver *driver)

@@ -21,7 +21,8 @@ struct seat {
 
 struct checkpoint { /* in progress; number 0: none */
     uint64_t number;
-    bool final, writing;
+    enum barrier_final final;
+    bool writing;
     int64_t begun_ms;
     uint32_t reported;
     struct subtask_snapshot *snapshots; /* by subtask number over all chains */
@@ -149,7 +150,8 @@ static void checkpoint_clear(struct coordinator *coordinator)
     }
     checkpoint->number = 0;
     checkpoint->reported = 0;
-    checkpoint->final = checkpoint->writing = false;
+    checkpoint->final = BARRIER_PASSES;
+    checkpoint->writing = false;
 }
 
 void coordinator_close(struct coordinator *coordinator)
@@ -338,10 +340,10 @@ static void trigger(struct coordinator *coordinator, enum barrier_final final, i
 
     CHECK(checkpoint->number == 0);
     checkpoint->number = ++coordinator->last_number;
-    checkpoint->final = final != BARRIER_PASSES;
+    checkpoint->final = final;
     checkpoint->begun_ms = now_ms;
     coordinator->next_checkpoint_ms = INT64_MAX;
-    if (checkpoint->final)
+    if (final != BARRIER_PASSES)
         coordinator->state = COORDINATOR_FINISHING;
     action = act(coordinator, ACTION_TRIGGER);
     action->checkpoint = checkpoint->number;
@@ -381,6 +383,7 @@ static void complete(struct coordinator *coordinator)
 static void on_snapshot(struct coordinator *coordinator, uint32_t number, struct report *report)
 {
     struct checkpoint *checkpoint = &coordinator->checkpoint;
+    struct action *action;
 
     if (report->checkpoint != checkpoint->number || checkpoint->have[number])
         return;
@@ -394,7 +397,9 @@ static void on_snapshot(struct coordinator *coordinator, uint32_t number, struct
     if (coordinator->config.sim_bug & 2)
         complete(coordinator);
 #endif
-    act(coordinator, ACTION_MANIFEST)->checkpoint = checkpoint->number;
+    action = act(coordinator, ACTION_MANIFEST);
+    action->checkpoint = checkpoint->number;
+    action->final = checkpoint->final;
 }
 
 static void on_committed(struct coordinator *coordinator, uint32_t number, struct report *report)
@@ -462,7 +467,7 @@ void coordinator_manifest(struct coordinator *coordinator, uint64_t number, bool
                           const struct error *err, int64_t now_ms)
 {
     struct checkpoint *checkpoint = &coordinator->checkpoint;
-    bool final = checkpoint->final;
+    bool final = checkpoint->final != BARRIER_PASSES;
 
     if (number != checkpoint->number || !checkpoint->writing)
         return;
@@ -496,7 +501,7 @@ static void time_out(struct coordinator *coordinator, int64_t now_ms)
     struct checkpoint *checkpoint = &coordinator->checkpoint;
     struct action *action = act(coordinator, ACTION_ABORT);
     struct error err = {0};
-    bool final = checkpoint->final;
+    bool final = checkpoint->final != BARRIER_PASSES;
     uint32_t chain = 0, number = 0;
 
     while (number < coordinator->subtask_count && checkpoint->have[number])

@@ -40,7 +40,7 @@ enum action_kind {
     ACTION_START,    /* to all workers: run `attempt` */
     ACTION_LEAVE,    /* to all joined workers: stop `attempt` and forget it */
     ACTION_TRIGGER,  /* to all workers: barrier `checkpoint` at the sources; `final` */
-    ACTION_MANIFEST, /* write the manifest of `checkpoint` from `snapshots`, then tell
+    ACTION_MANIFEST, /* write the manifest of `checkpoint`, `final`, from `snapshots`, then tell
                         coordinator_manifest() */
     ACTION_COMPLETE, /* to all workers: `checkpoint` is complete; sinks commit */
     ACTION_ABORT,    /* to all workers: `checkpoint` timed out; `text` names who held it */

@@ -40,6 +40,12 @@ DEDUP = ", dedup: {by: [user, item, ts], within: 1s}"
 
 
 class Changed(harness.Case):
+    def one_line(self, run):
+        """What is told beside that the job had ended."""
+        lines = [line for line in run.stderr_text.splitlines() if "the job had ended there" not in line]
+        self.assertEqual(len(lines), 1, run.stderr_text)
+        return lines[0]
+
     def test_dropped_state_needs_the_flag(self):
         place = self.place()
         (place / "in.jsonl").write_text("\n".join(event(number) for number in range(20000)) + "\n")
@@ -81,15 +87,13 @@ class Changed(harness.Case):
             with self.subTest(changes):
                 flags = [word for change in changes.split() for word in ("-D", f"ranking.{change}")]
                 refused = self.run_job("-s", "checkpoints/ranked", *flags, job="job.yaml", place=place, status=2)
-                self.assertEqual(len(refused.stderr_text.splitlines()), 1, refused.stderr_text)
-                self.assertIn(f"operator ranking.{option}: {told}", refused.stderr_text)
+                self.assertIn(f"operator ranking.{option}: {told}", self.one_line(refused))
         (place / "job.yaml").write_text(RANKING.replace("attributes", "# attributes"))
         refused = self.run_job("-s", "checkpoints/ranked", job="job.yaml", place=place, status=2)
-        self.assertEqual(len(refused.stderr_text.splitlines()), 1, refused.stderr_text)
-        self.assertIn(": ranking.attributes: the checkpoint's state does not fit", refused.stderr_text)
+        self.assertIn(": ranking.attributes: the checkpoint's state does not fit", self.one_line(refused))
         (place / "job.yaml").write_text(RANKING)
         taken = self.run_job("-s", "checkpoints/ranked", job="job.yaml", place=place)
-        self.assertEqual(taken.stderr_text, "")
+        self.assertIn("the job had ended there, with its windows closed operator=neighbours", taken.stderr_text)
         self.assertEqual(len(self.lines(taken)), len(rows))
 
     def test_more_files_after_the_end(self):
@@ -101,6 +105,7 @@ class Changed(harness.Case):
         (place / "in-2.jsonl").write_text("".join(rows[100:]))
         run = self.run_job("-s", "checkpoints/changed", job="job.yaml", place=place)
         self.assertEqual(len(self.lines(run)), sum(number % 6 >= 1 for number in range(200)))
+        self.assertEqual(run.stderr_text, "")  # it has no windows
 
 
 if __name__ == "__main__":

@@ -151,6 +151,7 @@ static void ends_with_a_final_checkpoint(void **state)
     expect_none(&bench);
     snapshots(&bench, 2);
     expect(&bench, ACTION_MANIFEST);
+    assert_int_equal(bench.action.final, BARRIER_ENDS);
     coordinator_manifest(bench.coordinator, 2, true, NULL, bench.now);
     expect(&bench, ACTION_COMPLETE);
     tell(&bench, REPORT_COMMITTED, 1, 0, 2);
@@ -444,6 +445,7 @@ static void stop_takes_a_last_checkpoint(void **state)
     assert_int_equal(bench.action.final, BARRIER_STOPS);
     snapshots(&bench, 1);
     expect(&bench, ACTION_MANIFEST);
+    assert_int_equal(bench.action.final, BARRIER_STOPS);
     coordinator_manifest(bench.coordinator, 1, true, NULL, bench.now);
     expect(&bench, ACTION_COMPLETE);
     tell(&bench, REPORT_COMMITTED, 1, 0, 1);

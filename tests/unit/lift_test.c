@@ -175,7 +175,7 @@ static void test_clusters(void **state)
             terms[i] = lift_term(&cells[i], prior, 1, LIFT_CAP);
             known[i] = odds(&cells[i]);
         }
-        assert_true(rms(terms, CLASSES * DECOYS) < .015);
+        assert_true(rms(terms, CLASSES * DECOYS) < .001);
         assert_true(rms(known, CLASSES * DECOYS) > .2);
     }
 }
