@@ -32,9 +32,9 @@ class Damage(harness.Case):
     def test_shrunk(self):
         (self.here / "job.yaml").write_text(JOB)
         (self.here / "in.jsonl").write_bytes(self.text)
-        self.run_job(*"-D restart.strategy=none -D checkpoint.interval=10ms -D debug.hold-after-rows=9000 "
+        self.run_job(*"-D restart.strategy=none -D checkpoint.interval=300ms -D debug.hold-after-rows=9000 "
                      "-D debug.crash-after-checkpoint=1".split(), job="job.yaml", place=self.here, status=1)
-        (self.here / "in.jsonl").write_bytes(self.text[:len(self.text) // 4])
+        (self.here / "in.jsonl").write_bytes(self.text[:self.text.index(b"\n") + 1])
         self.assertRegex(self.refused("-s", "checkpoints/records"), "in.jsonl: ends at byte [0-9]+, before")
 
 
