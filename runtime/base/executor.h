@@ -50,6 +50,8 @@ static inline void executor_wait(struct executor *executor, struct work *work)
 struct pool;
 struct pool *pool_create(unsigned threads);
 struct executor *pool_executor(struct pool *pool);
+/* Returns once no waker of work that is done will be woken any more: before wakers are freed. */
+void pool_settle(struct pool *pool);
 void pool_close(struct pool *pool); /* NULL is fine */
 
 #endif

@@ -13,7 +13,8 @@ struct pool {
     struct executor executor; /* first: pool_executor hands out its address */
     pthread_mutex_t mutex;
     pthread_cond_t more;     /* there is work, or the pool is closing */
-    pthread_cond_t finished; /* some work is done */
+    pthread_cond_t finished; /* some work is done, or its owner was woken */
+    unsigned waking;         /* owners that are about to be */
     struct work *first, **last;
     bool closing;
     unsigned thread_count;
@@ -72,10 +73,15 @@ static void *thread_main(void *argument)
 
         work->run(work);
         pthread_mutex_lock(&pool->mutex);
+        pool->waking++;
         atomic_store_explicit(&work->done, true, memory_order_release);
         pthread_cond_broadcast(&pool->finished);
         pthread_mutex_unlock(&pool->mutex);
         waker_wake(waker);
+        pthread_mutex_lock(&pool->mutex);
+        if (--pool->waking == 0)
+            pthread_cond_broadcast(&pool->finished);
+        pthread_mutex_unlock(&pool->mutex);
     }
     return NULL;
 }
@@ -104,6 +110,14 @@ struct pool *pool_create(unsigned threads)
 struct executor *pool_executor(struct pool *pool)
 {
     return &pool->executor;
+}
+
+void pool_settle(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    while (pool->waking > 0)
+        pthread_cond_wait(&pool->finished, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 void pool_close(struct pool *pool)

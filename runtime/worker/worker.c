@@ -239,6 +239,7 @@ static void worker_leave(struct worker *worker)
         worker->sent_before += exchange_sent(worker->exchange);
     exchange_close(worker->exchange);
     deployment_close(worker->deployment);
+    pool_settle(worker->pool); /* it wakes slots a moment after their work is done */
     for (uint32_t i = 0; i < worker->slot_count; i++)
         slot_close(worker->slots[i]);
     memory_free(worker->slots);

@@ -107,6 +107,35 @@ static void test_wait(void **state)
     pool_close(pool);
 }
 
+/* A waker that takes its time, and whose owner goes by what is done. */
+struct slow {
+    struct waker waker;
+    atomic_bool woken;
+};
+
+static void wake_slowly(struct waker *waker)
+{
+    static const struct timespec pause = {.tv_nsec = 20000000};
+
+    (void)nanosleep(&pause, NULL);
+    atomic_store(&((struct slow *)waker)->woken, true);
+}
+
+static void test_settle(void **state)
+{
+    struct slow slow = {.waker = {.wake = wake_slowly}};
+    struct job job = {.work = {.run = run_job, .waker = &slow.waker}};
+    struct pool *pool = pool_create(2);
+
+    (void)state;
+    executor_submit(pool_executor(pool), &job.work);
+    executor_wait(pool_executor(pool), &job.work);
+    pool_settle(pool);
+    assert_true(atomic_load(&slow.woken));
+    pool_settle(pool); /* nothing to wait for */
+    pool_close(pool);
+}
+
 static void test_close_of_nothing(void **state)
 {
     (void)state;
@@ -117,8 +146,11 @@ static void test_close_of_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_thread_keeps_order), cmocka_unit_test(test_each_runs_once),
-        cmocka_unit_test(test_woken_when_done),        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_one_thread_keeps_order),
+        cmocka_unit_test(test_each_runs_once),
+        cmocka_unit_test(test_woken_when_done),
+        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_settle),
         cmocka_unit_test(test_close_of_nothing),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
