@@ -23,11 +23,8 @@
 #include "operators/learn/ranking_lines.h"
 #include "operators/model/request.h"
 #include "operators/model/widen.h"
-#include "runtime/batch/expr.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #define TOP_MAX 1000
 #define SEED_RERANKER UINT32_MAX /* apart from those of replays */

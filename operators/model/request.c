@@ -42,6 +42,16 @@ static bool add_copied(struct describe *describe, struct schema *schema, const c
     return true;
 }
 
+struct schema *request_list(struct arena *arena, enum type item)
+{
+    struct schema *list = schema_create(arena);
+
+    CHECK(schema_add_column(list, arena, "item", item));
+    CHECK(schema_add_column(list, arena, "score", TYPE_F64));
+    CHECK(schema_add_column(list, arena, "reasons.base", TYPE_F64));
+    return list;
+}
+
 static bool add_result(struct describe *describe, struct schema *schema, const struct field *field,
                        struct error *err)
 {
@@ -57,14 +67,12 @@ bool request_describe(struct describe *describe, const struct request_config *co
 {
     const struct schema *in = describe_input(describe, 0);
     struct arena *arena = describe_arena(describe);
-    struct schema *schema = schema_create(arena), *child = schema_create(arena);
+    struct schema *schema = schema_create(arena);
+    struct schema *list = request_list(arena, in->fields[schema_find(in, item)].type);
     const struct field results[] = {{.name = "event_time", .type = TYPE_TIMESTAMP},
                                     {.name = "rec_id", .type = TYPE_UTF8},
-                                    {.name = "items", .type = TYPE_LIST, .child = child}};
+                                    {.name = "items", .type = TYPE_LIST, .child = list}};
 
-    CHECK(schema_add_column(child, arena, "item", in->fields[schema_find(in, item)].type));
-    CHECK(schema_add_column(child, arena, "score", TYPE_F64));
-    CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
     if (!widen_check_when(describe, "request.when", config->when, err) ||
         !add_copied(describe, schema, user, item, carry, err))
         return false;
@@ -101,18 +109,25 @@ void request_close(struct request *request)
     expr_close(request->when);
 }
 
+void request_id(struct op *op, struct builder *out, uint32_t column, const struct batch *in,
+                uint32_t row)
+{
+    char id[17];
+
+    snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
+    builder_text(out, column, id, 16);
+}
+
 uint32_t request_begin(struct op *op, const struct request *request, const struct batch *in,
                        uint32_t row, struct builder *out)
 {
     uint32_t column = 0;
-    char id[17];
 
     builder_row_from(out, in, row);
     for (; column < request->copied_count; column++)
         builder_copy(out, column, batch_column(in, request->copied[column]), row);
     builder_i64(out, column++, batch_time(in)[row]);
-    snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
-    builder_text(out, column++, id, 16);
+    request_id(op, out, column++, in, row);
     return column;
 }
 

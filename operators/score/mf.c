@@ -12,11 +12,10 @@
 #include "operators/model/mf.h"
 #include "operators/model/list.h"
 #include "operators/model/products.h"
+#include "operators/model/request.h"
 #include "operators/model/widen.h"
 #include "runtime/batch/expr.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,7 +105,6 @@ static const struct port mf_out[] = {
     {0},
 };
 enum { USERS = 0, IN = 0, EVENTS = 1, OUT = 0, ITEMS = 0, MODEL = 1 };
-enum { LIST_ITEM, LIST_SCORE, LIST_REASON };
 
 static const char *const mf_names[] = {"scores.mf"};
 
@@ -132,12 +130,12 @@ static bool describe_lists(struct describe *describe, struct error *err)
 {
     const struct schema *table = describe_table(describe, ITEMS);
     struct arena *arena = describe_arena(describe);
-    struct schema *added = schema_create(arena), *child = schema_create(arena);
-    struct field items = {.name = "items", .type = TYPE_LIST, .child = child};
+    struct schema *added = schema_create(arena);
+    struct field items = {.name = "items",
+                          .type = TYPE_LIST,
+                          .child =
+                              request_list(arena, table->fields[schema_find(table, "item")].type)};
 
-    CHECK(schema_add_column(child, arena, "item", table->fields[schema_find(table, "item")].type));
-    CHECK(schema_add_column(child, arena, "score", TYPE_F64));
-    CHECK(schema_add_column(child, arena, "reasons.base", TYPE_F64));
     CHECK(schema_add_column(added, arena, "rec_id", TYPE_UTF8));
     CHECK(schema_add(added, arena, &items));
     return widen_check_when(describe, "when",
@@ -395,20 +393,15 @@ static void answer(struct op *op, const struct batch *in, uint32_t row, struct b
     const struct mf_scratch *scratch = op_scratch(op);
     uint32_t column = in->column_count, count = rank(op, op_cells(op, USERS)[row]);
     struct builder *list;
-    char id[17];
 
     builder_row_from(out, in, row);
     for (uint32_t i = 0; i < column; i++)
         builder_copy(out, i, batch_column(in, i), row);
-    snprintf(id, sizeof(id), "%016" PRIx64, hash_draw(op_seed(op), batch_origin(in)[row]));
-    builder_text(out, column, id, 16);
+    request_id(op, out, column, in, row);
     list = builder_list(out, column + 1);
     for (uint32_t i = 0; i < count; i++) {
         struct key key = table_row_key(scratch->ranked[i].row);
-        builder_child_row(list);
-        builder_key(list, LIST_ITEM, &key);
-        builder_f64(list, LIST_SCORE, scratch->ranked[i].score);
-        builder_f64(list, LIST_REASON, scratch->ranked[i].score);
+        request_item(list, &key, scratch->ranked[i].score);
     }
     builder_list_end(out, column + 1);
 }

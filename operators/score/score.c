@@ -14,10 +14,7 @@
 #include "operators/model/widen.h"
 #include "operators/score/fuse.h"
 #include "runtime/api/operator.h"
-#include "runtime/batch/expr.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define TOP_MAX 1000
