@@ -55,6 +55,12 @@ class Shop(harness.Case):
         self.reasons(one)
         self.prefix(one)
 
+    def test_reasons_of_a_log_in_zstd(self):
+        """As the job writes it, unless told otherwise."""
+        run = self.run_job("-D", f"events.users={USERS}", "-D", "events.days=1", *QUICK, "-p", 2, job=SHOP)
+        self.assertTrue(list((run.folder / "results/impressions").glob("part-*.zst")))
+        self.reasons(run)
+
     def test_kill_in_the_middle(self):
         expected = self.sums(self.run_job(*self.flags(), "-p", 2, job=SHOP))
         run = self.start(*self.flags(), "-p", 2, "--workers", 2, "-D", "debug.hold-after-rows=100", job=SHOP)
