@@ -23,7 +23,9 @@ static const struct option calendar_options[] = {
      FIELD(struct calendar_config, calendars),
      .required = true,
      .help =
-         "{country: path of an iCalendar file}; the first one holds where `country` is not given."},
+         "{country: path of an iCalendar file}; the first one holds where `country` is not given. "
+         "Of its events count SUMMARY (the name), DTSTART, DTEND, RRULE, RDATE and EXDATE; lunar "
+         "days are best told by RDATE: programs differ in their reckoning."},
     {.name = "country",
      .type = OPT_FIELD,
      FIELD(struct calendar_config, country),

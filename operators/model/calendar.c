@@ -33,40 +33,91 @@ int32_t calendar_year_day(int32_t day)
 
 /* ---- reading ---- */
 
-static void add(struct calendar *calendar, const char *name, struct icaltimetype time)
-{
-    struct calendar_day *day = &calendar->days[calendar->count];
+/* An event whose occurrences are being added. libical has one cursor a component, so the dates that are
+ * left out are taken from it first. */
+struct event {
+    const char *name;
+    int32_t days; /* of each occurrence */
+    uint32_t out_count;
+    int32_t *out;
+};
 
-    if (calendar->count == CALENDAR_DAYS_MAX || icaltime_is_null_time(time))
-        return;
-    day->day = calendar_day_of(time.year, time.month, time.day);
-    snprintf(day->name, sizeof(day->name), "%s", name);
-    calendar->count++;
+static int32_t day_of(struct icaltimetype time)
+{
+    return calendar_day_of(time.year, time.month, time.day);
 }
 
-static void add_event(struct calendar *calendar, icalcomponent *event)
+static void find_left_out(struct event *event, icalcomponent *from, struct arena *arena)
 {
-    icalproperty *rule = icalcomponent_get_first_property(event, ICAL_RRULE_PROPERTY);
-    struct icaltimetype first = icalcomponent_get_dtstart(event), next;
-    const char *name = icalcomponent_get_summary(event);
-    icalrecur_iterator *times;
+    int count = icalcomponent_count_properties(from, ICAL_EXDATE_PROPERTY);
+    icalproperty *at = icalcomponent_get_first_property(from, ICAL_EXDATE_PROPERTY);
 
-    if (!name)
+    event->out = arena_new(arena, ((size_t)count + 1) * sizeof(event->out[0]));
+    for (; at; at = icalcomponent_get_next_property(from, ICAL_EXDATE_PROPERTY))
+        event->out[event->out_count++] = day_of(icalproperty_get_exdate(at));
+}
+
+/* The end is the first day that does not belong to it; without one it is a day. */
+static int32_t days_of(icalcomponent *from, struct icaltimetype first)
+{
+    struct icaltimetype end = icalcomponent_get_dtend(from);
+    int32_t days = icaltime_is_null_time(end) || icaltime_is_null_time(first)
+                       ? 1
+                       : day_of(end) - day_of(first);
+
+    return days < 1 ? 1 : days > CALENDAR_EVENT_MAX ? CALENDAR_EVENT_MAX : days;
+}
+
+static void add(struct calendar *calendar, const struct event *event, struct icaltimetype time)
+{
+    int32_t first = day_of(time);
+
+    if (icaltime_is_null_time(time))
         return;
-    if (!rule) {
-        add(calendar, name, first);
-        return;
+    for (uint32_t i = 0; i < event->out_count; i++)
+        if (event->out[i] == first)
+            return;
+    for (int32_t i = 0; i < event->days && calendar->count < CALENDAR_DAYS_MAX; i++) {
+        struct calendar_day *day = &calendar->days[calendar->count++];
+        day->day = first + i;
+        snprintf(day->name, sizeof(day->name), "%s", event->name);
     }
-    times = icalrecur_iterator_new(icalproperty_get_rrule(rule), first);
+}
+
+static void add_rule(struct calendar *calendar, const struct event *event, icalproperty *rule,
+                     struct icaltimetype first)
+{
+    icalrecur_iterator *times = icalrecur_iterator_new(icalproperty_get_rrule(rule), first);
+
     if (!times)
         return;
     for (uint32_t i = 0; i < CALENDAR_DAYS_MAX; i++) {
-        next = icalrecur_iterator_next(times);
+        struct icaltimetype next = icalrecur_iterator_next(times);
         if (icaltime_is_null_time(next) || next.year > LAST_YEAR)
             break;
-        add(calendar, name, next);
+        add(calendar, event, next);
     }
     icalrecur_iterator_free(times);
+}
+
+static void add_event(struct calendar *calendar, icalcomponent *from, struct arena *arena)
+{
+    struct icaltimetype first = icalcomponent_get_dtstart(from);
+    struct event event = {.name = icalcomponent_get_summary(from), .days = days_of(from, first)};
+    icalproperty *at = icalcomponent_get_first_property(from, ICAL_RRULE_PROPERTY);
+
+    if (!event.name)
+        return;
+    find_left_out(&event, from, arena);
+    if (at)
+        add_rule(calendar, &event, at, first);
+    else
+        add(calendar, &event, first);
+    at = icalcomponent_get_first_property(from, ICAL_RDATE_PROPERTY);
+    for (; at; at = icalcomponent_get_next_property(from, ICAL_RDATE_PROPERTY)) {
+        struct icaldatetimeperiodtype date = icalproperty_get_rdate(at);
+        add(calendar, &event, icaltime_is_null_time(date.time) ? date.period.start : date.time);
+    }
 }
 
 static int by_day(const void *left, const void *right)
@@ -87,7 +138,7 @@ const struct calendar *calendar_parse(const char *text, struct arena *arena, str
     calendar->count = 0;
     for (event = root ? icalcomponent_get_first_component(root, ICAL_VEVENT_COMPONENT) : NULL;
          event; event = icalcomponent_get_next_component(root, ICAL_VEVENT_COMPONENT))
-        add_event(calendar, event);
+        add_event(calendar, event, arena);
     if (root)
         icalcomponent_free(root);
     qsort(calendar->days, calendar->count, sizeof(calendar->days[0]), by_day);

@@ -1,5 +1,6 @@
 /* calendar: holidays of an iCalendar file (RFC 5545, read with libical): days and names of its events
- * (DTSTART and SUMMARY, yearly rules followed to the end of 2035). Borrowed from the arena. */
+ * (SUMMARY; DTSTART to DTEND or DURATION, RRULE followed to the end of 2035, RDATE, EXDATE). Borrowed
+ * from the arena. */
 #ifndef MILLRACE_MODEL_CALENDAR_H
 #define MILLRACE_MODEL_CALENDAR_H
 
@@ -9,6 +10,7 @@
 #include <stdint.h>
 
 #define CALENDAR_DAYS_MAX 4096u
+#define CALENDAR_EVENT_MAX 62 /* days of one event */
 #define CALENDAR_NAME_MAX 64u
 #define CALENDAR_BEFORE 21 /* days around a holiday that count as near it */
 #define CALENDAR_AFTER 7

@@ -55,6 +55,46 @@ static void test_files(void **state)
     arena_close(arena);
 }
 
+#define EVENT(lines) "BEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20250101T000000Z\r\n" lines "END:VEVENT\r\n"
+
+/* Lunar days as a list, a rule without one of its days, days that last, names that are missing. */
+static void test_events(void **state)
+{
+    static const char text[] = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//own//EN\r\n" EVENT(
+        "SUMMARY:lunar\r\nDTSTART;VALUE=DATE:20250129\r\n"
+        "RDATE;VALUE=DATE:20260217,20270206\r\nRDATE;VALUE=DATE:20280126\r\n")
+        EVENT("SUMMARY:yearly\r\nDTSTART;VALUE=DATE:20300501\r\n"
+              "RRULE:FREQ=YEARLY\r\nRDATE;VALUE=DATE:20300901\r\n"
+              "EXDATE;VALUE=DATE:20310501,20330501\r\n")
+            EVENT("SUMMARY:week\r\nDTSTART;VALUE=DATE:20251001\r\n"
+                  "DTEND;VALUE=DATE:20251008\r\nRRULE:FREQ=YEARLY;COUNT=2\r\n")
+                EVENT("SUMMARY:hours\r\nDTSTART:20240101T100000Z\r\nDURATION:PT2H\r\n")
+                    EVENT("SUMMARY:long\r\nDTSTART;VALUE=DATE:20220101\r\n"
+                          "DTEND;VALUE=DATE:20230101\r\n")
+                        EVENT("DTSTART;VALUE=DATE:20210101\r\n") "END:VCALENDAR\r\n";
+    struct arena *arena = arena_create(1024);
+    const struct calendar *calendar = calendar_parse(text, arena, NULL);
+
+    (void)state;
+    assert_non_null(calendar);
+    assert_int_equal(calendar->count, 4 + (6 - 2 + 1) + 2 * 7 + 1 + CALENDAR_EVENT_MAX);
+    near(calendar, calendar_day_of(2026, 2, 17), "lunar", 0);
+    near(calendar, calendar_day_of(2027, 2, 6), "lunar", 0);
+    near(calendar, calendar_day_of(2028, 1, 25), "lunar", -1);
+    near(calendar, calendar_day_of(2029, 2, 13), NULL, 0);
+    near(calendar, calendar_day_of(2030, 9, 1), "yearly", 0);
+    near(calendar, calendar_day_of(2031, 5, 1), NULL, 0);
+    near(calendar, calendar_day_of(2032, 5, 1), "yearly", 0);
+    near(calendar, calendar_day_of(2033, 5, 1), NULL, 0);
+    near(calendar, calendar_day_of(2035, 5, 1), "yearly", 0);
+    near(calendar, calendar_day_of(2025, 9, 30), "week", -1);
+    near(calendar, calendar_day_of(2026, 10, 7), "week", 0);
+    near(calendar, calendar_day_of(2026, 10, 9), "week", 2);
+    near(calendar, calendar_day_of(2024, 1, 2), "hours", 1);
+    near(calendar, calendar_day_of(2021, 1, 1), NULL, 0);
+    arena_close(arena);
+}
+
 static void test_errors(void **state)
 {
     struct arena *arena = arena_create(1024);
@@ -73,6 +113,7 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_days), cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_events),
                                        cmocka_unit_test(test_errors)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
