@@ -54,6 +54,22 @@ const struct option lifted_options[] = {
      .max.i64 = 100000,
      .help =
          "Items that stay in the list, the best first; 0: all, in the order in which they came."},
+    {.name = "names",
+     .type = OPT_TEXTS,
+     FIELD(struct lifted_config, names),
+     .help =
+         "Names of the levels, or of the holidays, in order, as feature/lift was told; like the "
+         "next two it is about the first of several tables."},
+    {.name = "levels",
+     .type = OPT_I64,
+     FIELD(struct lifted_config, levels),
+     .max.i64 = 512,
+     .help = "How many levels, such as cities, as feature/lift was told; 0: as the factor says."},
+    {.name = "parents",
+     .type = OPT_I64,
+     FIELD(struct lifted_config, parents),
+     .max.i64 = 512,
+     .help = "How many parents, such as regions, as feature/lift was told; 0: as the factor says."},
     {0},
 };
 const struct port lifted_in[] = {
@@ -82,6 +98,43 @@ static const char *const *column_names(struct arena *arena, const struct lifted_
         names[i] = name;
     }
     return names;
+}
+
+/* Factor k of the operator, with the levels that the options tell; `names` has room for them and NULL. */
+static struct factor own_factor(const struct lifted_config *config,
+                                const struct factor *const *factors, uint32_t k, const char **names)
+{
+    if (k > 0)
+        return *factors[k];
+    for (uint32_t i = 0; i < config->names.count; i++)
+        names[i] = config->names.items[i];
+    names[config->names.count] = NULL;
+    return factor_with(factors[k], config->names.count ? names : NULL, config->levels,
+                       config->parents);
+}
+
+static bool check_levels(struct describe *describe, const struct lifted_config *config,
+                         const struct factor *const *factors, struct error *err)
+{
+    size_t size = (config->names.count + 1ul) * sizeof(const char *);
+    const char **names = arena_new(describe_arena(describe), size);
+    struct factor factor = own_factor(config, factors, 0, names);
+    bool nested = factor.kind == LEVEL_NESTED, number = factor.kind == LEVEL_NUMBER;
+
+    if (config->names.count && !number && factor.kind != LEVEL_HOLIDAY)
+        return describe_error(describe, err, "names", "leave it out",
+                              "the levels of \"%s\" have no names", factor.name);
+    if (config->levels && !number && !nested)
+        return describe_error(describe, err, "levels", "leave it out",
+                              "how many levels \"%s\" has is fixed", factor.name);
+    if (config->parents && !nested)
+        return describe_error(describe, err, "parents", "leave it out",
+                              "the levels of \"%s\" have no parents", factor.name);
+    if (factor_cells(&factor) > FACTOR_CELLS_MAX)
+        return describe_error(describe, err, config->levels ? "levels" : "names", "tell fewer",
+                              "the factor has %u levels with their parents, more than %u",
+                              factor_cells(&factor), FACTOR_CELLS_MAX);
+    return true;
 }
 
 static bool has_column(const struct schema *in, const char *name)
@@ -120,6 +173,8 @@ static bool check_factor(struct describe *describe, const struct lifted_config *
 bool lifted_check(struct describe *describe, const struct lifted_config *config,
                   const struct factor *const *factors, uint32_t count, struct error *err)
 {
+    if (!check_levels(describe, config, factors, err))
+        return false;
     for (uint32_t i = 0; i < count; i++)
         if (!check_factor(describe, config, factors[i], i, err))
             return false;
@@ -151,8 +206,9 @@ struct shelf {
 
 struct evidence { /* of a factor */
     const struct factor *factor;
+    struct factor own;                        /* that it points to */
     uint32_t table, levels, half_life, first; /* of the table: its place and columns */
-    uint32_t cells;
+    uint32_t cells, other_cells; /* of a row of the table that has not as many; 0: none */
     struct where class, at, within;
     bool given;
     int64_t version; /* that the next two are of */
@@ -202,7 +258,8 @@ static void open_evidence(struct op *op, struct lifted *lifted, const struct fac
     struct evidence *evidence = &lifted->evidence[table];
     const char *class = lifted->config->class ? lifted->config->class : factor->class;
 
-    evidence->factor = factor;
+    evidence->own = *factor;
+    evidence->factor = factor = &evidence->own;
     evidence->table = table;
     evidence->given = op_table_given(op, table);
     evidence->version = INT64_MIN;
@@ -222,6 +279,7 @@ struct lifted *lifted_create(struct op *op, const struct lifted_config *config,
                              const struct factor *const *factors, uint32_t count)
 {
     struct lifted *lifted = op_memory(op, sizeof(*lifted));
+    const char **names;
 
     CHECK(count <= LIST_TERMS_MAX);
     lifted->config = config;
@@ -232,8 +290,11 @@ struct lifted *lifted_create(struct op *op, const struct lifted_config *config,
         lifted->name_list[i] = lifted->names[i];
     }
     list_open(op, &lifted->layout, lifted->name_list, count);
-    for (uint32_t i = 0; i < count; i++)
-        open_evidence(op, lifted, factors[i], i);
+    names = op_memory(op, (config->names.count + 1ul) * sizeof(*names));
+    for (uint32_t i = 0; i < count; i++) {
+        struct factor factor = own_factor(config, factors, i, names);
+        open_evidence(op, lifted, &factor, i);
+    }
     return lifted;
 }
 
@@ -331,7 +392,7 @@ static double parent_ratio(const struct evidence *evidence, const struct table_r
     return lift_ratio(&sums, evidence->prior, 1);
 }
 
-static double term_of(const struct lifted *lifted, const struct evidence *evidence,
+static double term_of(const struct lifted *lifted, struct evidence *evidence,
                       const struct table_row *row, uint32_t found)
 {
     uint32_t level = factor_level(found), parent = factor_parent(found);
@@ -339,8 +400,12 @@ static double term_of(const struct lifted *lifted, const struct evidence *eviden
     double left, ratio;
     struct lift_sums sums;
 
-    if (!row || table_row_list(row, evidence->levels) != evidence->cells)
+    if (!row)
         return 0;
+    if (table_row_list(row, evidence->levels) != evidence->cells) {
+        evidence->other_cells = table_row_list(row, evidence->levels);
+        return 0;
+    }
     left = fade(evidence, row, evidence->version);
     ratio = parent_ratio(evidence, row, parent, left);
     if (level == FACTOR_NONE && parent == FACTOR_NONE)
@@ -360,7 +425,7 @@ static double term_of(const struct lifted *lifted, const struct evidence *eviden
     return lifted->config->strength * lift_term(&sums, evidence->prior, ratio, lifted->config->cap);
 }
 
-static double look_up(struct op *op, const struct lifted *lifted, const struct evidence *evidence,
+static double look_up(struct op *op, const struct lifted *lifted, struct evidence *evidence,
                       uint64_t class, uint32_t found)
 {
     return term_of(lifted, evidence, op_table_find(op, evidence->table, class), found);
@@ -433,7 +498,7 @@ static uint32_t places_of(const struct evidence *evidence, const struct request 
                              : factor_levels(evidence->factor) + 1; /* the last one is none */
 }
 
-static double find_term(struct op *op, const struct lifted *lifted, const struct evidence *evidence,
+static double find_term(struct op *op, const struct lifted *lifted, struct evidence *evidence,
                         const struct request *request, uint32_t place)
 {
     uint32_t level = place < factor_levels(evidence->factor) ? place : FACTOR_NONE;
@@ -591,8 +656,22 @@ static void fill_terms(struct op *op, struct lifted *lifted, struct evidence *ev
     block_release(&memory);
 }
 
+static bool check_cells(const struct lifted *lifted, struct error *err)
+{
+    for (uint32_t i = 0; i < lifted->count; i++) {
+        const struct evidence *evidence = &lifted->evidence[i];
+        if (evidence->other_cells)
+            return error_set(err, ERROR_CONFIG, lifted->names[i],
+                             "tell feature/lift and the adjust operator the same `names`, `levels` "
+                             "and `parents`",
+                             "its lifts are of %u levels and parents, but here are %u",
+                             evidence->other_cells, evidence->cells);
+    }
+    return true;
+}
+
 /* Items of no request (of a list that is null) get no term. */
-void lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in)
+bool lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in, struct error *err)
 {
     uint32_t rows = list_items(&lifted->layout, in)->rows;
     struct numbered numbered = {block_create((rows + 1ul) * sizeof(uint16_t)), NULL, NULL};
@@ -612,12 +691,11 @@ void lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in)
     }
     block_release(&numbered.memory);
     list_emit(op, &lifted->layout, in, added, (uint32_t)lifted->config->top);
+    return check_cells(lifted, err);
 }
 
 bool lifted_process(struct op *op, uint32_t port, const struct batch *in, struct error *err)
 {
     (void)port;
-    (void)err; /* cannot fail */
-    lifted_adjust(op, op_scratch(op), in);
-    return true;
+    return lifted_adjust(op, op_scratch(op), in, err);
 }

@@ -12,6 +12,8 @@ struct lifted_config {
     double cap, strength, prior;
     bool served;
     int64_t top;
+    struct text_list names; /* these three of the first factor */
+    int64_t levels, parents;
 };
 
 #define LIFTED_CLASSES_MAX 1000 /* that the prior is estimated from */
@@ -33,7 +35,7 @@ struct lifted *lifted_create(struct op *op, const struct lifted_config *config,
                              const struct factor *const *factors, uint32_t count);
 bool lifted_check(struct describe *describe, const struct lifted_config *config,
                   const struct factor *const *factors, uint32_t count, struct error *err);
-void lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in);
+bool lifted_adjust(struct op *op, struct lifted *lifted, const struct batch *in, struct error *err);
 
 #define LIFTED_TABLE(name, help)                                                                   \
     {                                                                                              \

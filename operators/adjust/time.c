@@ -303,11 +303,9 @@ static bool time_process(struct op *op, uint32_t port, const struct batch *in, s
     struct time_scratch *scratch = op_scratch(op);
 
     (void)port;
-    (void)err; /* cannot fail */
     if (scratch->lifted)
-        lifted_adjust(op, scratch->lifted, in);
-    else
-        adjust_by_shares(op, scratch, in);
+        return lifted_adjust(op, scratch->lifted, in, err);
+    adjust_by_shares(op, scratch, in);
     return true;
 }
 

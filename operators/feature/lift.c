@@ -124,10 +124,13 @@ enum { CLICKS, EXPECTED, SQUARES };
 
 /* ---- the factor of the options ---- */
 
+/* NULL: none. */
 static const char **copy_names(struct arena *arena, const struct text_list *list)
 {
     const char **names = arena_new(arena, (list->count + 1ul) * sizeof(*names));
 
+    if (list->count == 0)
+        return NULL;
     for (uint32_t i = 0; i < list->count; i++)
         names[i] = list->items[i];
     return names;
@@ -158,15 +161,9 @@ static struct factor find_factor(const struct lift_config *config, struct arena 
         factor.cuts = copy_cuts(arena, &config->cuts);
         factor.levels = config->cuts.count + 1;
     }
-    if (config->names.count)
-        factor.names = copy_names(arena, &config->names);
-    if (config->levels)
-        factor.levels = (uint32_t)config->levels;
-    if (config->parents)
-        factor.parents = (uint32_t)config->parents;
     if (config->half_life_ms)
         factor.half_life_ms = config->half_life_ms;
-    return factor;
+    return factor_with(&factor, copy_names(arena, &config->names), config->levels, config->parents);
 }
 
 /* ---- planning ---- */

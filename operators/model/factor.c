@@ -43,6 +43,23 @@ const char *factor_names(char *text, size_t size)
     return text;
 }
 
+struct factor factor_with(const struct factor *factor, const char *const *names, int64_t levels,
+                          int64_t parents)
+{
+    struct factor with = *factor;
+
+    if (names) {
+        with.names = names;
+        if (with.kind == LEVEL_NUMBER)
+            with.levels = 0;
+    }
+    if (levels)
+        with.levels = (uint32_t)levels;
+    if (parents)
+        with.parents = (uint32_t)parents;
+    return with;
+}
+
 static uint32_t name_count(const struct factor *factor)
 {
     uint32_t count = 0;

@@ -47,6 +47,11 @@ const struct factor *factor_find(const char *name);
 /* Writes the names of all, for messages; returns text. */
 const char *factor_names(char *text, size_t size);
 
+/* A factor of other levels, as feature/lift and adjust operators may be told alike: 0 or NULL leaves them.
+ * `names` ends with NULL and is borrowed. */
+struct factor factor_with(const struct factor *factor, const char *const *names, int64_t levels,
+                          int64_t parents);
+
 /* Levels, and levels with their parents' cells. */
 uint32_t factor_levels(const struct factor *factor);
 uint32_t factor_cells(const struct factor *factor);
