@@ -16,10 +16,10 @@ const char *const world_effect_names[] = {
 
 #define TIMES(effect)                                                                              \
     .type = OPT_F64, .offset = offsetof(struct world_effects, times[effect]),                      \
-    .size = sizeof(double), .def.f64 = 1, .min.f64 = -100, .max.f64 = 100
+    .size = sizeof(double), .def.f64 = 1, .min.f64 = -100, .max.f64 = 100, .life = LIFE_TOLD
 #define FROM(effect)                                                                               \
     .type = OPT_I64, .offset = sizeof(int64_t) * (effect), .size = sizeof(int64_t),                \
-    .max.i64 = WORLD_DAYS_MAX
+    .max.i64 = WORLD_DAYS_MAX, .life = LIFE_TOLD
 
 static const struct option from_options[] = {
     {.name = "time", FROM(EFFECT_TIME), .help = "First day of effect.time."},
@@ -76,6 +76,7 @@ const struct option world_option_table[] = {
     {.name = "site",
      .type = OPT_ENUM,
      FIELD(struct world_options, site),
+     .life = LIFE_FIXED,
      .choices = world_site_names,
      .help = "shop: pages of goods that live 180 days; video: clips and films, 90 days; news: "
              "articles, "
@@ -83,12 +84,14 @@ const struct option world_option_table[] = {
     {.name = "seed",
      .type = OPT_I64,
      FIELD(struct world_options, seed),
+     .life = LIFE_FIXED,
      .def.i64 = 1,
      .max.i64 = INT64_MAX,
      .help = "Another seed is another world: users, items, visits, effects."},
     {.name = "users",
      .type = OPT_I64,
      FIELD(struct world_options, users),
+     .life = LIFE_FIXED,
      .def.i64 = 700,
      .min.i64 = 1,
      .max.i64 = WORLD_USERS_MAX,
@@ -96,6 +99,7 @@ const struct option world_option_table[] = {
     {.name = "items",
      .type = OPT_I64,
      FIELD(struct world_options, items),
+     .life = LIFE_FIXED,
      .def.i64 = 400,
      .min.i64 = 1,
      .max.i64 = WORLD_ITEMS_MAX,
@@ -103,6 +107,7 @@ const struct option world_option_table[] = {
     {.name = "candidates",
      .type = OPT_I64,
      FIELD(struct world_options, candidates),
+     .life = LIFE_TOLD,
      .def.i64 = 80,
      .min.i64 = 1,
      .max.i64 = WORLD_CANDIDATES_MAX,
@@ -110,6 +115,7 @@ const struct option world_option_table[] = {
     {.name = "length",
      .type = OPT_I64,
      FIELD(struct world_options, length),
+     .life = LIFE_TOLD,
      .def.i64 = 10,
      .min.i64 = 1,
      .max.i64 = WORLD_CANDIDATES_MAX,
@@ -117,6 +123,7 @@ const struct option world_option_table[] = {
     {.name = "first-day",
      .type = OPT_I64,
      FIELD(struct world_options, first_day),
+     .life = LIFE_FIXED,
      .max.i64 = WORLD_DAYS_MAX - 1,
      .help = "Where the requests begin, in days since 2025-01-01."},
     {.name = "days",
@@ -129,6 +136,7 @@ const struct option world_option_table[] = {
     {.name = "volume-contrast",
      .type = OPT_F64,
      FIELD(struct world_options, volume_contrast),
+     .life = LIFE_FIXED,
      .def.f64 = 1.1,
      .max.f64 = 4,
      .help = "How far the hours of the day differ in visits: the busiest has 9 times those of the "
@@ -136,6 +144,7 @@ const struct option world_option_table[] = {
     {.name = "capacity",
      .type = OPT_F64,
      FIELD(struct world_options, capacity),
+     .life = LIFE_TOLD,
      .def.f64 = 1.1,
      .min.f64 = 0.01,
      .max.f64 = 1000,
@@ -152,6 +161,7 @@ const struct option world_option_table[] = {
     {.name = "traces",
      .type = OPT_TEXT,
      FIELD(struct world_options, traces),
+     .life = LIFE_TOLD,
      .help = "Folder of link traces to replay in the place of drawn links: files of two columns, "
              "seconds and Mbit/s. A word of the file's or a folder's name tells the kind: metro, "
              "tram, bus, train, car, ferry; broadband (Wi-Fi); oboe (all else). Kinds without one "

@@ -78,6 +78,7 @@ static const struct option file_options[] = {
     {.name = "format",
      .type = OPT_ENUM,
      FIELD(struct file_config, format),
+     .life = LIFE_FIXED,
      .choices = format_choices,
      .help = "json: one object a line; csv: RFC 4180; tsv: tabs, no "
              "quotes."},
@@ -97,12 +98,14 @@ static const struct option file_options[] = {
     {.name = "order-by",
      .type = OPT_ENUM,
      FIELD(struct file_config, order_by),
+     .life = LIFE_FIXED,
      .choices = order_choices,
      .help = "time: each file is sorted by event time before it is read, on disk when it is large. "
              "file: as it stands."},
     {.name = "ties",
      .type = OPT_ENUM,
      FIELD(struct file_config, ties),
+     .life = LIFE_FIXED,
      .choices = ties_choices,
      .help = "Order of records of one event time: file, as they stand; hash, mixed but the same in "
              "every run, so that nothing can be learned from the file's order."},

@@ -321,6 +321,8 @@ bool option_check(const struct option *options, size_t config_size, struct error
             return unsound(option, err, "has choices and is not an enum, or the other way round");
         if ((option->type == OPT_GROUP) != (option->group != NULL))
             return unsound(option, err, "has a group and is none, or the other way round");
+        if (option->life != LIFE_FREE && option->type > OPT_FIELD)
+            return unsound(option, err, "is told or fixed and no scalar");
         if (!option->required && !default_in_range(option))
             return unsound(option, err, "has a default out of its range");
         if (option_find(options, option->name) != option)

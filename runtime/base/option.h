@@ -62,6 +62,13 @@ union option_value {
     bool flag;
 };
 
+/* What may become of a value when a job goes on from a checkpoint. */
+enum option_life {
+    LIFE_FREE,  /* it may be another */
+    LIFE_TOLD,  /* it may be another, which is told: rows differ from there on */
+    LIFE_FIXED, /* it stays: the state or a position was made with it */
+};
+
 struct option {
     const char *name;
     enum option_type type;
@@ -70,8 +77,9 @@ struct option {
     const char *const *choices;       /* OPT_ENUM; ends with NULL */
     const struct option *group;       /* OPT_GROUP */
     bool required;
-    bool sessions;    /* OPT_WINDOW: {session: 30m} is a window too */
-    const char *help; /* one sentence or two; always present */
+    enum option_life life; /* other than free: scalars only */
+    bool sessions;         /* OPT_WINDOW: {session: 30m} is a window too */
+    const char *help;      /* one sentence or two; always present */
 };
 
 #define FIELD(type, field) .offset = offsetof(type, field), .size = sizeof(((type *)0)->field)
@@ -89,6 +97,9 @@ void option_defaults(const struct option *options, void *config);
  * OPT_FIELDS, OPT_TEXTS, OPT_MAP, OPT_WINDOW, OPT_GROUP: the caller walks those. */
 bool option_parse(const struct option *option, const char *text, void *config, struct arena *arena,
                   struct error *err) NODISCARD;
+
+/* Appends the text of a scalar's value, on one line. */
+void option_value(const struct option *option, const void *config, struct bytes *out);
 
 const struct option *option_find(const struct option *options, const char *name);
 

@@ -135,6 +135,49 @@ static const char *value_text(const struct option *option, union option_value va
     return text;
 }
 
+static void put_text(const char *text, struct bytes *out)
+{
+    for (; *text; text++)
+        bytes_put(out, *text == '\n' ? " " : text, 1);
+}
+
+void option_value(const struct option *option, const void *config, struct bytes *out)
+{
+    const void *field = (const char *)config + option->offset;
+    union option_value value = {0};
+    char text[64];
+
+    switch (option->type) {
+    case OPT_BOOL:
+        value.flag = *(const bool *)field;
+        break;
+    case OPT_ENUM:
+        bytes_text(out, option->choices[*(const int32_t *)field]);
+        return;
+    case OPT_TEXT:
+    case OPT_EXPRESSION:
+    case OPT_FIELD:
+        value.text = *(const char *const *)field;
+        put_text(value.text ? value.text : "none", out);
+        return;
+    case OPT_I64:
+    case OPT_F64:
+    case OPT_DURATION:
+    case OPT_BYTES:
+    case OPT_RATIO:
+        memcpy(&value, field, sizeof(value));
+        break;
+    case OPT_NONE:
+    case OPT_FIELDS:
+    case OPT_TEXTS:
+    case OPT_MAP:
+    case OPT_WINDOW:
+    case OPT_GROUP:
+        return;
+    }
+    bytes_text(out, value_text(option, value, text, sizeof(text)));
+}
+
 const char *option_range(const struct option *option, char *text, size_t size)
 {
     struct option_bounds bounds = option_bounds(option);
@@ -185,6 +228,8 @@ static void put_row(const struct option *option, const char *prefix, struct byte
         bytes_format(out, ", default %s", text);
     if (has_range(option))
         bytes_format(out, ", %s", option_range(option, text, sizeof(text)));
+    if (option->life == LIFE_FIXED)
+        bytes_text(out, ", fixed for the life of a checkpoint");
     bytes_text(out, "\n");
     put_help(option->help, out);
 }

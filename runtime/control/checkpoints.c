@@ -81,11 +81,47 @@ static const char *job_name(const struct checkpoints *checkpoints)
     return checkpoints->plan->settings.job.name;
 }
 
-static bool check_fits(const struct plan *plan, const struct manifest *manifest, const char *path,
-                       bool allow_missing, struct error *err)
+static bool check_changes(const struct plan *plan, const struct manifest *manifest,
+                          const char *path, struct error *err)
+{
+    struct bytes fixed = {0}, told = {0};
+    bool good = true;
+
+    restore_changes(plan, manifest, &fixed, &told);
+    if (fixed.size > 0)
+        good = error_set(
+            err, ERROR_CONFIG, path, "leave them as they were, or begin without the checkpoint",
+            "this checkpoint is of another job: %.*s", (int)fixed.size, (const char *)fixed.data);
+    else if (told.size > 0)
+        log_line(LOG_WARN, "the job is not as it was at the checkpoint",
+                 "what=\"%.*s\" effect=\"from here on\"", (int)told.size, (const char *)told.data);
+    bytes_clear(&fixed);
+    bytes_clear(&told);
+    return good;
+}
+
+static bool check_missing(const struct plan *plan, const struct manifest *manifest,
+                          const char *path, bool allow_missing, struct error *err)
 {
     struct bytes names = {0};
     bool good = true;
+
+    restore_missing(plan, manifest, &names);
+    if (names.size > 0 && allow_missing)
+        log_line(LOG_WARN, "state is dropped, for the job has it no more", "what=\"%.*s\"",
+                 (int)names.size, (const char *)names.data);
+    else if (names.size > 0)
+        good = error_set(err, ERROR_CONFIG, path,
+                         "give them back, or drop their state with -n (--allowNonRestoredState)",
+                         "this checkpoint has state that the job has not: %.*s", (int)names.size,
+                         (const char *)names.data);
+    bytes_clear(&names);
+    return good;
+}
+
+static bool check_fits(const struct plan *plan, const struct manifest *manifest, const char *path,
+                       bool allow_missing, struct error *err)
+{
 
     if (strcmp(manifest->job_name, plan->settings.job.name) != 0)
         return error_set(err, ERROR_CONFIG, path,
@@ -99,17 +135,8 @@ static bool check_fits(const struct plan *plan, const struct manifest *manifest,
                              "key groups are fixed for the life of a job's state",
                              "this checkpoint has %u key groups, the job file has %" PRId64,
                              manifest->operators[o].key_groups, plan->settings.job.key_groups);
-    restore_missing(plan, manifest, &names);
-    if (names.size > 0 && allow_missing)
-        log_line(LOG_WARN, "state is dropped, for the job has it no more", "what=\"%.*s\"",
-                 (int)names.size, (const char *)names.data);
-    else if (names.size > 0)
-        good = error_set(err, ERROR_CONFIG, path,
-                         "give them back, or drop their state with -n (--allowNonRestoredState)",
-                         "this checkpoint has state that the job has not: %.*s", (int)names.size,
-                         (const char *)names.data);
-    bytes_clear(&names);
-    return good;
+    return check_missing(plan, manifest, path, allow_missing, err) &&
+           check_changes(plan, manifest, path, err);
 }
 
 /* At its end a job has closed all windows and told all timers. */

@@ -6,7 +6,7 @@
 #include "runtime/net/pack.h"
 #include "runtime/task/subtask.h"
 
-#define META_VERSION 1
+#define META_VERSION 2 /* 1: without the splits' ends */
 
 /* ---- writing ---- */
 static void pack_logical(msgpack_packer *packer, bool value)
@@ -19,7 +19,7 @@ static void pack_logical(msgpack_packer *packer, bool value)
 
 static void pack_split(msgpack_packer *packer, const struct split_progress *split)
 {
-    msgpack_pack_array(packer, 8);
+    msgpack_pack_array(packer, 9);
     msgpack_pack_uint32(packer, split->index);
     msgpack_pack_uint32(packer, split->state);
     pack_logical(packer, split->begun);
@@ -28,6 +28,7 @@ static void pack_split(msgpack_packer *packer, const struct split_progress *spli
     msgpack_pack_uint64(packer, split->position.rows);
     msgpack_pack_uint32(packer, split->skip);
     msgpack_pack_int64(packer, split->watermark_ms);
+    msgpack_pack_int64(packer, split->end);
 }
 
 static void pack_op(msgpack_packer *packer, const struct op *op, const struct source *source)
@@ -92,9 +93,8 @@ static uint32_t read_u32(struct unpack *unpack)
 
 static void read_split(struct unpack *unpack, struct split_progress *split)
 {
-    uint32_t state;
+    uint32_t fields = unpack_array(unpack, 9), state;
 
-    unpack_array(unpack, 8);
     split->index = read_u32(unpack);
     state = read_u32(unpack);
     unpack->failed = unpack->failed || state > SPLIT_DONE;
@@ -105,6 +105,7 @@ static void read_split(struct unpack *unpack, struct split_progress *split)
     split->position.rows = unpack_u64(unpack);
     split->skip = read_u32(unpack);
     split->watermark_ms = unpack_i64(unpack);
+    split->end = fields < 9 ? INT64_MAX : unpack_i64(unpack);
     unpack_leave(unpack);
 }
 
@@ -152,11 +153,13 @@ bool meta_decode(const uint8_t *data, size_t size, struct arena *arena, struct m
                  struct error *err)
 {
     struct unpack unpack;
+    uint32_t version;
     bool good;
 
     *meta = (struct meta){0};
     unpack_begin(&unpack, data, size);
-    unpack.failed = read_u32(&unpack) != META_VERSION || unpack.failed;
+    version = read_u32(&unpack);
+    unpack.failed = version < 1 || version > META_VERSION || unpack.failed;
     meta->op_count = unpack_array(&unpack, 2 * CHAIN_OPS_MAX * PORTS_MAX);
     meta->ops = arena_new(arena, (meta->op_count + 1) * sizeof(*meta->ops));
     for (uint32_t i = 0; i < meta->op_count; i++)

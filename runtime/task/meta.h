@@ -2,7 +2,7 @@
  *
  *   [version, [op, ...], held]
  *   op:     [id, watermark, told, row, [split, ...], [bundle, ...]]
- *   split:  [index, state, begun, time, offset, rows, skip, watermark]
+ *   split:  [index, state, begun, time, offset, rows, skip, watermark, end]
  *   bundle: [checkpoint, bin]
  *   held:   [id of the gated operator, [[port, bin (wire.h)], ...]]
  *

@@ -67,6 +67,7 @@ struct source *source_open(struct subtask *subtask)
         run->split = &op->plan->splits[i];
         run->progress.index = run->split->index;
         run->progress.watermark_ms = INT64_MIN;
+        run->progress.end = run->split->end;
     }
     return source;
 }
@@ -534,6 +535,17 @@ const struct split_progress *source_split(const struct source *source, uint32_t 
     return &source->splits[at].progress;
 }
 
+/* What ended goes on where there is more of it now. */
+static void split_grow(struct split_run *run)
+{
+    struct split_progress *progress = &run->progress;
+    bool more = run->split->end > progress->end;
+
+    progress->end = run->split->end;
+    if (progress->state == SPLIT_DONE && more)
+        progress->state = progress->watermark_ms == INT64_MIN ? SPLIT_NEW : SPLIT_READY;
+}
+
 bool source_restore(struct source *source, const struct split_progress *split)
 {
     for (uint32_t i = 0; i < source->split_count; i++) {
@@ -543,9 +555,10 @@ bool source_restore(struct source *source, const struct split_progress *split)
             continue;
         run->restored = true;
         run->progress = *split;
-        if (split->state == SPLIT_DONE)
+        split_grow(run);
+        if (run->progress.state == SPLIT_DONE)
             source->done++;
-        if (split->state == SPLIT_READY)
+        if (run->progress.state == SPLIT_READY)
             heap_push(source, i);
         return true;
     }

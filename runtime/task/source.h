@@ -27,6 +27,7 @@ struct split_progress { /* what a snapshot keeps */
     struct position position; /* behind the read before the rows in `skip` */
     uint32_t skip;            /* rows of the next read that have been sent */
     int64_t watermark_ms;
+    int64_t end; /* of the split; it may grow after a snapshot */
 };
 
 struct source *source_open(struct subtask *subtask);

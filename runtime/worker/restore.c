@@ -116,8 +116,8 @@ static void subtask_fill(const struct plan *plan, const struct subtask_snapshot 
 {
     const struct plan_chain *chain = &plan->chains[snapshot->chain];
     uint32_t groups = (uint32_t)plan->settings.job.key_groups;
-    struct manifest_blob *blobs = arena_new(arena, 3 * sizeof(*blobs));
-    struct bytes ops = {0}, states = {0};
+    struct manifest_blob *blobs = arena_new(arena, 4 * sizeof(*blobs));
+    struct bytes ops = {0}, states = {0}, fixed = {0};
 
     for (uint32_t i = 0; i < chain->op_count; i++) {
         const struct plan_op *op = &plan->ops[chain->ops[i]];
@@ -129,6 +129,9 @@ static void subtask_fill(const struct plan *plan, const struct subtask_snapshot 
     blobs[0] = (struct manifest_blob){"meta", snapshot->meta.data, snapshot->meta.size};
     blobs[1] = lines_blob("ops", &ops, arena);
     blobs[2] = lines_blob("states", &states, arena);
+    if (snapshot->subtask == 0) /* it is the same of all */
+        restore_fixed(plan, snapshot->chain, &fixed);
+    blobs[3] = lines_blob("fixed", &fixed, arena);
     *out = (struct manifest_subtask){
         .index = snapshot->subtask,
         .group_begin = key_group_begin(snapshot->subtask, groups, chain->parallelism),
@@ -136,7 +139,7 @@ static void subtask_fill(const struct plan *plan, const struct subtask_snapshot 
         .watermark_ms = INT64_MIN,
         .file_count = snapshot->file_count,
         .files = snapshot->files,
-        .blob_count = 3,
+        .blob_count = blobs[3].size > 0 ? 4 : 3,
         .blobs = blobs,
     };
 }

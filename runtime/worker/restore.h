@@ -21,4 +21,11 @@ void restore_manifest(const struct plan *plan, const struct subtask_snapshot *sn
  * "operator `trends`; operator `clean`, state `seen`" (empty: none). */
 void restore_missing(const struct plan *plan, const struct manifest *manifest, struct bytes *names);
 
+/* Appends what restore_changes compares for a chain. */
+void restore_fixed(const struct plan *plan, uint32_t chain, struct bytes *out);
+/* What the job has otherwise than at the checkpoint, such as "world.seed was 1, is 7; events: split 0
+ * was ..." (empty: nothing): `fixed` may not be, `told` may. */
+void restore_changes(const struct plan *plan, const struct manifest *manifest, struct bytes *fixed,
+                     struct bytes *told);
+
 #endif

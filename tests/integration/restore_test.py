@@ -35,6 +35,13 @@ operators:
     attributes: {tags: [kind], numbers: [year]}
   - {id: out, kind: sink/file, from: ranking, path: out}
 """
+WORLD = """
+job: {name: world}
+checkpoint: {dir: ./checkpoints}
+operators:
+  - {id: world, kind: source/generator, site: news, users: 20, items: 24, candidates: 3, length: 2, days: %d}
+  - {id: out, kind: sink/file, from: world, path: out}
+"""
 FEATURES = "the restored weights are of other features; leave `attributes` and `direct` as they were"
 DEDUP = ", dedup: {by: [user, item, ts], within: 1s}"
 
@@ -95,6 +102,81 @@ class Changed(harness.Case):
         taken = self.run_job("-s", "checkpoints/ranked", job="job.yaml", place=place)
         self.assertIn("the job had ended there, with its windows closed operator=neighbours", taken.stderr_text)
         self.assertEqual(len(self.lines(taken)), len(rows))
+
+    def refused(self, place, job, *flags, checkpoint="changed"):
+        (place / "job.yaml").write_text(job)
+        run = self.run_job("-s", f"checkpoints/{checkpoint}", *flags, job="job.yaml", place=place, status=2)
+        return self.one_line(run)
+
+    def test_another_world(self):
+        """What a generated world is made of is not changed under those who watch it; it may go on for longer."""
+        place, other = self.place(), self.place()
+        (place / "job.yaml").write_text(WORLD % 3)
+        self.run_job(job="job.yaml", place=place)
+        for changes, told in (("seed=7", "world.seed was 1, is 7"), ("site=shop", 'world.site was news, is shop'),
+                              ("seed=7 site=video", "world.site was news, is video; world.seed was 1, is 7")):
+            with self.subTest(changes):
+                flags = [word for change in changes.split() for word in ("-D", f"world.{change}")]
+                self.assertIn("millrace: checkpoints/world: this checkpoint is of another job: " + told +
+                              "; leave them as they were, or begin without the checkpoint",
+                              self.refused(place, WORLD % 5, *flags, checkpoint="world"))
+        longer = self.run_job("-s", "checkpoints/world", "-D", "world.days=5", job="job.yaml", place=place)
+        self.assertEqual(longer.stderr_text, "")
+        (other / "job.yaml").write_text(WORLD % 5)
+        self.assertEqual([line.replace("days=3", "days=5") for line in self.lines(longer)],
+                         self.lines(self.run_job(job="job.yaml", place=other)))
+        changed = self.run_job("-s", "checkpoints/world", "-D", "world.days=6", "-D", "world.effect.time=0",
+                               "-D", "world.effect.from-day.time=5", job="job.yaml", place=place)
+        self.assertRegex(self.one_line(changed), "the job is not as it was at the checkpoint .*what=.world.effect.time "
+                         "was 1, is 0; world.effect.from-day.time was 0, is 5. effect=.from here on.")
+
+    def test_other_files(self):
+        """A position is a place in a list of files that are read in one way."""
+        place = self.place()
+        job = JOB.replace("in.jsonl", "'in-*.jsonl'") % DEDUP
+        rows = [event(number) + "\n" for number in range(20000)]
+        (place / "job.yaml").write_text(job)
+        (place / "in-2.jsonl").write_text("".join(rows[:10000]))
+        (place / "in-3.jsonl").write_text("".join(rows[10000:]))
+        run = self.start("-D", "debug.hold-after-rows=8000", job="job.yaml", place=place)
+        self.assertTrue(run.wait_checkpoints(1))
+        run.process.send_signal(signal.SIGINT)
+        run.finish()
+        self.assertIn("events.format was json, is csv", self.refused(place, job.replace("format: json", "format: csv")))
+        self.assertIn("events.order-by was file, is time",
+                      self.refused(place, job.replace("format: json", "order-by: time")))
+        second = "operators:\n  - {id: more, kind: source/file, path: more.jsonl, schema: {ts: timestamp}, " \
+                 "time: {field: ts}}\n"
+        (place / "more.jsonl").write_text("")
+        self.assertIn("events: split 0 was in-2.jsonl from byte 0, is of source `more`",
+                      self.refused(place, job.replace("operators:\n", second)))
+        (place / "in-1.jsonl").write_text("".join(rows[:10]))
+        self.assertIn("events: split 0 was in-2.jsonl from byte 0, is in-1.jsonl from byte 0", self.refused(place, job))
+        (place / "in-1.jsonl").unlink()
+        self.assertIn("events: split 1 was in-3.jsonl from byte 0, is in-2.jsonl from byte ",
+                      self.refused(place, job, "-D", "events.split-size=20kb"))
+        (place / "in-3.jsonl").rename(place / "moved")
+        self.assertIn("events: split 1 was in-3.jsonl from byte 0, is gone", self.refused(place, job))
+        (place / "moved").rename(place / "in-3.jsonl")
+        (place / "logs").mkdir()
+        for number in (2, 3):
+            (place / f"in-{number}.jsonl").rename(place / "logs" / f"in-{number}.jsonl")
+        job = job.replace("in-*", "logs/in-*")
+        (place / "job.yaml").write_text(job.replace("by: [user, item, ts]", "by: [item, user, ts]"))
+        taken = self.run_job("-s", "checkpoints/changed", job="job.yaml", place=place)
+        self.assertIn("events: split 0 was in-2.jsonl from byte 0, is logs/in-2.jsonl from byte 0; clean.key was "
+                      "user, item, ts, is item, user, ts", self.one_line(taken))
+        self.assertEqual(len(self.lines(taken)), sum(number % 6 >= 1 for number in range(20000)))
+
+    def test_a_file_has_grown(self):
+        place = self.place()
+        rows = [event(number) + "\n" for number in range(200)]
+        (place / "job.yaml").write_text(JOB % "")
+        (place / "in.jsonl").write_text("".join(rows[:100]))
+        self.run_job(job="job.yaml", place=place)
+        (place / "in.jsonl").write_text("".join(rows))
+        run = self.run_job("-s", "checkpoints/changed", job="job.yaml", place=place)
+        self.assertEqual(len(self.lines(run)), sum(number % 6 >= 1 for number in range(200)))
 
     def test_more_files_after_the_end(self):
         place = self.place()

@@ -298,6 +298,32 @@ static void test_a_long_text_is_cut_in_the_message(void **state)
     arena_close(arena);
 }
 
+static void test_values(void **state)
+{
+    static const struct {
+        const char *name, *text;
+    } cases[] = {
+        {"flag", "true"},  {"after", "90s"},  {"memory", "64mb"},
+        {"weight", "0.6"}, {"ratio", "0.3"},  {"name", "two lines"},
+        {"when", "none"},  {"mode", "exact"}, {"fields", ""},
+    };
+    struct config config = {0};
+
+    (void)state;
+    option_defaults(options, &config);
+    config.flag = true;
+    config.after_ms = 90 * SECOND_MS;
+    config.name = "two\nlines";
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bytes text = {0};
+
+        option_value(option_find(options, cases[i].name), &config, &text);
+        bytes_put(&text, "", 1);
+        assert_string_equal((const char *)text.data, cases[i].text);
+        bytes_clear(&text);
+    }
+}
+
 static void test_find(void **state)
 {
     (void)state;
@@ -324,6 +350,12 @@ static void test_check_finds_unsound_rows(void **state)
          {.name = "a", .type = OPT_ENUM, FIELD(struct config, mode), .help = help}},
         {"has a group and is none, or the other way round",
          {.name = "a", .type = OPT_GROUP, FIELD(struct config, inner), .help = help}},
+        {"is told or fixed and no scalar",
+         {.name = "a",
+          .type = OPT_FIELDS,
+          FIELD(struct config, fields),
+          .life = LIFE_TOLD,
+          .help = help}},
         {"has a default out of its range",
          {.name = "a",
           .type = OPT_I64,
@@ -425,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_a_long_text_is_cut_in_the_message),
         cmocka_unit_test(test_find),
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_check_finds_unsound_rows),
         cmocka_unit_test(test_manual),
     };

@@ -1,5 +1,6 @@
 /* The life of subtasks: barriers that are aborted or come to drained sources, bundles, backpressure,
  * cells that are loaded from disk, many splits, a held source, failures. */
+#include "runtime/task/meta.h"
 #include "tests/unit/task_ops.h"
 
 #include "tests/unit/task_rig.h"
@@ -395,6 +396,31 @@ static void damage_test(void **state)
     memory_free(rig_lines());
 }
 
+/* Before splits told their ends. */
+static void former_meta_test(void **state)
+{
+    static const uint8_t former[] = {0x93, 1, 0x91, 0x96, 0xa2, 'i',  'n',  0,
+                                     0,    0, 0x91, 0x98, 0,    2,    0xc3, 0,
+                                     5,    0, 0,    7,    0x90, 0x92, 0xa0, 0x90};
+    struct arena *arena = arena_create(4096);
+    uint8_t later[sizeof(former)];
+    struct error err = {0};
+    struct meta meta;
+
+    (void)state;
+    assert_true(meta_decode(former, sizeof(former), arena, &meta, &err));
+    assert_int_equal(meta.ops[0].splits[0].state, SPLIT_DONE);
+    assert_int_equal(meta.ops[0].splits[0].watermark_ms, 7);
+    assert_int_equal(meta.ops[0].splits[0].end, INT64_MAX); /* it has not grown */
+    for (uint8_t version = 0; version < 4; version += 3) {
+        memcpy(later, former, sizeof(later));
+        later[1] = version;
+        assert_false(meta_decode(later, sizeof(later), arena, &meta, &err));
+        assert_int_equal(err.code, ERROR_STATE);
+    }
+    arena_close(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,7 +429,7 @@ int main(void)
         cmocka_unit_test(backpressure_test), cmocka_unit_test(load_test),
         cmocka_unit_test(splits_test),       cmocka_unit_test(hold_test),
         cmocka_unit_test(failure_test),      cmocka_unit_test(disk_test),
-        cmocka_unit_test(damage_test),
+        cmocka_unit_test(damage_test),       cmocka_unit_test(former_meta_test),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
