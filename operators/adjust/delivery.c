@@ -3,10 +3,11 @@
  * In: recommendations (`items` with score and weight: the native rate in Mbit/s, of a page its size in
  * Mbit), and the request's thr_q20, thr_mean, rtt_ms, loss, budget_low. Out: the same; items with
  * variant (share of the native rate), bitrate, p_start and rank.delivery = log(.2 + .8 P), less 2 below
- * `gate`: a term of the order only, since delivery does not change whether a user clicks. A link that is
- * not known gets the native rate and no term. Table `model` of learn/delivery; before its first
- * version, and without it, its starting weights. Table `fetched` (optional): what the user's device has
- * fetched in the last 24 h starts at once off Wi-Fi (p_start 1, the native rate). */
+ * `gate`, within `cap` and times `strength`: a term of the order only, since delivery does not change
+ * whether a user clicks. A link that is not known gets the native rate and no term. Table `model` of
+ * learn/delivery; before its first version, and without it, its starting weights. Table `fetched`
+ * (optional): what the user's device has fetched in the last 24 h starts at once off Wi-Fi (p_start 1, the
+ * native rate). */
 #include "operators/model/delivery.h"
 #include "operators/model/ids.h"
 #include "operators/model/list.h"
@@ -15,7 +16,7 @@
 
 struct delivery_config {
     int32_t content;
-    double gate, enough;
+    double gate, enough, cap, strength;
 };
 
 static const char *const contents[] = {"video", "page", NULL};
@@ -38,6 +39,18 @@ static const struct option delivery_options[] = {
      .def.f64 = 0.93,
      .max.f64 = 1,
      .help = "The best variant is taken that starts with this probability."},
+    {.name = "cap",
+     .type = OPT_F64,
+     FIELD(struct delivery_config, cap),
+     .def.f64 = 4,
+     .max.f64 = 10,
+     .help = "How far down an item goes at most, before `strength`; 4 is further than any does."},
+    {.name = "strength",
+     .type = OPT_F64,
+     FIELD(struct delivery_config, strength),
+     .def.f64 = 1,
+     .max.f64 = 100,
+     .help = "Multiplies the term of the order; 0 leaves the order as it is, with the variants."},
     {0},
 };
 static const struct column_def delivery_columns[] = {
@@ -196,6 +209,12 @@ static bool on_wifi(const struct column *net, uint32_t row)
     return column_valid(net, row) && size == 4 && memcmp(text, "wifi", 4) == 0;
 }
 
+static void limit(const struct delivery_config *config, double *terms, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        terms[i] = config->strength * (terms[i] < -config->cap ? -config->cap : terms[i]);
+}
+
 static void choose(struct op *op, const struct batch *in, const double *native,
                    double *const *values)
 {
@@ -219,6 +238,7 @@ static void choose(struct op *op, const struct batch *in, const double *native,
                                             values[P_START] + begin, values[RANK] + begin};
         delivery_choose(weights, &link, &ladders[config->content], low, config->enough,
                         config->gate, native + begin, end - begin, &choices);
+        limit(config, values[RANK] + begin, end - begin);
         if (scratch->recent != FIELD_NONE && !on_wifi(batch_column(in, scratch->net), row))
             take_fetched(op, in, row, begin, end, native, values);
     }

@@ -1,22 +1,23 @@
-/* feature/exposure: what each user was shown lately, what of it was clicked, and what was disliked, as a
- * table: the memory of feature/fatigue.
+/* feature/exposure: what each user was shown lately, what of it was clicked, and what was disliked and
+ * liked, as a table: the memory of feature/fatigue.
  * In: impressions, keyed by user (item_id, category; clicked where they are labelled); ports `clicks` and
- * `feedback` (kind dislike), keyed by user, where labels would come too late. Out: user_id, impressions
+ * `feedback` (kind), keyed by user, where labels would come too late. Out: user_id, impressions
  * (item, category, time, clicked; the last 64, oldest first), dislikes (category, time; the last 16),
- * window_end; one row a user that changed in a window: a versioned table. Items and categories are
- * key_ids' hashes. Users who have not come for `forget` are dropped. */
+ * with `likes` also these, window_end; one row a user that changed in a window: a versioned table. Items
+ * and categories are key_ids' hashes. Users who have not come for `forget` are dropped. */
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
 
 #include <string.h>
 
 #define SHOWN_MAX 64u
-#define DISLIKES_MAX 16u
+#define SAID_MAX 16u
 
 struct exposure_config {
     const char *item, *category, *time;
     int64_t forget_ms;
     struct window window;
+    struct text_list dislikes, likes;
 };
 
 struct shown {
@@ -24,7 +25,7 @@ struct shown {
     int64_t time_ms, clicked;
 };
 
-struct disliked {
+struct said { /* that a category is liked, or not */
     uint64_t category;
     int64_t time_ms;
 };
@@ -33,8 +34,11 @@ struct exposure_cell {
     uint64_t shown_count, dislike_count; /* ever; entry k is at k % size */
     int64_t due_ms, pending;             /* the end of the window that has changes */
     struct shown shown[SHOWN_MAX];
-    struct disliked dislikes[DISLIKES_MAX];
+    struct said dislikes[SAID_MAX];
+    uint64_t like_count; /* from here on only with `likes` */
+    struct said likes[SAID_MAX];
 };
+#define PLAIN_SIZE offsetof(struct exposure_cell, like_count)
 
 static const struct option exposure_options[] = {
     {.name = "item",
@@ -55,6 +59,16 @@ static const struct option exposure_options[] = {
      .help =
          "Timestamp column of the impressions that tells when they were shown, where event time "
          "is later (behind a join, say)."},
+    {.name = "dislikes",
+     .type = OPT_TEXTS,
+     FIELD(struct exposure_config, dislikes),
+     .help = "Kinds of feedback that are dislikes, such as [dislike, hide, report]; by default "
+             "dislike."},
+    {.name = "likes",
+     .type = OPT_TEXTS,
+     FIELD(struct exposure_config, likes),
+     .help = "Kinds that are likes, such as [like, share]: the table has them too; by default "
+             "none."},
     WINDOWS_FORGET(struct exposure_config, 365 * DAY_MS, "Users"),
     {.name = "window",
      .type = OPT_WINDOW,
@@ -72,8 +86,19 @@ static const struct state_field exposure_fields[] = {
     {"dislikes", TYPE_UTF8, FIELD(struct exposure_cell, dislikes)},
     {0},
 };
+static const struct state_field liking_fields[] = {
+    {"shown", TYPE_I64, FIELD(struct exposure_cell, shown_count)},
+    {"disliked", TYPE_I64, FIELD(struct exposure_cell, dislike_count)},
+    {"due", TYPE_TIMESTAMP, FIELD(struct exposure_cell, due_ms)},
+    {"pending", TYPE_I64, FIELD(struct exposure_cell, pending)},
+    {"impressions", TYPE_UTF8, FIELD(struct exposure_cell, shown)},
+    {"dislikes", TYPE_UTF8, FIELD(struct exposure_cell, dislikes)},
+    {"liked", TYPE_I64, FIELD(struct exposure_cell, like_count)},
+    {"likes", TYPE_UTF8, FIELD(struct exposure_cell, likes)},
+    {0},
+};
 static const struct state exposure_states[] = {
-    {"users", STATE_VALUE, exposure_fields, sizeof(struct exposure_cell)},
+    {"users", STATE_VALUE, exposure_fields, PLAIN_SIZE},
     {0},
 };
 static const struct column_def feedback_columns[] = {{"kind", TYPE_UTF8}, {0}};
@@ -81,7 +106,7 @@ static const struct port exposure_in[] = {
     {"in", .keyed = true, .help = "Impressions, keyed by user."},
     {"clicks", .keyed = true, .optional = true, .help = "Clicks, keyed by user."},
     {"feedback", feedback_columns, .keyed = true, .optional = true,
-     .help = "Feedback with its kind, keyed by user; dislikes count."},
+     .help = "Feedback with its kind, keyed by user."},
     {0},
 };
 static const struct port exposure_out[] = {
@@ -89,9 +114,9 @@ static const struct port exposure_out[] = {
     {0},
 };
 enum { USERS = 0, IN = 0, CLICKS, FEEDBACK, PORTS, OUT = 0 };
-enum { COLUMN_USER, COLUMN_SHOWN, COLUMN_DISLIKES, COLUMN_END };
+enum { COLUMN_USER, COLUMN_SHOWN, COLUMN_DISLIKES, COLUMN_LIKES }; /* and the window's end */
 enum { SHOWN_ITEM, SHOWN_CATEGORY, SHOWN_TIME, SHOWN_CLICKED };
-enum { DISLIKE_CATEGORY, DISLIKE_TIME };
+enum { SAID_CATEGORY, SAID_TIME };
 
 /* ---- planning ---- */
 
@@ -129,22 +154,24 @@ static bool check_columns(struct describe *describe, struct error *err)
     return true;
 }
 
-static const struct schema *exposure_schema(struct arena *arena, const char *user, enum type type)
+static const struct schema *exposure_schema(struct arena *arena, enum type type, bool likes)
 {
     struct schema *schema = schema_create(arena), *shown = schema_create(arena);
-    struct schema *disliked = schema_create(arena);
+    struct schema *said = schema_create(arena);
     struct field impressions = {.name = "impressions", .type = TYPE_LIST, .child = shown};
-    struct field dislikes = {.name = "dislikes", .type = TYPE_LIST, .child = disliked};
+    struct field disliked = {.name = "dislikes", .type = TYPE_LIST, .child = said};
+    struct field liked = {.name = "likes", .type = TYPE_LIST, .child = said};
 
     CHECK(schema_add_column(shown, arena, "item", TYPE_I64));
     CHECK(schema_add_column(shown, arena, "category", TYPE_I64));
     CHECK(schema_add_column(shown, arena, "time", TYPE_TIMESTAMP));
     CHECK(schema_add_column(shown, arena, "clicked", TYPE_I64));
-    CHECK(schema_add_column(disliked, arena, "category", TYPE_I64));
-    CHECK(schema_add_column(disliked, arena, "time", TYPE_TIMESTAMP));
-    CHECK(schema_add_column(schema, arena, user, type));
+    CHECK(schema_add_column(said, arena, "category", TYPE_I64));
+    CHECK(schema_add_column(said, arena, "time", TYPE_TIMESTAMP));
+    CHECK(schema_add_column(schema, arena, "user_id", type));
     CHECK(schema_add(schema, arena, &impressions));
-    CHECK(schema_add(schema, arena, &dislikes));
+    CHECK(schema_add(schema, arena, &disliked));
+    CHECK(!likes || schema_add(schema, arena, &liked));
     CHECK(schema_add_column(schema, arena, "window_end", TYPE_TIMESTAMP));
     return schema;
 }
@@ -165,8 +192,11 @@ static bool exposure_describe(struct describe *describe, struct error *err)
                               "the window slides, but the last impressions are kept for ever");
     if (!check_columns(describe, err))
         return false;
+    if (config->likes.count)
+        describe_state(describe, USERS, sizeof(struct exposure_cell), liking_fields);
     describe_output(describe, OUT,
-                    exposure_schema(describe_arena(describe), "user_id", in->fields[column].type));
+                    exposure_schema(describe_arena(describe), in->fields[column].type,
+                                    config->likes.count > 0));
     describe_output_key(describe, OUT, &user);
     describe_versions(describe, config->window.size_ms, false);
     windows_forget(describe, USERS, OUT, &config->window, config->forget_ms);
@@ -250,44 +280,55 @@ static bool learn_click(struct exposure_cell *cell, uint64_t item)
     return true;
 }
 
-static bool is_dislike(const struct column *kind, uint32_t row)
+static bool is_one_of(const struct text_list *kinds, const char *text, uint32_t size)
 {
-    uint32_t size;
+    for (uint32_t i = 0; i < kinds->count; i++)
+        if (strlen(kinds->items[i]) == size && memcmp(kinds->items[i], text, size) == 0)
+            return true;
+    return false;
+}
+
+static bool learn_feedback(const struct exposure_config *config,
+                           const struct exposure_scratch *scratch, struct exposure_cell *cell,
+                           const struct batch *in, uint32_t row)
+{
+    const struct text_list plain = {1, (const char *[]){"dislike"}};
+    const struct column *kind = batch_column(in, scratch->kind);
+    struct said said = {scratch->categories[row], batch_time(in)[row]};
+    const struct shown *shown;
     const char *text;
+    uint32_t size;
+    bool liked;
 
     if (!column_valid(kind, row))
         return false;
     text = column_text(kind, row, &size);
-    return size == 7 && memcmp(text, "dislike", 7) == 0;
-}
-
-static bool learn_feedback(const struct exposure_scratch *scratch, struct exposure_cell *cell,
-                           const struct batch *in, uint32_t row)
-{
-    uint64_t category = scratch->categories[row];
-    const struct shown *shown;
-
-    if (!is_dislike(batch_column(in, scratch->kind), row))
+    liked = is_one_of(&config->likes, text, size);
+    if (!liked && !is_one_of(config->dislikes.count ? &config->dislikes : &plain, text, size))
         return false;
-    if (category == 0) {
+    if (said.category == 0) {
         shown = find_shown(cell, scratch->items[row]);
-        category = shown ? shown->category : 0;
+        said.category = shown ? shown->category : 0;
     }
-    if (category == 0)
+    if (said.category == 0)
         return false;
-    cell->dislikes[cell->dislike_count++ % DISLIKES_MAX] =
-        (struct disliked){category, batch_time(in)[row]};
+    if (liked)
+        cell->likes[cell->like_count++ % SAID_MAX] = said;
+    else
+        cell->dislikes[cell->dislike_count++ % SAID_MAX] = said;
     return true;
 }
 
-static bool learn(const struct exposure_scratch *scratch, uint32_t port, struct exposure_cell *cell,
-                  const struct batch *in, uint32_t row)
+static bool learn(struct op *op, uint32_t port, struct exposure_cell *cell, const struct batch *in,
+                  uint32_t row)
 {
+    const struct exposure_scratch *scratch = op_scratch(op);
+
     if (port == IN)
         return learn_shown(scratch, cell, in, row);
     if (port == CLICKS)
         return learn_click(cell, scratch->items[row]);
-    return learn_feedback(scratch, cell, in, row);
+    return learn_feedback(op_config(op), scratch, cell, in, row);
 }
 
 static bool exposure_process(struct op *op, uint32_t port, const struct batch *in,
@@ -308,8 +349,8 @@ static bool exposure_process(struct op *op, uint32_t port, const struct batch *i
         due[row] = INT64_MIN;
         if (windows_stale(config->window.size_ms, config->forget_ms, cell->due_ms,
                           batch_time(in)[row]))
-            memset(cell, 0, sizeof(*cell));
-        if (!learn(scratch, port, cell, in, row) || cell->pending)
+            memset(cell, 0, config->likes.count ? sizeof(*cell) : PLAIN_SIZE);
+        if (!learn(op, port, cell, in, row) || cell->pending)
             continue;
         cell->pending = 1;
         cell->due_ms = due[row] = windows_last_ms(config->window.size_ms, batch_time(in)[row]);
@@ -339,21 +380,22 @@ static void put_shown(const struct exposure_cell *cell, struct builder *out)
     builder_list_end(out, COLUMN_SHOWN);
 }
 
-static void put_dislikes(const struct exposure_cell *cell, struct builder *out)
+static void put_said(const struct said *all, uint64_t count, uint32_t column, struct builder *out)
 {
-    struct builder *list = builder_list(out, COLUMN_DISLIKES);
+    struct builder *list = builder_list(out, column);
 
-    for (uint64_t i = oldest(cell->dislike_count, DISLIKES_MAX); i < cell->dislike_count; i++) {
-        const struct disliked *disliked = &cell->dislikes[i % DISLIKES_MAX];
+    for (uint64_t i = oldest(count, SAID_MAX); i < count; i++) {
+        const struct said *said = &all[i % SAID_MAX];
         builder_child_row(list);
-        builder_i64(list, DISLIKE_CATEGORY, (int64_t)disliked->category);
-        builder_i64(list, DISLIKE_TIME, disliked->time_ms);
+        builder_i64(list, SAID_CATEGORY, (int64_t)said->category);
+        builder_i64(list, SAID_TIME, said->time_ms);
     }
-    builder_list_end(out, COLUMN_DISLIKES);
+    builder_list_end(out, column);
 }
 
 static bool exposure_on_timer(struct op *op, const struct due *due, struct error *err)
 {
+    const struct exposure_config *config = op_config(op);
     void *const *cells = op_cells(op, USERS);
     struct builder *out = op_reserve(op, OUT, due_rows(due));
 
@@ -367,8 +409,10 @@ static bool exposure_on_timer(struct op *op, const struct due *due, struct error
         builder_row(out, cell->due_ms, 0, key->hash);
         builder_key(out, COLUMN_USER, key);
         put_shown(cell, out);
-        put_dislikes(cell, out);
-        builder_i64(out, COLUMN_END, cell->due_ms + 1);
+        put_said(cell->dislikes, cell->dislike_count, COLUMN_DISLIKES, out);
+        if (config->likes.count)
+            put_said(cell->likes, cell->like_count, COLUMN_LIKES, out);
+        builder_i64(out, config->likes.count ? COLUMN_LIKES + 1 : COLUMN_LIKES, cell->due_ms + 1);
     }
     return true;
 }
@@ -377,7 +421,7 @@ const struct operator_def feature_exposure = {
     .abi = OPERATOR_ABI,
     .size = sizeof(struct operator_def),
     .name = "feature/exposure",
-    .help = "Keeps what each user was shown, clicked and disliked lately.",
+    .help = "Keeps what each user was shown, clicked, liked and disliked lately.",
     .config_size = sizeof(struct exposure_config),
     .options = exposure_options,
     .inputs = exposure_in,

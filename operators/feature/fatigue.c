@@ -1,11 +1,11 @@
 /* feature/fatigue: how often a user was lately shown each item, and its category, without clicking, and
- * disliked the category: the evidence of adjust/feedback.
+ * disliked or liked the category: the evidence of adjust/feedback.
  * In: requests (`items` with item_id and category) or impressions. Out: the input, its items with
- * fatigue_item, fatigue_category and dislikes. Table `exposure` of feature/exposure: what the user was
+ * fatigue_item, fatigue_category, dislikes and, where asked for, likes. Table `exposure` of feature/exposure: what the user was
  * shown up to its version.
  *
  * Method: an unclicked impression counts 2^(-age / half-life), 48 h for its item and 12 h for its
- * category, a dislike 7 d. Each impression is weighed once a request; items and categories find their
+ * category, a dislike 7 d, a like 30 d. Each impression is weighed once a request; items and categories find their
  * sums by hash. */
 #include "operators/model/list.h"
 
@@ -16,7 +16,8 @@
 
 struct fatigue_config {
     const char *user, *item, *category;
-    int64_t item_half_ms, category_half_ms, dislike_half_ms;
+    int64_t item_half_ms, category_half_ms, dislike_half_ms, like_half_ms;
+    bool likes;
 };
 
 static const struct option fatigue_options[] = {
@@ -56,6 +57,17 @@ static const struct option fatigue_options[] = {
      .min.i64 = MINUTE_MS,
      .max.i64 = 3660 * DAY_MS,
      .help = "Age at which a dislike counts half."},
+    {.name = "likes",
+     .type = OPT_BOOL,
+     FIELD(struct fatigue_config, likes),
+     .help = "Likes are told as well; feature/exposure keeps them where its `likes` names kinds."},
+    {.name = "like-half-life",
+     .type = OPT_DURATION,
+     FIELD(struct fatigue_config, like_half_ms),
+     .def.i64 = 30 * DAY_MS,
+     .min.i64 = MINUTE_MS,
+     .max.i64 = 3660 * DAY_MS,
+     .help = "Age at which a like counts half."},
     {0},
 };
 static const struct port fatigue_in[] = {
@@ -74,10 +86,16 @@ static const struct table_use fatigue_tables[] = {
 };
 enum { EXPOSURE = 0 };
 enum { SHOWN_ITEM, SHOWN_CATEGORY, SHOWN_TIME, SHOWN_CLICKED }; /* of `impressions` */
-enum { DISLIKE_CATEGORY, DISLIKE_TIME };                        /* of `dislikes` */
+enum { SAID_CATEGORY, SAID_TIME };                              /* of `dislikes` and `likes` */
 
-static const char *const fatigue_names[] = {"fatigue_item", "fatigue_category", "dislikes"};
-enum { BY_ITEM, BY_CATEGORY, BY_DISLIKE, KINDS };
+static const char *const fatigue_names[] = {"fatigue_item", "fatigue_category", "dislikes",
+                                            "likes"};
+enum { BY_ITEM, BY_CATEGORY, BY_DISLIKE, BY_LIKE, KINDS };
+
+static uint32_t kinds_of(const struct fatigue_config *config)
+{
+    return config->likes ? KINDS : BY_LIKE;
+}
 
 /* ---- planning ---- */
 
@@ -96,9 +114,14 @@ static bool check_list(struct describe *describe, const char *name, uint32_t col
                        struct error *err)
 {
     const struct schema *exposure = describe_table(describe, EXPOSURE);
+    uint32_t list = schema_find(exposure, name);
 
-    if (!describe_table_known(describe, EXPOSURE) ||
-        exposure->fields[schema_find(exposure, name)].child->count == columns)
+    if (!describe_table_known(describe, EXPOSURE))
+        return true;
+    if (list == FIELD_NONE)
+        return describe_error(describe, err, "likes", "write likes: [like] at feature/exposure",
+                              "the table has no list \"%s\"", name);
+    if (exposure->fields[list].type == TYPE_LIST && exposure->fields[list].child->count == columns)
         return true;
     return describe_error(describe, err, "tables.exposure", "name a feature/exposure",
                           "\"%s\" of that table has other columns", name);
@@ -113,15 +136,16 @@ static bool fatigue_describe(struct describe *describe, struct error *err)
            check_key(describe, items, "item", config->item, err) &&
            check_key(describe, items, "category", config->category, err) &&
            check_list(describe, "impressions", SHOWN_CLICKED + 1, err) &&
-           check_list(describe, "dislikes", DISLIKE_TIME + 1, err) &&
-           list_describe(describe, fatigue_names, KINDS, err);
+           check_list(describe, "dislikes", SAID_TIME + 1, err) &&
+           (!config->likes || check_list(describe, "likes", SAID_TIME + 1, err)) &&
+           list_describe(describe, fatigue_names, kinds_of(config), err);
 }
 
 /* ---- an instance ---- */
 
 struct fatigue_scratch {
     struct list_layout layout;
-    uint32_t user, item, category, impressions, dislikes;
+    uint32_t user, item, category, impressions, dislikes, likes;
     uint64_t user_ids[BATCH_ROWS_MAX];
     const struct table_row *users[BATCH_ROWS_MAX];
 };
@@ -134,12 +158,13 @@ static bool fatigue_open(struct op *op, struct error *err)
 
     (void)err; /* cannot fail */
     op_set_scratch(op, scratch);
-    list_open(op, &scratch->layout, fatigue_names, KINDS);
+    list_open(op, &scratch->layout, fatigue_names, kinds_of(config));
     scratch->user = schema_find(in, config->user);
     scratch->item = schema_find(list_schema(in), config->item);
     scratch->category = schema_find(list_schema(in), config->category);
     scratch->impressions = op_table_column(op, EXPOSURE, "impressions");
     scratch->dislikes = op_table_column(op, EXPOSURE, "dislikes");
+    scratch->likes = config->likes ? op_table_column(op, EXPOSURE, "likes") : FIELD_NONE;
     return true;
 }
 
@@ -195,12 +220,21 @@ static void begin(struct sums *sums)
     memset(sums->taken, 0, sizeof(sums->taken));
 }
 
+static void add_said(const struct table_row *user, uint32_t list, int64_t now_ms, int64_t half_ms,
+                     struct sums *sums)
+{
+    const int64_t *categories = table_row_list_i64(user, list, SAID_CATEGORY);
+    const int64_t *times = table_row_list_i64(user, list, SAID_TIME);
+
+    for (uint32_t i = 0; i < table_row_list(user, list); i++)
+        add_to(sums, (uint64_t)categories[i], faded(now_ms - times[i], half_ms));
+}
+
 static void add_up(struct op *op, const struct table_row *user, int64_t now_ms, struct sums *sums)
 {
     const struct fatigue_config *config = op_config(op);
     const struct fatigue_scratch *scratch = op_scratch(op);
     uint32_t shown = table_row_list(user, scratch->impressions);
-    uint32_t disliked = table_row_list(user, scratch->dislikes);
     const int64_t *items = table_row_list_i64(user, scratch->impressions, SHOWN_ITEM);
     const int64_t *categories = table_row_list_i64(user, scratch->impressions, SHOWN_CATEGORY);
     const int64_t *times = table_row_list_i64(user, scratch->impressions, SHOWN_TIME);
@@ -213,11 +247,9 @@ static void add_up(struct op *op, const struct table_row *user, int64_t now_ms, 
         add_to(&sums[BY_CATEGORY], (uint64_t)categories[i],
                faded(now_ms - times[i], config->category_half_ms));
     }
-    categories = table_row_list_i64(user, scratch->dislikes, DISLIKE_CATEGORY);
-    times = table_row_list_i64(user, scratch->dislikes, DISLIKE_TIME);
-    for (uint32_t i = 0; i < disliked; i++)
-        add_to(&sums[BY_DISLIKE], (uint64_t)categories[i],
-               faded(now_ms - times[i], config->dislike_half_ms));
+    add_said(user, scratch->dislikes, now_ms, config->dislike_half_ms, &sums[BY_DISLIKE]);
+    if (config->likes)
+        add_said(user, scratch->likes, now_ms, config->like_half_ms, &sums[BY_LIKE]);
 }
 
 /* ---- rows ---- */
@@ -226,6 +258,7 @@ static void tell(struct op *op, const struct batch *in, const uint64_t *ids,
                  const uint64_t *categories, double *const *values)
 {
     const struct fatigue_scratch *scratch = op_scratch(op);
+    uint32_t kinds = scratch->layout.count;
     struct sums sums[KINDS];
 
     for (uint32_t row = 0; row < batch_rows(in); row++) {
@@ -233,13 +266,15 @@ static void tell(struct op *op, const struct batch *in, const uint64_t *ids,
         list_range(&scratch->layout, in, row, &first, &last);
         if (!scratch->users[row])
             continue; /* the columns are 0 */
-        for (uint32_t i = 0; i < KINDS; i++)
+        for (uint32_t i = 0; i < kinds; i++)
             begin(&sums[i]);
         add_up(op, scratch->users[row], batch_time(in)[row], sums);
         for (uint32_t i = first; i < last; i++) {
             values[BY_ITEM][i] = sum_of(&sums[BY_ITEM], ids[i]);
             values[BY_CATEGORY][i] = sum_of(&sums[BY_CATEGORY], categories[i]);
             values[BY_DISLIKE][i] = sum_of(&sums[BY_DISLIKE], categories[i]);
+            if (kinds > BY_LIKE)
+                values[BY_LIKE][i] = sum_of(&sums[BY_LIKE], categories[i]);
         }
     }
 }
@@ -256,7 +291,7 @@ static bool fatigue_process(struct op *op, uint32_t port, const struct batch *in
     (void)port;
     (void)err; /* cannot fail */
     CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
-    for (uint32_t i = 0; i < KINDS; i++)
+    for (uint32_t i = 0; i < scratch->layout.count; i++)
         added[i] = list_column(items->rows, &values[i]);
     key_ids(batch_column(in, scratch->user), in->rows, scratch->user_ids);
     op_table_find_many(op, EXPOSURE, scratch->user_ids, in->rows, scratch->users);
@@ -272,7 +307,8 @@ const struct operator_def feature_fatigue = {
     .abi = OPERATOR_ABI,
     .size = sizeof(struct operator_def),
     .name = "feature/fatigue",
-    .help = "Tells how often a user was shown an item and its category lately without clicking.",
+    .help = "Tells how often a user was shown an item and its category lately without clicking, or "
+            "said what he thinks of it.",
     .config_size = sizeof(struct fatigue_config),
     .options = fatigue_options,
     .inputs = fatigue_in,

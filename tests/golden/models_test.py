@@ -704,6 +704,33 @@ def feature_forget():
                               load("feature-forget", "together-second.jsonl"))
 
 
+def feature_likes():
+    """Likes and dislikes of the category, the last 16 before the quarter of the day, by age."""
+    seen, said, want = {}, {}, []
+    for row in load("feature-likes", "in.jsonl"):
+        now, user = row["ts"] * 1000, row["user_id"]
+        if row["type"] == "impression":
+            seen[user, row["item_id"]] = row["category"]
+            sums = []
+            for kinds, half in ((("hide", "dislike"), DAY), (("like", "share"), 2 * DAY)):
+                known = [(category, at) for category, at, kind in said.get(user, [])
+                         if kind in kinds and at < now // (6 * HOUR) * 6 * HOUR]
+                sums.append(sum(2 ** ((at - now) / half) for category, at in known[-16:]
+                                if category == row["category"]))
+            want.append((now, user, row["item_id"], *sums))
+        elif row.get("category") or (user, row["item_id"]) in seen:
+            category = row.get("category") or seen[user, row["item_id"]]
+            said.setdefault(user, []).append((category, now, row["kind"]))
+    rows = load("feature-likes", "out.jsonl")
+    got = [(row["ts"], row["user_id"], row["item_id"], rounded(float(row["dislikes"])), rounded(float(row["likes"])))
+           for row in rows]
+    up = statistics.mean(row["reasons"]["like"] for row in rows if row["likes"] > .8)
+    want = [(*row[:3], *(rounded(float(value)) for value in row[3:])) for row in want]
+    return ([] if sorted(want) == sorted(got) else
+            [f"feature-likes: {a}, not {b}" for a, b in zip(sorted(got), sorted(want)) if a != b][:2]) + \
+        ([] if up > .3 else [f"feature-likes: what is liked goes up by {up}"])
+
+
 def score_blend():
     problems = (blend("out.jsonl", {"scores.near": 2, "scores.far": -0.5})
                 + blend("own-out.jsonl", {"score": 0.25, "scores.far": 1}))
@@ -721,8 +748,22 @@ def score_blend():
     return problems[:2]
 
 
+def adjust_delivery():
+    """`cap` and `strength` are of the order alone."""
+    whole, half, off = ({(row["ts"], row["item_id"]): row for row in load("adjust-delivery", name + ".jsonl")}
+                        for name in ("out", "out-half", "out-off"))
+    terms = {key: row.pop("rank")["delivery"] for key, row in whole.items()}
+    problems = [] if min(terms.values()) < -2 else ["adjust-delivery: nothing goes far down"]
+    for key, row in whole.items():
+        if half[key].pop("rank")["delivery"] != max(terms[key], -1) / 2 or off[key].pop("rank")["delivery"] != 0:
+            problems.append(f"adjust-delivery: {key} of {terms[key]}")
+        if half[key] != row or off[key] != row:
+            problems.append(f"adjust-delivery: {key} has another variant")
+    return problems
+
+
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
-          if name.startswith(("feature_", "clean_", "learn_", "score_")) and callable(model)}
+          if name.startswith(("adjust_", "feature_", "clean_", "learn_", "score_")) and callable(model)}
 
 
 def main():
