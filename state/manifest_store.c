@@ -204,7 +204,7 @@ struct manifest *manifest_read(struct checkpoint_store *store, const char *name,
 static void skip_add(struct manifest_skipped *skipped, struct arena *arena, const char *name,
                      const struct error *err)
 {
-    char text[ERROR_TEXT_MAX], **lines;
+    char **lines;
 
     if (!skipped)
         return;
@@ -212,7 +212,7 @@ static void skip_add(struct manifest_skipped *skipped, struct arena *arena, cons
     if (skipped->count)
         memcpy(lines, skipped->lines, skipped->count * sizeof(char *));
     lines[skipped->count++] =
-        arena_format(arena, "%s: %s", name, error_text(err, text, sizeof(text)));
+        arena_format(arena, "%s: %s%s%s", name, err->where, err->where[0] ? ": " : "", err->what);
     skipped->lines = lines;
 }
 

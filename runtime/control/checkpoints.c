@@ -365,38 +365,55 @@ struct find {
     bool good;
 };
 
+/* Its sinks have committed, so it does not begin anew; and no attempt would find another. */
+static bool none_whole(struct find *find, const char *why)
+{
+    return error_set(&find->err, ERROR_CONFIG, find->piece.checkpoints->job_dir,
+                     "restore the folder from a copy, or start anew without it",
+                     "no checkpoint is whole; %s", why);
+}
+
+/* The newest of this run, mended if need be, or what it began from. NULL: it began from nothing. */
+static bool find_manifest(struct find *find, struct manifest **manifest)
+{
+    struct checkpoints *checkpoints = find->piece.checkpoints;
+    struct checkpoint_store *store = checkpoints->store;
+    struct manifest_skipped skipped = {0};
+    const char *job = job_name(checkpoints);
+    char text[ERROR_TEXT_MAX];
+    struct error why = {0};
+
+    /* What an earlier run left is not ours; a later one must not be disturbed. */
+    if (!manifest_epoch_check(store, job, checkpoints->epoch, &find->err) ||
+        !manifest_latest(store, job, checkpoints->epoch, find->arena, manifest, &skipped,
+                         &find->err))
+        return false;
+    log_skipped(&skipped);
+    if (!*manifest && skipped.count > 0 &&
+        !manifest_latest_mended(store, job, checkpoints->epoch, find->arena, manifest, &find->err))
+        return false;
+    if (*manifest)
+        return true;
+    *manifest = checkpoints->restored;
+    if (!*manifest)
+        return skipped.count == 0 || none_whole(find, skipped.lines[0]);
+    return find->attempt == 1 /* it has just been looked at */ ||
+           manifest_mend(store, *manifest, &why) ||
+           none_whole(find, error_text(&why, text, sizeof(text)));
+}
+
 static void find_work(uv_work_t *work)
 {
     struct find *find = work->data;
-    struct checkpoints *checkpoints = find->piece.checkpoints;
-    struct manifest_skipped skipped = {0};
     struct manifest *manifest = NULL;
     char name[CHECKPOINT_NAME_MAX];
 
-    /* What an earlier run left is not ours; a later one must not be disturbed. */
-    find->good = manifest_epoch_check(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
-                                      &find->err) &&
-                 manifest_latest(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
-                                 find->arena, &manifest, &skipped, &find->err);
-    if (!find->good)
+    find->good = find_manifest(find, &manifest);
+    if (!find->good || !manifest)
         return;
-    log_skipped(&skipped);
-    if (!manifest && skipped.count > 0)
-        find->good = manifest_latest_mended(checkpoints->store, job_name(checkpoints),
-                                            checkpoints->epoch, find->arena, &manifest, &find->err);
-    if (!find->good)
-        return;
-    if (!manifest)
-        manifest = checkpoints->restored;
-    if (!manifest) {
-        /* Its sinks have committed: it must not begin anew. */
-        find->good =
-            skipped.count == 0 || error_set(&find->err, ERROR_STATE, checkpoints->job_dir, NULL,
-                                            "no checkpoint of this run is whole any more");
-        return;
-    }
     manifest_name(manifest, name);
-    (void)snprintf(find->path, sizeof(find->path), "%s/%s", checkpoints->store->place, name);
+    (void)snprintf(find->path, sizeof(find->path), "%s/%s", find->piece.checkpoints->store->place,
+                   name);
 }
 
 static void find_done(uv_work_t *work, int status)

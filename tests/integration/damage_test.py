@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 """Input that stays wrong ends the job at once, with one line that names file and place."""
 import gzip
+import os
+import signal
 import unittest
 
 import harness
 from records_test import JOB, event
+from restore_test import DEDUP
+from restore_test import JOB as KEYED
+
+WHOLE = "no checkpoint is whole"
+MEND = "restore the folder from a copy, or start anew without it"
 
 
 class Damage(harness.Case):
@@ -36,6 +43,61 @@ class Damage(harness.Case):
                      "-D debug.crash-after-checkpoint=1".split(), job="job.yaml", place=self.here, status=1)
         (self.here / "in.jsonl").write_bytes(self.text[:self.text.index(b"\n") + 1])
         self.assertRegex(self.refused("-s", "checkpoints/records"), "in.jsonl: ends at byte [0-9]+, before")
+
+
+class Checkpoints(harness.Case):
+    """A checkpoint that is damaged, and all others with it, ends the job at once."""
+
+    def setUp(self):
+        super().setUp()
+        self.here = self.place()
+        (self.here / "in.jsonl").write_text("\n".join(event(number) for number in range(20000)) + "\n")
+        (self.here / "job.yaml").write_text(KEYED % DEDUP)
+
+    def begin(self, *flags):
+        """A run that stands still once it has a checkpoint."""
+        run = self.start("-D", "debug.sink-delay=20ms", "-D", "restart.delay=10ms", *flags, job="job.yaml",
+                         place=self.here)
+        self.assertTrue(run.wait_checkpoints(1))
+        [self.worker] = harness.worker_pids(run.process.pid)
+        os.kill(self.worker, signal.SIGSTOP)
+        return run
+
+    def damage(self, *kinds):
+        for kind in kinds:
+            for path in self.here.glob(f"checkpoints/changed/{kind}"):
+                path.write_bytes(path.read_bytes()[:-3] + b"...")
+
+    def test_while_it_runs(self):
+        for kinds, what in ((["shared/*", "copies/*"], "/shared/.*damaged file: its checksum is not the manifest's"),
+                            (["chk-*/manifest.json"], "chk-.*/manifest.json: .*")):
+            with self.subTest(kinds):
+                self.setUp()
+                run = self.begin()
+                self.damage(*kinds)
+                os.kill(self.worker, signal.SIGKILL)
+                text = run.finish(2)
+                self.assertRegex(text, f"millrace: the job has failed: .*checkpoints/changed: {WHOLE}.*{what}; {MEND}")
+                self.assertEqual(text.count("the job starts again"), 1, text)
+                self.assertEqual(run.summary()["restarts"], 1)
+                again = self.run_job("-s", "checkpoints/changed", job="job.yaml", place=self.here, status=2)
+                self.assertRegex(again.stderr_text, f"^millrace: .*checkpoints/changed: {WHOLE}.*{what}; {MEND}\n$")
+
+    def test_what_it_began_from(self):
+        run = self.begin()
+        run.process.send_signal(signal.SIGINT)
+        os.kill(self.worker, signal.SIGCONT)
+        run.finish()
+        run = self.start("-s", "checkpoints/changed", "-D", "checkpoint.interval=1h", "-D", "debug.sink-delay=20ms",
+                         job="job.yaml", place=self.here)
+        while not harness.worker_pids(run.process.pid):
+            self.assertIsNone(run.process.poll())
+        [worker] = harness.worker_pids(run.process.pid)
+        os.kill(worker, signal.SIGSTOP)
+        self.damage("shared/*", "copies/*")
+        os.kill(worker, signal.SIGKILL)
+        self.assertRegex(run.finish(2), f"the job has failed: .*checkpoints/changed: {WHOLE}; .*damaged file: .*; {MEND}")
+        self.assertLessEqual(run.summary()["restarts"], 2)  # the worker may meet it first
 
 
 if __name__ == "__main__":
