@@ -71,8 +71,8 @@ static bool diversity_describe(struct describe *describe, struct error *err)
         return describe_error(describe, err, "from", "read `score` or another adjust operator",
                               "the input has no list \"items\"");
     if (by == FIELD_NONE || !key_type(items->fields[by].type))
-        return describe_error(describe, err, "by", "name a text or integer column of the list",
-                              "the list has no such column \"%s\"", config->by);
+        return describe_error(describe, err, "by", "name a column of the list",
+                              "the list has no text or integer column \"%s\"", config->by);
     return list_describe(describe, names, 1, err);
 }
 

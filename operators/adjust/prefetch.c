@@ -71,11 +71,11 @@ static const char *const names[] = {"prefetch"};
 
 /* ---- planning ---- */
 
-static bool need(struct describe *describe, const char *option, const char *name, bool good,
-                 struct error *err)
+/* What adjust/explore with `all` brings. */
+static bool need(struct describe *describe, const char *what, bool good, struct error *err)
 {
-    return good || describe_error(describe, err, option, "read adjust/explore with all: true",
-                                  "there is no fitting column \"%s\"", name);
+    return good || describe_error(describe, err, "from", "read adjust/explore with all: true",
+                                  "the input has no %s", what);
 }
 
 static bool has(const struct schema *schema, const char *name, enum type type)
@@ -94,13 +94,16 @@ static bool prefetch_describe(struct describe *describe, struct error *err)
     struct text_list key = {1, (const char *[]){config->user}};
     uint32_t item = schema_find(items, config->item);
 
-    if (!need(describe, "from", "items", items != in, err) ||
-        !need(describe, "from", "position", has(items, "position", TYPE_I32), err) ||
-        !need(describe, "from", "score", has(items, "score", TYPE_F64), err) ||
-        !need(describe, "net", config->net, has(in, config->net, TYPE_UTF8), err) ||
-        !need(describe, "item", config->item,
-              item != FIELD_NONE && key_type(items->fields[item].type), err))
+    if (!need(describe, "list \"items\"", items != in, err) ||
+        !need(describe, "positions and scores of its items",
+              has(items, "position", TYPE_I32) && has(items, "score", TYPE_F64), err))
         return false;
+    if (!has(in, config->net, TYPE_UTF8))
+        return describe_error(describe, err, "net", "name a text column",
+                              "column \"%s\" is no text", config->net);
+    if (item == FIELD_NONE || !key_type(items->fields[item].type))
+        return describe_error(describe, err, "item", "name a column of the list",
+                              "the list has no text or integer column \"%s\"", config->item);
     CHECK(schema_add(fetched, arena, &in->fields[schema_find(in, config->user)]));
     if (!schema_add(fetched, arena, &items->fields[item]))
         return describe_error(describe, err, "item", "name a column of the list",

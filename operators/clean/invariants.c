@@ -102,7 +102,8 @@ static void add_invariant(struct invariants *invariants, struct mistakes *mistak
     struct expr *expr;
 
     if (!entry->text) {
-        mistakes_add(mistakes, option, NULL, "\"%s\" wants an expression", entry->name);
+        mistakes_add(mistakes, option, "write a condition, such as rating >= 1",
+                     "\"%s\" wants an expression", entry->name);
         return;
     }
     text = expand(mistakes, option, entry->text, schema);
@@ -137,7 +138,7 @@ static struct expr *compile_number(struct mistakes *mistakes, const char *option
     expr = compile(mistakes, option, text, schema);
     if (!expr || is_number(expr_type(expr)))
         return expr;
-    mistakes_add(mistakes, option, NULL, "\"%s\" is no number but %s", text,
+    mistakes_add(mistakes, option, "name a column of numbers", "\"%s\" is no number but %s", text,
                  type_name(expr_type(expr)));
     expr_close(expr);
     return NULL;

@@ -70,8 +70,9 @@ bool missing_parse(struct mistakes *mistakes, const struct option_entry *entry, 
         return mistakes_add(mistakes, option, "numbers take any, bools and texts last and constant",
                             "a column of %s cannot be filled by %s", type_name(type), fills[fill]);
     if (texts[VALUE] && !parse_value(type, texts[VALUE], missing))
-        return mistakes_add(mistakes, part(mistakes, entry, VALUE), NULL, "\"%s\" is no %s",
-                            texts[VALUE], type_name(type));
+        return mistakes_add(mistakes, part(mistakes, entry, VALUE),
+                            "write a value of the column's type", "\"%s\" is no %s", texts[VALUE],
+                            type_name(type));
     if (missing->fill == MISSING_CONSTANT && !texts[VALUE])
         return mistakes_add(mistakes, option, "write {value: 0}, say", "there is no value");
     if (texts[ELSE] &&

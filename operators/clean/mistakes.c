@@ -38,7 +38,8 @@ uint32_t mistakes_column(struct mistakes *mistakes, const struct schema *schema,
         names[i] = schema->fields[i].name;
     near = text_nearest(names, schema->count, field);
     mistakes_add(mistakes, arena_format(mistakes->arena, "%s.%s", map, field),
-                 near ? arena_format(mistakes->arena, "did you mean \"%s\"", near) : NULL,
+                 near ? arena_format(mistakes->arena, "did you mean \"%s\"", near)
+                      : "name a column of the input",
                  "there is no column \"%s\" in the input", field);
     return FIELD_NONE;
 }
@@ -66,9 +67,7 @@ bool mistakes_parts(struct mistakes *mistakes, const char *map, const struct opt
         texts[count] = NULL;
     CHECK(count <= NAMES_MAX);
     texts[0] = entry->text;
-    if (!entry->text && !entry->map)
-        return mistakes_add(mistakes, option, known(mistakes, names, ""),
-                            "\"%s\" wants a word, or {%s: ...}", entry->name, names[0]);
+    CHECK(entry->text || entry->map); /* an OPT_MAP has no lists */
     for (uint32_t i = 0; entry->map && i < entry->map->count; i++) {
         const struct option_entry *part = &entry->map->entries[i];
         uint32_t place = 0;
@@ -79,7 +78,8 @@ bool mistakes_parts(struct mistakes *mistakes, const char *map, const struct opt
             return mistakes_add(mistakes, option, known(mistakes, names, part->name),
                                 "there is no \"%s\" here", part->name);
         if (!part->text)
-            return mistakes_add(mistakes, option, NULL, "\"%s\" wants one value", part->name);
+            return mistakes_add(mistakes, option, "write a word or a number",
+                                "\"%s\" wants one value", part->name);
         texts[place] = part->text;
     }
     return true;

@@ -80,7 +80,8 @@ static uint32_t find_field(struct building *building, const char *map, const cha
         names[i] = building->in->fields[i].name;
     near = text_nearest(names, building->in->count, field);
     mistake(building, path(building, map, field, NULL),
-            near ? arena_format(building->rules->arena, "did you mean \"%s\"", near) : NULL,
+            near ? arena_format(building->rules->arena, "did you mean \"%s\"", near)
+                 : "name a column of the input",
             "there is no column \"%s\" in the input", field);
     return FIELD_NONE;
 }
@@ -160,7 +161,8 @@ static void add_cast(struct building *building, const struct option_entry *entry
     expr = expr_compile(arena_format(arena, "cast(%s as %s)", name, type_name(type)),
                         building->rules->working, NULL);
     if (!expr) {
-        mistake(building, option, NULL, "the column is %s, which does not go into this type",
+        mistake(building, option, "choose another type, or derive a column",
+                "the column is %s, which does not go into this type",
                 type_name(fields[column].type));
         return;
     }
@@ -216,7 +218,8 @@ static void add_bound(struct building *building, const struct option_entry *fiel
     bool least = strcmp(part->name, "min") == 0;
 
     if (!part->text) {
-        mistake(building, option, NULL, "\"%s\" wants one value", part->name);
+        mistake(building, option, "write a number, a text or a time", "\"%s\" wants one value",
+                part->name);
         return;
     }
     value = literal(building, option, part->text, building->rules->working->fields[column].type);
@@ -259,7 +262,7 @@ static void add_required(struct building *building, const struct option_entry *f
     if (part->text && strcmp(part->text, "false") == 0)
         return;
     if (!part->text || strcmp(part->text, "true") != 0) {
-        mistake(building, option, NULL, "\"%s\" is true or false", "required");
+        mistake(building, option, "write required: true", "\"%s\" is true or false", "required");
         return;
     }
     expr = compile(building, option, arena_format(building->rules->arena, "%s is not null", name));
@@ -324,7 +327,8 @@ static bool add_derived(struct building *building, const struct option_entry *en
         return mistake(building, option, "choose another name",
                        "\"%s\" holds the bytes of the record", entry->name);
     if (!entry->text)
-        return mistake(building, option, NULL, "\"%s\" wants an expression", entry->name);
+        return mistake(building, option, "write an expression, such as price * 2",
+                       "\"%s\" wants an expression", entry->name);
     expr = compile(building, option, entry->text);
     if (!expr)
         return false;
@@ -332,7 +336,7 @@ static bool add_derived(struct building *building, const struct option_entry *en
         column = rules->working->count;
         if (!schema_add_column(rules->working, rules->arena, entry->name, expr_type(expr))) {
             expr_close(expr);
-            return mistake(building, option, NULL,
+            return mistake(building, option, "shorten it, or drop columns before",
                            "\"%s\" is too long a name, or one column too many", entry->name);
         }
     }

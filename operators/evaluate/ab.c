@@ -91,27 +91,51 @@ static const struct port ab_out[] = {
 
 /* ---- planning ---- */
 
-static bool parse_arms(const struct ab_config *config, struct arms *arms)
+/* 0: it is none. */
+static double share_of(const struct option_entry *entry)
+{
+    char *end = NULL;
+    double share = entry->text ? strtod(entry->text, &end) : 0;
+
+    return end && !*end && share > 0 && share < 1e9 ? share : 0;
+}
+
+static bool check_arms(struct describe *describe, struct error *err)
+{
+    const struct ab_config *config = describe_config(describe);
+    bool known = false;
+
+    if (config->arms.count < 2 || config->arms.count > ARMS_MAX)
+        return describe_error(describe, err, "arms", "write {control: 50, new: 50}, say",
+                              "there are %u arms, not 2 to %u", config->arms.count, ARMS_MAX);
+    for (uint32_t i = 0; i < config->arms.count; i++) {
+        const struct option_entry *entry = &config->arms.entries[i];
+        const char *path = arena_format(describe_arena(describe), "arms.%s", entry->name);
+
+        if (share_of(entry) <= 0)
+            return describe_error(describe, err, path, "write a number above 0, below 1e9",
+                                  "\"%s\" is no share", entry->text ? entry->text : "{}");
+        if (strlen(entry->name) > TALLY_LEVEL_MAX)
+            return describe_error(describe, err, path, "shorten it",
+                                  "the name has more than %u bytes", TALLY_LEVEL_MAX);
+        known = known || strcmp(entry->name, config->tally.base) == 0;
+    }
+    return known || describe_error(describe, err, "base", "name one of `arms`",
+                                   "\"%s\" is not an arm", config->tally.base);
+}
+
+static void find_arms(const struct ab_config *config, struct arms *arms)
 {
     double total = 0;
 
-    *arms = (struct arms){0};
-    if (config->arms.count < 2 || config->arms.count > ARMS_MAX)
-        return false;
-    for (uint32_t i = 0; i < config->arms.count; i++) {
-        const struct option_entry *entry = &config->arms.entries[i];
-        char *end = NULL;
-        double share = entry->text ? strtod(entry->text, &end) : 0;
-
-        if (!end || *end || !(share > 0) || !(share < 1e9) || strlen(entry->name) > TALLY_LEVEL_MAX)
-            return false;
-        arms->names[arms->count] = entry->name;
-        arms->shares[arms->count++] = share;
-        total += share;
+    *arms = (struct arms){.count = config->arms.count};
+    for (uint32_t i = 0; i < arms->count; i++) {
+        arms->names[i] = config->arms.entries[i].name;
+        arms->shares[i] = share_of(&config->arms.entries[i]);
+        total += arms->shares[i];
     }
     for (uint32_t i = 0; i < arms->count; i++)
         arms->shares[i] /= total;
-    return true;
 }
 
 static bool ab_describe(struct describe *describe, struct error *err)
@@ -119,19 +143,9 @@ static bool ab_describe(struct describe *describe, struct error *err)
     const struct ab_config *config = describe_config(describe);
     struct tally_plan plan = {0};
     struct schema *schema;
-    struct arms arms;
-    bool known = false;
 
-    if (!parse_arms(config, &arms))
-        return describe_error(describe, err, "arms", "write {control: 50, new: 50}",
-                              "an A/B test has 2 to %u arms, each with a share above 0", ARMS_MAX);
-    for (uint32_t i = 0; i < arms.count; i++)
-        known = known || strcmp(arms.names[i], config->tally.base) == 0;
-    if (!known)
-        return describe_error(describe, err, "base", "name one of `arms`", "\"%s\" is not an arm",
-                              config->tally.base);
     measure_plan(&config->measure, &plan);
-    if (!measure_describe(describe, &config->measure, err))
+    if (!check_arms(describe, err) || !measure_describe(describe, &config->measure, err))
         return false;
     schema = tally_describe(describe, &plan, err);
     if (!schema)
@@ -157,7 +171,7 @@ static bool ab_open(struct op *op, struct error *err)
     struct tally_plan plan = {0};
 
     (void)err; /* cannot fail */
-    CHECK(parse_arms(config, &scratch->arms));
+    find_arms(config, &scratch->arms);
     measure_plan(&config->measure, &plan);
     tally_open(op, &scratch->tally, &plan);
     measure_open(op, &config->measure, &scratch->measure);

@@ -123,9 +123,8 @@ static bool check_list(struct describe *describe, struct error *err)
     listed = schema_find(in->fields[list].child, config->item);
     if (item == FIELD_NONE || listed == FIELD_NONE ||
         in->fields[item].type != in->fields[list].child->fields[listed].type)
-        return describe_error(describe, err, "item",
-                              "name a column that row and list have with one type",
-                              "\"%s\" is not the same in both", config->item);
+        return describe_error(describe, err, "item", "name one that both have, of one type",
+                              "row and list do not both have this column \"%s\"", config->item);
     describe_reads(describe, 0, item);
     return true;
 }

@@ -64,9 +64,9 @@ static bool check_files(struct describe *describe, struct error *err)
 {
     const struct calendar_config *config = describe_config(describe);
 
-    if (config->calendars.count == 0 || config->calendars.count > COUNTRIES_MAX)
-        return describe_error(describe, err, "calendars", "write {country: file}",
-                              "there are %u files, not 1 to %u", config->calendars.count,
+    if (config->calendars.count > COUNTRIES_MAX)
+        return describe_error(describe, err, "calendars", "leave some out",
+                              "there are %u files, more than %u", config->calendars.count,
                               COUNTRIES_MAX);
     for (uint32_t i = 0; i < config->calendars.count; i++) {
         const char *path = config->calendars.entries[i].text;

@@ -128,8 +128,9 @@ static bool check_key(struct describe *describe, uint32_t port, const char *opti
 
     if (column != FIELD_NONE && key_type(in->fields[column].type))
         return true;
-    return describe_error(describe, err, option, "name a text or integer column",
-                          "an input has no key column \"%s\"", name);
+    return describe_error(describe, err, option, "name a column of the input",
+                          "input \"%s\" has no text or integer column \"%s\"",
+                          exposure_in[port].name, name);
 }
 
 static bool check_columns(struct describe *describe, struct error *err)

@@ -106,8 +106,8 @@ static bool check_key(struct describe *describe, const struct schema *schema, co
 
     if (column != FIELD_NONE && key_type(schema->fields[column].type))
         return true;
-    return describe_error(describe, err, option, "name a text or integer column",
-                          "the input has no key column \"%s\"", name);
+    return describe_error(describe, err, option, "name a column of the request or its items",
+                          "there is no text or integer column \"%s\"", name);
 }
 
 static bool check_list(struct describe *describe, const char *name, uint32_t columns,

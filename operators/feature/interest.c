@@ -120,11 +120,11 @@ static bool check_expression(struct describe *describe, const char *option, cons
     type = expr ? expr_type(expr) : TYPE_NONE;
     expr_close(expr);
     if (!expr)
-        return describe_error(describe, err, option, NULL, "%s", why.what);
+        return describe_error(describe, err, option, why.how, "%s", why.what);
     if (number ? type_size(type) > 0 && type != TYPE_TIMESTAMP : type == TYPE_BOOL)
         return true;
     return describe_error(describe, err, option,
-                          number ? "write a number, or one by a column"
+                          number ? "write an expression that gives a number"
                                  : "write a condition, such as rating >= 4",
                           "\"%s\" is %s", text, type_name(type));
 }

@@ -14,6 +14,7 @@
 #include "operators/model/lift.h"
 #include "operators/model/factor.h"
 #include "operators/model/served.h"
+#include "operators/model/widen.h"
 #include "operators/model/windows.h"
 #include "runtime/api/operator.h"
 #include "runtime/base/sum.h"
@@ -178,7 +179,7 @@ static bool check_cuts(struct describe *describe, struct error *err)
         double cut = strtod(config->cuts.items[i], &end);
         if (*end || !isfinite(cut) || cut <= last)
             return describe_error(describe, err, "cuts", "write ascending numbers",
-                                  "\"%s\" is none, or not above the one before",
+                                  "\"%s\" is no number, or not above the one before",
                                   config->cuts.items[i]);
         last = cut;
     }
@@ -267,7 +268,8 @@ static bool lift_describe(struct describe *describe, struct error *err)
     if (config->window.size_ms != config->window.every_ms)
         return describe_error(describe, err, "window", "write {tumbling: 1d}",
                               "the window slides, but evidence decays by half-life");
-    if (!check_cuts(describe, err) || !check_factor(describe, &factor, err))
+    if (!check_cuts(describe, err) || !check_factor(describe, &factor, err) ||
+        !widen_check_when(describe, "when", config->when, err))
         return false;
     say_what_is_read(describe, &factor);
     describe_output(describe, OUT, lift_schema(describe_arena(describe), in->fields[column].type));

@@ -138,7 +138,7 @@ static const struct schema *list_of(struct arena *arena, const struct schema *in
         if (table && field->type == TYPE_UTF8)
             continue;
         if (!schema_add(child, arena, field))
-            return NULL; /* named twice, or as time and id */
+            return NULL; /* named as time or id */
     }
     CHECK(schema_add(schema, arena, &list));
     return schema;
@@ -149,9 +149,9 @@ static bool check_columns(struct describe *describe, struct error *err)
     const struct recent_config *config = describe_config(describe);
     const struct schema *in = describe_input(describe, IN);
 
-    if (config->columns.count == 0 || config->columns.count > SLOTS_MAX)
-        return describe_error(describe, err, "columns", "write [item], say",
-                              "there are %u columns, not 1 to %u", config->columns.count,
+    if (config->columns.count > SLOTS_MAX)
+        return describe_error(describe, err, "columns", "leave some out",
+                              "there are %u columns, more than %u", config->columns.count,
                               SLOTS_MAX);
     for (uint32_t i = 0; i < config->columns.count; i++) {
         const struct field *field = &in->fields[schema_find(in, config->columns.items[i])];
@@ -165,8 +165,8 @@ static bool check_columns(struct describe *describe, struct error *err)
     }
     if (!list_of(describe_arena(describe), in, config, true) ||
         !list_of(describe_arena(describe), in, config, false))
-        return describe_error(describe, err, "columns", "name others, each once",
-                              "a name is there twice, or is time or id");
+        return describe_error(describe, err, "columns", "rename yours before, in `clean`",
+                              "the list has columns \"time\" and \"id\" of its own");
     if (sizeof(struct recent_cell) + room_most(config) * entry_size(in, config) > CELL_SIZE_MAX)
         return describe_error(describe, err, "keep", "keep fewer, or fewer columns",
                               "%lld events do not fit a cell of %u bytes", (long long)config->keep,

@@ -53,7 +53,7 @@ bool impressions_describe(struct describe *describe, const struct schema *in, st
     for (uint32_t i = 0; i < ADDED; i++)
         if (adds(items, i) &&
             !schema_add_column(schema, arena, added_columns[i].name, added_columns[i].type))
-            return describe_error(describe, err, "from", "rename it before",
+            return describe_error(describe, err, "from", "rename it before, in `clean`",
                                   "there already is a column \"%s\"", added_columns[i].name);
     if (schema_find(items, "reasons.base") != FIELD_NONE)
         (void)schema_add_column(schema, arena, "base", TYPE_F64);

@@ -234,8 +234,8 @@ static bool check_key(struct describe *describe, const char *option, const char 
 
     if (column != FIELD_NONE && key_type(in->fields[column].type))
         return true;
-    return describe_error(describe, err, option, "name a text or integer column",
-                          "there is no such column \"%s\"", name);
+    return describe_error(describe, err, option, "name a column of the impressions",
+                          "there is no text or integer column \"%s\"", name);
 }
 
 static bool check_columns(struct describe *describe, struct error *err)

@@ -31,15 +31,28 @@ const struct factor *factor_find(const char *name)
     return NULL;
 }
 
+/* The first name after `last`: their order in the section is the linker's. */
+static const char *next_name(const char *last)
+{
+    const char *next = NULL;
+
+    for (uint32_t i = 0; i < registered(); i++) {
+        const char *name = __start_millrace_factors[i]->name;
+        if (strcmp(name, last) > 0 && (!next || strcmp(name, next) < 0))
+            next = name;
+    }
+    return next;
+}
+
 const char *factor_names(char *text, size_t size)
 {
     size_t used = 0;
+    const char *name = "";
 
     CHECK(size > 0);
     text[0] = 0;
-    for (uint32_t i = 0; i < registered() && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
-                                 __start_millrace_factors[i]->name);
+    while ((name = next_name(name)) && used < size)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
     return text;
 }
 

@@ -44,7 +44,7 @@ struct factor {
         __attribute__((used, section("millrace_factors"))) = &(def)
 
 const struct factor *factor_find(const char *name);
-/* Writes the names of all, for messages; returns text. */
+/* Writes the names of all, sorted, for messages; returns text. */
 const char *factor_names(char *text, size_t size);
 
 /* A factor of other levels, as feature/lift and adjust operators may be told alike: 0 or NULL leaves them.

@@ -85,7 +85,7 @@ bool list_describe(struct describe *describe, const char *const *names, uint32_t
         CHECK(schema_add(child, arena, &items->fields[i]));
     for (uint32_t i = 0; i < count; i++)
         if (!schema_add_column(child, arena, names[i], TYPE_F64))
-            return describe_error(describe, err, "from", "use each factor once",
+            return describe_error(describe, err, "from", "use the operator that adds it once",
                                   "%s already has a column \"%s\"",
                                   list == FIELD_NONE ? "the input" : "the list", names[i]);
     for (uint32_t i = 0; i < in->count; i++) {

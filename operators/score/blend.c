@@ -93,10 +93,34 @@ static bool is_part(const struct layout *layout, uint32_t column)
     return false;
 }
 
-/* False with `bad` set to the name of the weight that is wrong and `why` why. */
+/* What is wrong with a column. */
+struct fault {
+    const char *name, *what, *how;
+};
+
+static bool add_part(const struct option_entry *entry, const struct schema *items,
+                     struct arena *arena, struct layout *layout, struct fault *fault)
+{
+    const struct option number = {.name = "weights", .type = OPT_F64, .offset = 0, .size = 8};
+    struct part *part = &layout->parts[layout->count];
+
+    *fault = (struct fault){entry->name, "is no f64 column of the items", "name one that is"};
+    part->from = schema_find(items, entry->name);
+    if (part->from == FIELD_NONE || items->fields[part->from].type != TYPE_F64)
+        return false;
+    *fault = (struct fault){entry->name, "has no number for a weight",
+                            "write {score: 1, scores.mf: 0.5}, say"};
+    if (!entry->text || !option_parse(&number, entry->text, &part->weight, arena, NULL))
+        return false;
+    *fault = (struct fault){reason_of(arena, entry->name), "is written here, but it is no f64",
+                            "rename it before, in `clean`"};
+    part->to = place_of(layout->items, arena, fault->name);
+    layout->count++;
+    return part->to != FIELD_NONE;
+}
+
 static bool make_layout(const struct blend_config *config, const struct schema *in,
-                        struct arena *arena, struct layout *layout, const char **bad,
-                        const char **why)
+                        struct arena *arena, struct layout *layout, struct fault *fault)
 {
     const struct schema *items = list_schema(in);
 
@@ -104,24 +128,9 @@ static bool make_layout(const struct blend_config *config, const struct schema *
     layout->items = schema_create(arena);
     for (uint32_t i = 0; i < items->count; i++)
         CHECK(schema_add(layout->items, arena, &items->fields[i]));
-    for (uint32_t i = 0; i < config->weights.count && i < PARTS_MAX; i++) {
-        const struct option_entry *entry = &config->weights.entries[i];
-        struct part *part = &layout->parts[layout->count];
-        const struct option number = {.name = "weights", .type = OPT_F64, .offset = 0, .size = 8};
-        *bad = entry->name;
-        *why = "is no column of f64";
-        part->from = schema_find(items, entry->name);
-        if (part->from == FIELD_NONE || items->fields[part->from].type != TYPE_F64)
+    for (uint32_t i = 0; i < config->weights.count && i < PARTS_MAX; i++)
+        if (!add_part(&config->weights.entries[i], items, arena, layout, fault))
             return false;
-        *why = "has no number for a weight";
-        if (!entry->text || !option_parse(&number, entry->text, &part->weight, arena, NULL))
-            return false;
-        *why = "has a reason of another type";
-        part->to = place_of(layout->items, arena, reason_of(arena, entry->name));
-        if (part->to == FIELD_NONE)
-            return false;
-        layout->count++;
-    }
     layout->score = place_of(layout->items, arena, "score");
     layout->stale = schema_find(items, "reasons.base");
     if (layout->stale != FIELD_NONE &&
@@ -131,8 +140,8 @@ static bool make_layout(const struct blend_config *config, const struct schema *
         if (strncmp(items->fields[i].name, "reasons.", 8) == 0 && !is_part(layout, i) &&
             i != layout->stale && items->fields[i].type == TYPE_F64)
             layout->others[layout->other_count++] = i;
-    *bad = "score";
-    *why = "is no column of f64";
+    *fault = (struct fault){"score", "is written here, but it is no f64",
+                            "rename it before, in `clean`"};
     return layout->score != FIELD_NONE;
 }
 
@@ -142,16 +151,16 @@ static bool blend_describe(struct describe *describe, struct error *err)
     const struct schema *in = describe_input(describe, 0);
     struct arena *arena = describe_arena(describe);
     struct schema *out = schema_create(arena);
-    const char *bad, *why;
     struct layout layout;
+    struct fault fault;
 
-    if (config->weights.count == 0 || config->weights.count > PARTS_MAX)
-        return describe_error(describe, err, "weights", "write {score: 1, scores.mf: 0.5}",
-                              "there are %u weights, not 1 to %u", config->weights.count,
+    if (config->weights.count > PARTS_MAX)
+        return describe_error(describe, err, "weights", "leave some out",
+                              "there are %u weights, more than %u", config->weights.count,
                               PARTS_MAX);
-    if (!make_layout(config, in, arena, &layout, &bad, &why))
-        return describe_error(describe, err, "weights", "name columns of the items", "\"%s\" %s",
-                              bad, why);
+    if (!make_layout(config, in, arena, &layout, &fault))
+        return describe_error(describe, err, "weights", fault.how, "\"%s\" %s", fault.name,
+                              fault.what);
     for (uint32_t i = 0; i < in->count; i++) {
         struct field field = in->fields[i];
         if (i == layout.list)
@@ -173,13 +182,13 @@ struct blend_scratch {
 static bool blend_open(struct op *op, struct error *err)
 {
     struct blend_scratch *scratch = op_memory(op, sizeof(*scratch));
-    const char *bad, *why;
+    struct fault fault;
 
     (void)err; /* it was told while planning what is wrong */
     op_set_scratch(op, scratch);
     scratch->arena = arena_create(4096);
-    CHECK(make_layout(op_config(op), op_input_schema(op, 0), scratch->arena, &scratch->layout, &bad,
-                      &why));
+    CHECK(make_layout(op_config(op), op_input_schema(op, 0), scratch->arena, &scratch->layout,
+                      &fault));
     scratch->list = (struct list_layout){.list = scratch->layout.list};
     return true;
 }

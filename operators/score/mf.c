@@ -143,6 +143,23 @@ static bool describe_lists(struct describe *describe, struct error *err)
            widen_describe(describe, OUT, added, err);
 }
 
+static uint32_t width_of(const struct schema *table, const char *column)
+{
+    return table->fields[schema_find(table, column)].width;
+}
+
+static bool check_tables(struct describe *describe, struct error *err)
+{
+    uint32_t width = width_of(describe_table(describe, ITEMS), "vector");
+
+    if (!describe_table_known(describe, ITEMS) || !describe_table_known(describe, MODEL) ||
+        (width <= MF_WIDTH_MAX &&
+         width_of(describe_table(describe, MODEL), "gram") == width * width))
+        return true;
+    return describe_error(describe, err, "tables", "take both from one learn/mf",
+                          "the vectors of `items` and `model` are not of one model");
+}
+
 static bool mf_describe(struct describe *describe, struct error *err)
 {
     const struct mf_config *config = describe_config(describe);
@@ -154,7 +171,8 @@ static bool mf_describe(struct describe *describe, struct error *err)
     if (config->keep < config->recent)
         return describe_error(describe, err, "keep", "raise it, or lower `recent`",
                               "fewer items are kept than are folded in");
-    if (!check_item(describe, events ? events : in, "item", config->item, err) ||
+    if (!check_tables(describe, err) ||
+        !check_item(describe, events ? events : in, "item", config->item, err) ||
         (has_list(in) && !check_item(describe, list_schema(in), "list-item", config->listed, err)))
         return false;
     fields[0] = mf_fields[0];
@@ -212,10 +230,6 @@ static bool mf_open(struct op *op, struct error *err)
     scratch->fade = op_table_column(op, MODEL, "fade");
     scratch->ridge = op_table_column(op, MODEL, "ridge");
     scratch->items = op_table_column(op, MODEL, "items");
-    if (scratch->width > MF_WIDTH_MAX ||
-        op_table_schema(op, MODEL)->fields[scratch->gram].width != scratch->width * scratch->width)
-        return error_option(err, op, "tables", "items and model do not belong together",
-                            "take both from one learn/mf");
     if (config->when && scratch->lists)
         scratch->when = expr_compile(config->when, in, err);
     return !config->when || !scratch->lists || scratch->when;

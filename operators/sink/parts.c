@@ -82,7 +82,8 @@ struct parts *parts_open(const struct parts_options *options, struct error *err)
     parts->dir = -1;
     CHECK(subtask_parse(options->subtask, &parts->subtask, &parts->attempt));
     if (strchr(options->dir, '\n')) {
-        error_set(err, ERROR_CONFIG, "path", NULL, "a directory's name cannot hold a line end");
+        error_set(err, ERROR_CONFIG, "path", "choose another one",
+                  "a directory's name cannot hold a line end");
         goto failed;
     }
     if (make_directories(options->dir, err))

@@ -123,8 +123,8 @@ static bool check_plot(struct describe *describe, struct error *err)
                describe_error(describe, err, "from", "read feature/lift",
                               "the rows have no class and levels");
     if (config->plot != TABLE && (!config->x || !config->y))
-        return describe_error(describe, err, config->x ? "y" : "x", "name a column",
-                              "the plot %s needs it", plot_choices[config->plot]);
+        return describe_error(describe, err, config->x ? "y" : "x", "name one",
+                              "a plot of %s needs a column here", plot_choices[config->plot]);
     return true;
 }
 

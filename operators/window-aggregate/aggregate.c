@@ -118,7 +118,7 @@ static bool find_column(const char *name, const struct schema *schema, struct ag
         names[i] = schema->fields[i].name;
     near = text_nearest(names, schema->count, name);
     snprintf(how, sizeof(how), "did you mean \"%s\"", near ? near : "");
-    return error_set(err, ERROR_CONFIG, "", near ? how : NULL,
+    return error_set(err, ERROR_CONFIG, "", near ? how : "name a column of the input",
                      "there is no column \"%s\" in the input", name);
 }
 
@@ -173,7 +173,7 @@ bool aggregate_parse(const char *text, const struct schema *schema, struct aggre
     if (!find_column(name, schema, &parsed, err))
         return false;
     if (!takes(parsed.function, parsed.type))
-        return error_set(err, ERROR_CONFIG, "", NULL,
+        return error_set(err, ERROR_CONFIG, "", "name another one, or cast it before, in `clean`",
                          "%s cannot be taken of column \"%s\", which is %s",
                          functions[parsed.function].name, name, type_name(parsed.type));
     *aggregate = parsed;

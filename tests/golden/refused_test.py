@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""What operators refuse while a job is planned. refused/operators.yaml holds operators that are
+right, for others to read from; each table refused/FAMILY.txt has rows such as
+
+    score/blend: from: events, weights: {title: 1}
+        weights: "title" is no column of f64; name columns of the items
+
+a kind with its fields, and below, further in, all that is told about it. A table is one job, which is
+planned and not run. `--update` rewrites what is told; read the diff.
+
+usage: refused_test.py MILLRACE [--update]
+"""
+import difflib
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+TABLES = pathlib.Path(__file__).parent / "refused"
+TOLD = re.compile(r"job\.yaml:(\d+):\d+: operators\[\d+\](?:\.|: )(.*)")
+
+
+def read_table(path):
+    """[row, [what is told]] each; comments and empty lines are rows of which nothing is told."""
+    rows = []
+    for line in path.read_text().splitlines():
+        if line.startswith("    "):
+            rows[-1][1].append(line.strip())
+        else:
+            rows.append([line, []])
+    return rows
+
+
+def is_row(text):
+    return bool(text) and not text.startswith("#")
+
+
+def write_job(rows):
+    job = "job: {name: refused}\noperators:\n" + (TABLES / "operators.yaml").read_text()
+    first = job.count("\n") + 1
+    for number, (text, _) in enumerate(rows):
+        kind, _, fields = text.partition(": ")
+        job += f"  - {{id: row-{number}, kind: {kind}, {fields}}}\n" if is_row(text) else "\n"
+    return first, job
+
+
+def plan(millrace, job):
+    with tempfile.TemporaryDirectory() as work:
+        (pathlib.Path(work) / "job.yaml").write_text(job)
+        (pathlib.Path(work) / "in.jsonl").write_text("")
+        result = subprocess.run([millrace, "info", "job.yaml"], cwd=work, capture_output=True,
+                                text=True, timeout=60, stdin=subprocess.DEVNULL)
+    return result
+
+
+def told_by(millrace, rows):
+    """The rows as they are, and what is told beside them."""
+    first, job = write_job(rows)
+    result = plan(millrace, job)
+    got, others = [[text, []] for text, _ in rows], []
+    for line in result.stderr.splitlines():
+        match = TOLD.fullmatch(line)
+        row = int(match.group(1)) - first if match else -1
+        if row >= 0:
+            got[row][1].append(match.group(2))
+        else:
+            others.append(line)
+    if result.returncode != 2:
+        others.append(f"exit status {result.returncode}, not 2")
+    return got, others
+
+
+def lines(rows):
+    return [line for text, told in rows for line in [text] + ["    " + part for part in told]]
+
+
+def main():
+    millrace, update = str(pathlib.Path(sys.argv[1]).resolve()), "--update" in sys.argv[2:]
+    problems = []
+    for path in sorted(TABLES.glob("*.txt")):
+        expected = read_table(path)
+        got, others = told_by(millrace, expected)
+        if update:
+            path.write_text("".join(line + "\n" for line in lines(got)))
+            expected = got
+        problems += others
+        problems += [f"{path.name}: nothing is expected of: {text}" for text, told in expected
+                     if is_row(text) and not told]
+        problems += difflib.unified_diff(lines(expected), lines(got), f"expected {path.name}", "got",
+                                         lineterm="", n=1)
+    print("\n".join(problems))
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
