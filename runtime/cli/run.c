@@ -67,7 +67,8 @@ static void run_help(void)
     (void)printf(
         "\n"
         "Exit status: 0 ended, 1 failed, 2 the command line, job file, checkpoint, or a file or\n"
-        "directory that they name is wrong: mend it first.\n"
+        "directory that they name is wrong: mend it first; or all records of a source were\n"
+        "rejected, and no operator reads these.\n"
         "\n"
         "examples:\n"
         "  millrace info jobs/video.yaml                      what would run\n"

@@ -582,13 +582,14 @@ static void say_earlier(const struct driver *driver)
     say_resume(driver, path);
 }
 
-static void say_unread(const struct driver_view *view)
+static bool say_unread(const struct driver_view *view)
 {
     struct bytes text = {0};
+    bool lost = unread_text(view, &text);
 
-    unread_text(view, &text);
     (void)fprintf(stderr, "%.*s", (int)text.size, (const char *)text.data);
     bytes_clear(&text);
+    return lost;
 }
 
 static void say_done(const struct driver_view *view)
@@ -726,7 +727,7 @@ int driver_run(const struct driver_config *config)
     struct driver_view view;
     struct error err = {0};
     char text[ERROR_TEXT_MAX];
-    bool good, mistake;
+    bool good, mistake, lost;
 
     if (!driver_open(&driver, &err)) {
         (void)fprintf(stderr, "millrace: %s\n", error_text(&err, text, sizeof(text)));
@@ -741,7 +742,7 @@ int driver_run(const struct driver_config *config)
               coordinator_failure(driver.coordinator)->code == ERROR_CONFIG;
     driver_view(&driver, &view);
     say_end(&driver);
-    say_unread(&view);
+    lost = say_unread(&view) && !view.checkpoints.stopped;
     if (good && config->progress && !view.checkpoints.stopped)
         say_done(&view);
     if (config->summary_path && !fenced(&driver) &&
@@ -750,5 +751,5 @@ int driver_run(const struct driver_config *config)
         good = false;
     }
     driver_close(&driver);
-    return good ? 0 : mistake ? 2 : 1;
+    return good ? (lost ? 2 : 0) : mistake ? 2 : 1;
 }

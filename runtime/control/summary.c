@@ -88,25 +88,60 @@ static json_t *op_json(const struct driver_view *view, uint32_t op)
     return object;
 }
 
-void unread_text(const struct driver_view *view, struct bytes *out)
+/* The first record that was rejected, of those that subtasks met first. */
+static const char *first_rejected(const struct driver_view *view, uint32_t chain)
 {
+    const struct subtask_figures *first = NULL;
+
+    for (uint32_t w = 0; w < view->workers; w++)
+        for (uint32_t s = 0; s < view->figures[w].subtask_count; s++) {
+            const struct subtask_entry *entry = &view->figures[w].subtasks[s];
+
+            if (entry->chain == chain && entry->figures.rejected[0] &&
+                (!first || entry->figures.rejected_origin < first->rejected_origin))
+                first = &entry->figures;
+        }
+    return first ? first->rejected : "";
+}
+
+/* A port with records that are lost without a reader. True: they are all that there are. */
+static bool unread_port(const struct driver_view *view, const struct plan_op *op,
+                        const struct op_figures *sum, uint32_t port, struct bytes *out)
+{
+    const char *name = op->def->outputs[port].name;
+    bool unread = op->outputs[port].edge_count == 0, all = strcmp(name, "rejected") == 0;
+
+    if ((!all && strcmp(name, "late") != 0) || sum->rows_out[port] == 0)
+        return false;
+    for (uint32_t p = 0; p < PORTS_MAX; p++)
+        all = all && (p == port || sum->rows_out[p] == 0);
+    all = all && view->restarts == 0; /* else there were some before */
+    if (!all && !unread)
+        return false;
+    bytes_format(out, "millrace: %s: %s%llu records were %s", op->id, all ? "all " : "",
+                 (unsigned long long)sum->rows_out[port], name);
+    if (all)
+        bytes_format(out, ", the first: %s", first_rejected(view, op->chain));
+    if (unread)
+        bytes_format(out, "; to see them, add {id: bad, kind: sink/stdout, from: %s.%s}", op->id,
+                     name);
+    bytes_text(out, "\n");
+    return all && unread;
+}
+
+bool unread_text(const struct driver_view *view, struct bytes *out)
+{
+    bool lost = false;
+
     for (uint32_t op = 0; op < view->plan->op_count; op++) {
         const struct plan_op *plan_op = &view->plan->ops[op];
         struct op_figures sum;
 
         op_sum(view, op, &sum);
-        for (uint32_t p = 1; plan_op->def->splits && plan_op->def->outputs[p].name; p++) {
-            const char *port = plan_op->def->outputs[p].name;
-            bool lost = strcmp(port, "rejected") == 0 || strcmp(port, "late") == 0;
-
-            if (lost && sum.rows_out[p] > 0 && plan_op->outputs[p].edge_count == 0)
-                bytes_format(out,
-                             "millrace: %s: %llu records were %s; to see them, add {id: bad, kind: "
-                             "sink/stdout, from: %s.%s}\n",
-                             plan_op->id, (unsigned long long)sum.rows_out[p], port, plan_op->id,
-                             port);
-        }
+        for (uint32_t p = 1; plan_op->def->splits && plan_op->def->outputs[p].name; p++)
+            lost |= unread_port(view, plan_op, &sum, p, out);
     }
+    return lost;
 }
 
 static json_t *operators_json(const struct driver_view *view)

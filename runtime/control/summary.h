@@ -8,9 +8,10 @@
  * counters, by subtask too), processes (pid, rows, CPU seconds, bytes sent, peak memory). */
 bool summary_write(const struct driver_view *view, const char *path, struct error *err);
 
-/* A line for each source of whose records some were late, or could not be read, while nobody reads of which:
- * a wrong format or unit would otherwise look like an empty file. Appends. */
-void unread_text(const struct driver_view *view, struct bytes *out);
+/* A line for each source of whose records all were rejected, with the first of them; or some were, or late,
+ * while nobody reads of which: a wrong format or unit would otherwise look like an empty file. Appends.
+ * True: all were rejected and nobody has seen it. */
+bool unread_text(const struct driver_view *view, struct bytes *out);
 
 /* `42 % · 1.2 M rows/s · 12 s left · score busy 80 % blocked 5 %`; appends. `last` keeps what the
  * rate is measured from (zeroed before the first). */

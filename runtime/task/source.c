@@ -3,7 +3,9 @@
 
 #include "runtime/base/check.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define POLL_NS 10000000 /* between two looks at the splits that wait, unless told of more */
@@ -25,7 +27,7 @@ struct split_run {
 struct source {
     struct subtask *subtask;
     struct op *op;
-    uint32_t late_port; /* FIELD_NONE: none */
+    uint32_t late_port, rejected_port; /* FIELD_NONE: none */
     int64_t disorder_ms, idle_ms;
     uint32_t split_count;
     struct split_run *splits;
@@ -37,7 +39,10 @@ struct source {
     atomic_bool woken;        /* there may be more: begin a round now */
     int64_t watermark_ms;
     bool stopped;
-    int64_t hold_rows; /* may still be sent; INT64_MAX: no hold */
+    int64_t hold_rows;   /* may still be sent; INT64_MAX: no hold */
+    atomic_bool rejects; /* the two below are set, once */
+    uint64_t rejected_origin;
+    char rejected[REJECTED_TEXT_MAX];
 };
 
 static uint32_t port_named(const struct operator_def *def, const char *name)
@@ -57,6 +62,7 @@ struct source *source_open(struct subtask *subtask)
     source->subtask = subtask;
     source->op = op;
     source->late_port = port_named(op->def, "late");
+    source->rejected_port = port_named(op->def, "rejected");
     source->watermark_ms = INT64_MIN;
     source->hold_rows = hold > 0 ? hold : INT64_MAX;
     source->splits = memory_array(op->plan->split_count + 1u, sizeof(*source->splits));
@@ -216,8 +222,44 @@ static bool reader_open(struct source *source, struct split_run *run)
     return true;
 }
 
+/* Appends the first row's value of a text column, if there is one of that name. */
+static void put_first(const struct schema *schema, const struct batch *batch, const char *column,
+                      const char *before, char *text)
+{
+    uint32_t at = schema_find(schema, column), size = 0;
+    size_t used = strlen(text);
+    const char *value;
+
+    if (at == FIELD_NONE || schema->fields[at].type != TYPE_UTF8)
+        return;
+    value = column_text(batch_column(batch, at), batch_row(batch, 0), &size);
+    if (size > 0)
+        (void)snprintf(text + used, REJECTED_TEXT_MAX - used, "%s%.*s", before, (int)size, value);
+}
+
+/* In case all are rejected: counts alone do not say what is wrong. */
+static void note_rejected(struct source *source, const struct batch *batch)
+{
+    const struct schema *schema = source->op->outputs[source->rejected_port].schema;
+    uint64_t origin = batch_origin(batch)[batch_row(batch, 0)];
+    char *text = source->rejected;
+    size_t used;
+
+    put_first(schema, batch, "file", "", text);
+    used = strlen(text);
+    (void)snprintf(text + used, REJECTED_TEXT_MAX - used, " at byte %" PRIu64,
+                   origin_offset(origin));
+    put_first(schema, batch, "field", ": ", text);
+    put_first(schema, batch, "reason", ": ", text);
+    source->rejected_origin = origin;
+    atomic_store_explicit(&source->rejects, true, memory_order_release);
+}
+
 static void send_sides(struct source *source, struct split_run *run)
 {
+    if (source->rejected_port != FIELD_NONE && run->sides[source->rejected_port] &&
+        !atomic_load_explicit(&source->rejects, memory_order_relaxed))
+        note_rejected(source, run->sides[source->rejected_port]);
     for (uint32_t port = 1; port < source->op->output_count; port++)
         if (run->sides[port]) {
             output_send(source->op, port, run->sides[port]);
@@ -572,6 +614,15 @@ void source_restored(struct source *source, int64_t watermark_ms)
 }
 
 /* ---- figures ---- */
+void source_rejected(const struct source *source, uint64_t *origin, char *text)
+{
+    text[0] = '\0';
+    if (!atomic_load_explicit(&source->rejects, memory_order_acquire))
+        return;
+    *origin = source->rejected_origin;
+    memcpy(text, source->rejected, REJECTED_TEXT_MAX);
+}
+
 void source_bytes(const struct source *source, uint64_t *done, uint64_t *all)
 {
     *done = *all = 0;

@@ -55,6 +55,8 @@ bool source_restore(struct source *source, const struct split_progress *split);
 /* After all splits. */
 void source_restored(struct source *source, int64_t watermark_ms);
 
+/* Any thread: the first record that was rejected; text has REJECTED_TEXT_MAX bytes, empty: none. */
+void source_rejected(const struct source *source, uint64_t *origin, char *text);
 void source_bytes(const struct source *source, uint64_t *done, uint64_t *all);
 
 #endif

@@ -427,6 +427,8 @@ void subtask_figures(const struct subtask *subtask, struct subtask_figures *figu
         .source_bytes_all = relaxed(&subtask->bytes_all),
         .op_count = subtask->chain->op_count,
     };
+    if (subtask->source)
+        source_rejected(subtask->source, &figures->rejected_origin, figures->rejected);
     for (size_t i = 0; i < STORE_WORDS; i++)
         words[i] = relaxed(&subtask->store_words[i]);
     memcpy(&figures->store, words, sizeof(figures->store));

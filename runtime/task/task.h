@@ -62,12 +62,17 @@ struct op_figures {
     uint32_t op;
     uint64_t rows_in[PORTS_MAX], rows_out[PORTS_MAX], late, counters[PORTS_MAX];
 };
+#define REJECTED_TEXT_MAX 256u
+
 struct subtask_figures {
     int64_t busy_ns, backpressured_ns, idle_ns; /* wall time of the slot's thread in this subtask */
     int64_t pause_max_ns; /* longest barrier: sinks prepared, state closed, barrier sent on */
     int64_t watermark_ms;
     uint64_t gate_rows;                           /* held now */
     uint64_t source_bytes_done, source_bytes_all; /* for progress; 0: unknown */
+    /* The first record that a source has rejected, as it met them: origin, and where and why; empty: none. */
+    uint64_t rejected_origin;
+    char rejected[REJECTED_TEXT_MAX];
     struct store_figures store;
     uint32_t op_count;
     struct op_figures ops[OPERATORS_MAX > 32 ? 32 : OPERATORS_MAX];

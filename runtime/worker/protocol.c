@@ -220,13 +220,15 @@ static void write_subtask(msgpack_packer *packer, const struct subtask_entry *en
         store->cells,         store->log_bytes,           store->index_bytes,
         store->spilled_bytes, store->loaded_cells,        store->written_bytes};
 
-    msgpack_pack_array(packer, 18);
+    msgpack_pack_array(packer, 20);
     msgpack_pack_uint32(packer, entry->chain);
     msgpack_pack_uint32(packer, entry->subtask);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         msgpack_pack_int64(packer, times[i]);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         msgpack_pack_uint64(packer, counts[i]);
+    msgpack_pack_uint64(packer, figures->rejected_origin);
+    pack_text(packer, figures->rejected);
     msgpack_pack_array(packer, figures->op_count);
     for (uint32_t i = 0; i < figures->op_count; i++) {
         msgpack_pack_array(packer, 2 + 3 * PORTS_MAX);
@@ -285,13 +287,15 @@ static void read_subtask(struct unpack *unpack, struct subtask_entry *entry)
         &store->cells,         &store->log_bytes,           &store->index_bytes,
         &store->spilled_bytes, &store->loaded_cells,        &store->written_bytes};
 
-    unpack_array(unpack, 18);
+    unpack_array(unpack, 20);
     entry->chain = (uint32_t)unpack_u64(unpack);
     entry->subtask = (uint32_t)unpack_u64(unpack);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         *times[i] = unpack_i64(unpack);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         *counts[i] = unpack_u64(unpack);
+    figures->rejected_origin = unpack_u64(unpack);
+    unpack_text(unpack, figures->rejected, sizeof(figures->rejected));
     read_ops(unpack, figures);
     unpack_leave(unpack);
 }

@@ -69,6 +69,22 @@ class Records(harness.Case):
             f"millrace: events: {count} records were {port}; to see them, add {{id: bad, kind: sink/stdout, from: events.{port}}}"
             for port, count in (("late", 1), ("rejected", 2))])
 
+    def test_all_are_rejected(self):
+        """A schema that fits no record: told in one line, and a mistake unless somebody reads them."""
+        place = self.place()
+        (place / "in.jsonl").write_text("".join(event(number, user=f"u{number}") + "\n" for number in range(1200)))
+        told = "millrace: events: all 1200 records were rejected, the first: in.jsonl at byte 0: user: is a text, expected i64"
+        for job, status, more in ((JOB, 0, ""), ("".join(line for line in JOB.splitlines(True) if "events." not in line), 2,
+                                  "; to see them, add {id: bad, kind: sink/stdout, from: events.rejected}")):
+            for flags in ((), ("-p", 2, "--workers", 2, "-D", "events.split-size=10kb")):
+                with self.subTest(status=status, flags=flags):
+                    here = self.place()
+                    (here / "job.yaml").write_text(job)
+                    (here / "in.jsonl").symlink_to(place / "in.jsonl")
+                    run = self.run_job(*flags, job="job.yaml", place=here, status=status)
+                    self.assertEqual(run.stderr_text, told + more + "\n")
+                    self.assertEqual(run.summary()["state"], "finished")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -66,6 +66,8 @@ static void fill_figures(struct message *message)
     figures->subtasks[0].chain = 2;
     figures->subtasks[0].figures.watermark_ms = INT64_MIN;
     figures->subtasks[0].figures.store.spilled_bytes = 99;
+    figures->subtasks[0].figures.rejected_origin = 44;
+    (void)strcpy(figures->subtasks[0].figures.rejected, "in at byte 44: user: is none");
     figures->subtasks[0].figures.op_count = 1;
     figures->subtasks[0].figures.ops[0].op = 5;
     figures->subtasks[0].figures.ops[0].rows_in[1] = 17;
