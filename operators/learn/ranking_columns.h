@@ -3,7 +3,7 @@
 #ifndef MILLRACE_LEARN_RANKING_COLUMNS_H
 #define MILLRACE_LEARN_RANKING_COLUMNS_H
 
-#include "operators/learn/ranking_attributes.h"
+#include "operators/model/ranking_attributes.h"
 #include "runtime/api/operator.h"
 
 #define COLUMNS_TAGS_MAX 4u

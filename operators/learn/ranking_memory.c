@@ -4,7 +4,6 @@
 #include <string.h>
 
 static_assert(KEY_SIZE_MAX <= UINT16_MAX, "the size of a name");
-static_assert(MEMORY_OWN_MAX % MEMORY_CHUNK == 0, "a user's items are a ring of whole chunks");
 
 struct memory_piece {
     uint8_t bytes[MEMORY_PIECE];
@@ -55,14 +54,6 @@ static const struct state_field event_fields[] = {
     {"trail", TYPE_UTF8, FIELD(struct memory_event, trail)},
     {0},
 };
-static const struct state_field user_fields[] = {
-    {"count", TYPE_I64, FIELD(struct memory_user, count)},
-    {"requested_at", TYPE_TIMESTAMP, FIELD(struct memory_user, requested_ms)},
-    {"requested", TYPE_I32, FIELD(struct memory_user, requested)},
-    {"last", TYPE_I32, FIELD(struct memory_user, last)},
-    {"items", TYPE_UTF8, FIELD(struct memory_user, items)},
-    {0},
-};
 static const struct state_field reranker_fields[] = {
     {"learned", TYPE_I64, FIELD(struct reranker_weights, learned)},
     {"fades", TYPE_UTF8, FIELD(struct reranker_weights, fades)},
@@ -86,16 +77,29 @@ static const struct state_field attribute_fields[] = {
     {"numbers", TYPE_UTF8, FIELD(struct attributes_item, numbers)},
     {0},
 };
+static const struct state_field window_fields[] = {
+    {"due", TYPE_TIMESTAMP, FIELD(struct memory_window, due_ms)},
+    {"pending", TYPE_I32, FIELD(struct memory_window, pending)},
+    {"period", TYPE_I32, FIELD(struct memory_window, period)},
+    {"begun", TYPE_I64, FIELD(struct memory_window, begun)},
+    {0},
+};
+static const struct state_field change_fields[] = {
+    {"period", TYPE_I32, FIELD(struct memory_change, period)},
+    {0},
+};
 const struct state memory_states[] = {
     {"model", STATE_MAP, model_fields, sizeof(struct memory_model)},
     {"items", STATE_MAP, item_fields, sizeof(struct memory_item)},
     {"vectors", STATE_MAP, vector_fields, sizeof(struct embedding_piece)},
     {"names", STATE_MAP, name_fields, sizeof(struct memory_piece)},
     {"events", STATE_MAP, event_fields, sizeof(struct memory_event)},
-    {"users", STATE_MAP, user_fields, sizeof(struct memory_user)},
+    {"users", STATE_MAP, own_fields, sizeof(struct own)},
     {"reranker", STATE_MAP, reranker_fields, sizeof(struct reranker_weights)},
     {"examples", STATE_MAP, example_fields, sizeof(struct reranker_example)},
     {"attributes", STATE_MAP, NULL, 0},
+    {"window", STATE_MAP, window_fields, sizeof(struct memory_window)},
+    {"changes", STATE_MAP, change_fields, sizeof(struct memory_change)},
     {0},
 };
 
@@ -104,43 +108,29 @@ void memory_describe_attributes(struct describe *describe)
     describe_state(describe, MEMORY_ATTRIBUTES, sizeof(struct attributes_item), attribute_fields);
 }
 
-void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, uint32_t items_max,
-                 uint32_t pasts_max)
+static struct memory_changes changes_of(struct op *op, uint32_t items_max)
 {
-    uint32_t slots = 1024;
+    return (struct memory_changes){.period = 1,
+                                   .items = op_memory(op, items_max * sizeof(uint32_t)),
+                                   .periods = op_memory(op, items_max * sizeof(uint32_t))};
+}
 
-    while (slots / 2 < items_max)
-        slots *= 2;
-    *memory = (struct memory){.op = op,
-                              .ranker = ranker,
-                              .items_max = items_max,
-                              .pasts_max = pasts_max,
-                              .mask = slots - 1,
-                              .barrier = 1};
-    memory->ids = op_memory(op, items_max * sizeof(*memory->ids));
+void memory_init(struct memory *memory, struct op *op, struct ranker *ranker,
+                 struct catalogue *catalogue, uint32_t pasts_max, bool publishes)
+{
+    uint32_t items_max = catalogue->items_max;
+
+    *memory =
+        (struct memory){.op = op, .ranker = ranker, .catalogue = catalogue, .pasts_max = pasts_max};
     memory->names = op_memory(op, items_max * sizeof(*memory->names));
-    memory->slots = op_memory(op, slots * sizeof(*memory->slots));
     memory->pasts = op_memory(op, pasts_max * sizeof(*memory->pasts));
     memory->trails = (struct trails){op_memory(op, pasts_max * sizeof(struct trail)), pasts_max, 0};
-    memory->dirty = op_memory(op, items_max * sizeof(*memory->dirty));
-    memory->barriers = op_memory(op, items_max * sizeof(*memory->barriers));
+    memory->unwritten = changes_of(op, items_max);
+    if (publishes)
+        memory->untold = changes_of(op, items_max);
 }
 
 /* ---- items ---- */
-
-static uint32_t slot_of(const struct memory *memory, uint64_t id)
-{
-    uint32_t at = (uint32_t)id & memory->mask;
-
-    while (memory->slots[at] && memory->ids[memory->slots[at] - 1] != id)
-        at = (at + 1) & memory->mask;
-    return at;
-}
-
-uint32_t memory_find(const struct memory *memory, uint64_t id)
-{
-    return memory->slots[slot_of(memory, id)] - 1; /* an empty slot gives MEMORY_NONE */
-}
 
 static uint64_t vector_seed(const struct memory *memory, uint32_t which, uint64_t id)
 {
@@ -166,10 +156,9 @@ uint32_t memory_add(struct memory *memory, uint64_t id, const struct key *key)
     uint32_t item = memory->ranker->items.count;
     struct memory_name *name;
 
-    if (item == memory->items_max || !write_name(memory, item, key))
-        return MEMORY_NONE;
-    memory->slots[slot_of(memory, id)] = item + 1;
-    memory->ids[item] = id;
+    if (item == memory->catalogue->items_max || !write_name(memory, item, key))
+        return CATALOGUE_NONE;
+    catalogue_put(memory->catalogue, item, id);
     name = &memory->names[item];
     name->size = (uint16_t)key->size;
     memcpy(name->bytes, key->data, key->size < MEMORY_NAME ? key->size : MEMORY_NAME);
@@ -183,7 +172,7 @@ bool memory_key(const struct memory *memory, uint32_t item, uint8_t *bytes, stru
 {
     const struct memory_name *name = &memory->names[item];
 
-    *key = (struct key){name->bytes, name->size, memory->ids[item]};
+    *key = (struct key){name->bytes, name->size, memory->catalogue->ids[item]};
     if (name->size <= MEMORY_NAME)
         return true;
     memcpy(bytes, name->bytes, MEMORY_NAME);
@@ -285,9 +274,8 @@ static bool read_item(struct memory *memory, uint32_t item)
 
     if (!cell)
         return false;
-    memory->ids[item] = cell->id;
+    catalogue_put(memory->catalogue, item, cell->id);
     memory->names[item] = cell->name;
-    memory->slots[slot_of(memory, cell->id)] = item + 1;
     items->fast[item] = cell->fast;
     items->slow[item] = cell->slow;
     items->again[item] = cell->again;
@@ -305,7 +293,7 @@ static bool write_item(struct memory *memory, uint32_t item)
 
     if (!cell)
         return false;
-    cell->id = memory->ids[item];
+    cell->id = memory->catalogue->ids[item];
     cell->name = memory->names[item];
     cell->events = items->events[item];
     cell->fast = items->fast[item];
@@ -351,7 +339,7 @@ static bool fits(const struct memory *memory, const struct memory_model *model, 
                             "the restored weights are of other features",
                             "leave `attributes` and `direct` as they were, or begin without the "
                             "checkpoint");
-    if (model->items > memory->items_max)
+    if (model->items > memory->catalogue->items_max)
         return error_option(err, memory->op, "items",
                             "more items are restored than there is room for", "raise `items`");
     return true;
@@ -407,6 +395,63 @@ static bool write_reranker(struct memory *memory)
     return true;
 }
 
+static struct memory_window *window_cell(const struct memory *memory, bool make)
+{
+    return op_entry(memory->op, MEMORY_WINDOW, 0, "", 0, make);
+}
+
+static struct memory_change *change_cell(const struct memory *memory, uint32_t item, bool make)
+{
+    return op_entry(memory->op, MEMORY_CHANGES, 0, &item, sizeof(item), make);
+}
+
+/* All items are to be told where nothing was published before. */
+static void load_changes(struct memory *memory)
+{
+    const struct memory_window *window = window_cell(memory, false);
+
+    if (window) {
+        memory->window = *window;
+        memory->untold.period = window->period;
+    }
+    for (uint32_t item = 0; item < memory->ranker->items.count; item++) {
+        const struct memory_change *change = change_cell(memory, item, false);
+
+        if (!memory->window.begun || (change && change->period == window->period))
+            memory_change(&memory->untold, item);
+    }
+    memory->window.begun = 1;
+}
+
+/* Nothing is published any more: what changes from here on is not known to the tables. */
+static void end_changes(const struct memory *memory)
+{
+    struct memory_window *window = window_cell(memory, false);
+
+    if (window)
+        window->begun = 0;
+}
+
+/* What changed since the last barrier may have been told since then. */
+static bool write_changes(struct memory *memory)
+{
+    const struct memory_changes *unwritten = &memory->unwritten;
+    struct memory_window *window = window_cell(memory, true);
+
+    if (!window)
+        return false;
+    memory->window.period = memory->untold.period;
+    *window = memory->window;
+    for (uint32_t i = 0; i < unwritten->count; i++) {
+        struct memory_change *change = change_cell(memory, unwritten->items[i], true);
+
+        if (!change)
+            return false;
+        change->period = memory->untold.periods[unwritten->items[i]];
+    }
+    return true;
+}
+
 static bool load(struct memory *memory, struct error *err)
 {
     const struct memory_model *model = model_cell(memory);
@@ -432,6 +477,10 @@ static bool load(struct memory *memory, struct error *err)
         memory->pasts[place] = event->past;
         memory->trails.ring[place] = event->trail;
     }
+    if (memory->untold.items)
+        load_changes(memory);
+    else
+        end_changes(memory);
     return !memory->reranker || load_reranker(memory);
 }
 
@@ -481,9 +530,11 @@ bool memory_flush(struct memory *memory)
 
     if (!memory->loaded)
         return true;
-    for (uint32_t i = 0; i < memory->dirty_count; i++)
-        if (!write_item(memory, memory->dirty[i]))
+    for (uint32_t i = 0; i < memory->unwritten.count; i++)
+        if (!write_item(memory, memory->unwritten.items[i]))
             return false;
+    if (memory->untold.items && !write_changes(memory))
+        return false;
     model = write_events(memory) ? model_cell(memory) : NULL;
     if (!model || (memory->reranker && !write_reranker(memory)))
         return false;
@@ -498,56 +549,33 @@ bool memory_flush(struct memory *memory)
     model->direct = 1u + ranker->direct_asked;
     memcpy(model->stage_sums, ranker->stage_sums, sizeof(model->stage_sums));
     memcpy(model->weights, ranker->fusion.weights, sizeof(model->weights));
-    memory->dirty_count = 0;
-    memory->barrier++;
+    memory_settle(&memory->unwritten);
     memory->first_event = memory->events;
     return true;
 }
 
 /* ---- users and events ---- */
 
-static struct memory_user *user_cell(const struct memory *memory, uint64_t user, uint64_t chunk)
+static struct own_map users_of(const struct memory *memory)
 {
-    uint64_t entry[2] = {user, chunk};
-
-    return op_entry(memory->op, MEMORY_USERS, 0, entry, sizeof(entry), true);
+    return (struct own_map){memory->op, MEMORY_USERS, sizeof(memory->own[0])};
 }
 
-struct memory_user *memory_user(struct memory *memory, uint64_t user)
+struct own *memory_user(struct memory *memory, uint64_t user)
 {
-    struct memory_user *first = user_cell(memory, user, 0), *chunk = first;
-    uint32_t count;
+    const struct own_map users = users_of(memory);
 
-    if (!first)
-        return NULL;
-    count = first->count < MEMORY_OWN_MAX ? (uint32_t)first->count : MEMORY_OWN_MAX;
-    for (uint32_t at = 0; at < count; at += MEMORY_CHUNK) {
-        uint32_t n = count - at < MEMORY_CHUNK ? count - at : MEMORY_CHUNK;
-
-        if (at > 0)
-            chunk = user_cell(memory, user, at / MEMORY_CHUNK);
-        if (!chunk)
-            return NULL;
-        memcpy(memory->own + at, chunk->items, n * sizeof(*memory->own));
-    }
-    memory->own_count = count;
-    return first;
+    return own_read(&users, 0, user, memory->own, &memory->own_count);
 }
 
-bool memory_meet(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item)
+bool memory_meet(struct memory *memory, struct own *first, uint64_t user, uint32_t item)
 {
-    uint64_t place = first->count % MEMORY_OWN_MAX;
-    struct memory_user *chunk =
-        place < MEMORY_CHUNK ? first : user_cell(memory, user, place / MEMORY_CHUNK);
+    const struct own_map users = users_of(memory);
 
-    if (!chunk)
-        return false;
-    chunk->items[place % MEMORY_CHUNK] = item;
-    first->count++;
-    return true;
+    return own_add(&users, 0, user, first, &item);
 }
 
-void memory_keep(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item,
+void memory_keep(struct memory *memory, struct own *first, uint64_t user, uint32_t item,
                  const uint32_t *history, uint32_t count)
 {
     struct memory_past *past = &memory->pasts[memory->events % memory->pasts_max];

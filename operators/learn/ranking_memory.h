@@ -6,17 +6,16 @@
 #ifndef MILLRACE_LEARN_RANKING_MEMORY_H
 #define MILLRACE_LEARN_RANKING_MEMORY_H
 
-#include "operators/learn/ranking_attributes.h"
 #include "operators/learn/ranking_trails.h"
-#include "operators/learn/reranker.h"
+#include "operators/model/catalogue.h"
+#include "operators/model/own.h"
+#include "operators/model/ranking_attributes.h"
+#include "operators/model/reranker.h"
 #include "runtime/api/operator.h"
 
-#define MEMORY_PREFIX 60u    /* items before a past event that it is replayed with */
-#define MEMORY_NAME 46u      /* bytes of a name in the item's cell; longer ones go on in pieces */
-#define MEMORY_PIECE 64u     /* bytes of a piece */
-#define MEMORY_CHUNK 60u     /* items of a chunk of what a user met */
-#define MEMORY_OWN_MAX 8160u /* of a user; beyond, the oldest may be offered again */
-#define MEMORY_NONE UINT32_MAX
+#define MEMORY_PREFIX 60u /* items before a past event that it is replayed with */
+#define MEMORY_NAME 46u   /* bytes of a name in the item's cell; longer ones go on in pieces */
+#define MEMORY_PIECE 64u  /* bytes of a piece */
 
 #define MEMORY_WEIGHTS (2u * RANKER_FEATURES * (1 + RANKER_GATES))
 
@@ -29,7 +28,9 @@ enum { /* states */
        MEMORY_USERS,
        MEMORY_RERANKER,
        MEMORY_EXAMPLES,
-       MEMORY_ATTRIBUTES
+       MEMORY_ATTRIBUTES,
+       MEMORY_WINDOW,
+       MEMORY_CHANGES
 };
 
 struct memory_model {
@@ -66,58 +67,76 @@ struct memory_event {
     struct trail trail;
 };
 
-struct memory_user { /* of (user, chunk); the first four are of the user: in chunk 0 */
-    uint64_t count;  /* items met, ever */
-    int64_t requested_ms;
-    uint32_t requested; /* whether ever */
-    uint32_t last;      /* event number + 1 */
-    uint32_t items[MEMORY_CHUNK];
+/* Of the tables: what is not told yet. */
+struct memory_window {
+    int64_t due_ms; /* the last millisecond of the window that has changes */
+    uint32_t pending;
+    uint32_t period; /* windows told + 1 */
+    uint64_t begun; /* the tables have all items but for changes; 0: nothing was published before */
+};
+
+struct memory_change { /* of an item */
+    uint32_t period;   /* in which it changed last */
 };
 
 extern const struct state memory_states[];
 /* While planning: items have attributes, so that there is a state for them. */
 void memory_describe_attributes(struct describe *describe);
 
+struct memory_changes { /* items that changed in the present period */
+    uint32_t period, count;
+    uint32_t *items, *periods; /* numbers; by item: in which it changed last. NULL: not asked */
+};
+
 struct memory {
     struct op *op;
     struct ranker *ranker;
     struct reranker *reranker; /* NULL: none */
-    uint32_t items_max, pasts_max, mask;
+    struct catalogue *catalogue;
+    uint32_t pasts_max;
     bool loaded;
     uint64_t events;
-    uint64_t *ids;             /* by item */
     struct memory_name *names; /* by item */
-    uint32_t *slots;           /* hash table of item numbers + 1 */
     struct memory_past *pasts; /* by event modulo pasts_max */
     struct trails trails;      /* likewise; apart, since walks jump among them */
-    uint32_t *dirty;           /* items that are not written yet */
-    uint32_t dirty_count, barrier;
-    uint32_t *barriers;                      /* by item: before which it changed last */
-    uint32_t own[MEMORY_OWN_MAX], own_count; /* of the present user */
-    uint64_t first_event, first_example;     /* that are not written yet */
+    struct memory_changes unwritten, untold;
+    struct memory_window window;         /* its period is `untold`'s */
+    uint32_t own[OWN_MAX], own_count;    /* of the present user */
+    uint64_t first_event, first_example; /* that are not written yet */
 };
 
-/* In open. */
-void memory_init(struct memory *memory, struct op *op, struct ranker *ranker, uint32_t items_max,
-                 uint32_t pasts_max);
+/* In open. `publishes`: changes are kept until the tables tell them. */
+void memory_init(struct memory *memory, struct op *op, struct ranker *ranker,
+                 struct catalogue *catalogue, uint32_t pasts_max, bool publishes);
 /* At the begin of each call, and before a barrier. False without `err`: state could not be read; the
  * engine fails the subtask after the call. */
 bool memory_begin(struct memory *memory, struct error *err);
 bool memory_flush(struct memory *memory);
 
-/* The item's number, or MEMORY_NONE. */
-uint32_t memory_find(const struct memory *memory, uint64_t id);
-/* A new item's number; MEMORY_NONE when there is no room. */
+/* A new item's number; CATALOGUE_NONE when there is no room. */
 uint32_t memory_add(struct memory *memory, uint64_t id, const struct key *key);
 /* The item's canonical key; `bytes` has room for KEY_SIZE_MAX. False as above. */
 bool memory_key(const struct memory *memory, uint32_t item, uint8_t *bytes, struct key *key);
+
+static inline void memory_change(struct memory_changes *changes, uint32_t item)
+{
+    if (changes->periods[item] == changes->period)
+        return;
+    changes->periods[item] = changes->period;
+    changes->items[changes->count++] = item;
+}
 /* The item changes. */
 static inline void memory_touch(struct memory *memory, uint32_t item)
 {
-    if (memory->barriers[item] == memory->barrier)
-        return;
-    memory->barriers[item] = memory->barrier;
-    memory->dirty[memory->dirty_count++] = item;
+    memory_change(&memory->unwritten, item);
+    if (memory->untold.items)
+        memory_change(&memory->untold, item);
+}
+/* A new period. */
+static inline void memory_settle(struct memory_changes *changes)
+{
+    changes->count = 0;
+    changes->period++;
 }
 /* Past events that are kept. */
 static inline uint32_t memory_pasts(const struct memory *memory)
@@ -126,12 +145,12 @@ static inline uint32_t memory_pasts(const struct memory *memory)
 }
 
 /* Reads what the user has met into `own`; NULL as above. */
-struct memory_user *memory_user(struct memory *memory, uint64_t user);
+struct own *memory_user(struct memory *memory, uint64_t user);
 /* The user meets an item that is not among `own`. */
-bool memory_meet(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item);
+bool memory_meet(struct memory *memory, struct own *first, uint64_t user, uint32_t item);
 /* An event ends, before the item counts it: it is kept with its history. `first` NULL: nothing is kept
  * of its user, whose events are not linked. */
-void memory_keep(struct memory *memory, struct memory_user *first, uint64_t user, uint32_t item,
+void memory_keep(struct memory *memory, struct own *first, uint64_t user, uint32_t item,
                  const uint32_t *history, uint32_t count);
 
 #endif

@@ -10,7 +10,7 @@
 #ifndef MILLRACE_LEARN_RANKING_TRAILS_H
 #define MILLRACE_LEARN_RANKING_TRAILS_H
 
-#include "operators/learn/ranker.h"
+#include "operators/model/ranker.h"
 
 #define TRAILS_ITEMS 11u /* of the user, the latest */
 #define TRAILS_MAX 40u   /* latest events of an item, at most */

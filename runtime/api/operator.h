@@ -126,6 +126,8 @@ const struct schema *describe_table(const struct describe *describe, uint32_t ta
 /* False there: columns beyond the declared ones are not to be asked for yet. */
 bool describe_table_known(const struct describe *describe, uint32_t table);
 void describe_output(struct describe *describe, uint32_t port, const struct schema *schema);
+/* Whether anything in the job reads that output, as a stream or as a table. */
+bool describe_output_used(const struct describe *describe, uint32_t port);
 /* The output's key columns, by name, where rows are keyed otherwise than the input. */
 void describe_output_key(struct describe *describe, uint32_t port, const struct text_list *columns);
 /* Which columns of an input count: those that are read here, and those that leave by an output under

@@ -102,6 +102,28 @@ void describe_output(struct describe *describe, uint32_t port, const struct sche
     describe->facts->outputs[port] = schema;
 }
 
+static bool reads(const struct job_op *op, uint32_t from, uint32_t port)
+{
+    for (uint32_t k = 0; k < op->table_count; k++)
+        if (op->tables[k].op == from && op->tables[k].port == port)
+            return true;
+    for (uint32_t i = 0; i < op->input_count; i++)
+        for (uint32_t k = 0; k < op->inputs[i].count; k++)
+            if (op->inputs[i].refs[k].op == from && op->inputs[i].refs[k].port == port)
+                return true;
+    return false;
+}
+
+bool describe_output_used(const struct describe *describe, uint32_t port)
+{
+    const struct job *job = &describe->planner->job;
+
+    for (uint32_t i = 0; i < job->op_count; i++)
+        if (reads(&job->ops[i], describe->op->index, port))
+            return true;
+    return false;
+}
+
 void describe_output_key(struct describe *describe, uint32_t port, const struct text_list *columns)
 {
     CHECK(port < describe->op->output_count);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How good the learning ranking is: jobs/video.yaml on real logs, test-then-learn, against the bars.
 
-usage: quality.py MILLRACE [--only NAME,...] [--data DIR] [--part BEGIN-END] [-D OPERATOR.FIELD=VALUE ...]
+usage: quality.py MILLRACE [--only NAME,...] [--data DIR] [--part BEGIN-END] [-p N] [-D OPERATOR.FIELD=VALUE ...]
 
  ml-100k     five-star ratings: recall@10 over 30 to 100 % of the events; popularity beside it
  leak        the same with the items permuted over the events: nothing is left to learn but popularity
@@ -12,6 +12,8 @@ usage: quality.py MILLRACE [--only NAME,...] [--data DIR] [--part BEGIN-END] [-D
              with a click before it in its session is a target: HR@20, MRR@20
  ml-1m-seq   each user's last item of the train file: NDCG@10. There are no times, so users' items are spread
              evenly over one span (all last items come at its end)
+ versions    ml-100k, served by score/ranking from tables that learn/ranking publishes each second, minute and hour,
+             beside the learner's own lists: differences in pairs. With a second subtask only these lists go apart
 
 An item that was never seen before is a miss. Ratings of one second stand in the order of the file in ml-100k
 and in an order by hash in ml-latest-small, whose file is sorted by item. Figures are computed here, from the
@@ -30,6 +32,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
@@ -116,18 +119,28 @@ def with_attributes():
     return text
 
 
-def run(millrace, rows, folder, flags, films):
+def with_versions(period):
+    """jobs/video.yaml, whose lists come from versions of what is learnt, with the learner's own draws."""
+    text = (SOURCE / "jobs" / "video.yaml").read_text()
+    for here, there in (("    kind: learn/ranking\n", LEARNS.replace("PERIOD", period)), ("from: score,", "from: served,")):
+        if text.count(here) != 1:
+            raise ValueError(f"jobs/video.yaml has no one place: {here!r}")
+        text = text.replace(here, there)
+    return text + SERVED
+
+
+def run(millrace, rows, folder, flags, films, text=None, parallelism=2):
     """The job's lists, in order of events, and the CPU seconds of its workers."""
     log, out, job = folder / "log.tsv", folder / "out", SOURCE / "jobs" / "video.yaml"
-    if films:
+    if films or text:
         job = folder / "job.yaml"
-        job.write_text(with_attributes())
+        job.write_text(text or with_attributes())
     with open(log, "w") as file:
         file.write(HEADER + "\tgenres\tyear\tdecade\n")
         for at, user, item in rows:
             genres, year = films.get(item, ("", ""))
             file.write(f"{user}\t{item}\t5\t{at}\t{genres}\t{year}\t{year[:3]}\n")
-    command = [millrace, "run", str(job), "--quiet", "-p", "2",
+    command = [millrace, "run", str(job), "--quiet", "-p", str(parallelism),
                "-D", f"events.path={log}", "-D", f"out.path={out}", "-D", f"bad.path={folder / 'bad'}",
                "-D", f"metrics.path={folder / 'metrics'}", "-D", f"checkpoint.dir={folder / 'checkpoints'}",
                "--summary", str(folder / "summary.json"), *flags]
@@ -170,6 +183,12 @@ def figure(found, gain):
     return sum(one[0] for one in sums) / sum(one[1] for one in sums), means[4], means[195]
 
 
+def apart(found, other, gain):
+    """The difference of the mean gains of the same events, and its 95 % interval over users."""
+    pairs = [(user, (rank, rank_other)) for (user, rank), (_, rank_other) in zip(found, other)]
+    return figure(pairs, lambda pair: gain(pair[0]) - gain(pair[1]))
+
+
 def hit(k):
     return lambda rank: 1.0 if 0 < rank <= k else 0.0
 
@@ -195,6 +214,17 @@ ATTRIBUTES = {  # a place in jobs/video.yaml: what is added there
     "      timestamp: {path: \"timestamp:float\", type: f64}\n": "      genres: utf8\n      year: i32\n      decade: i32\n",
     "    kind: learn/ranking\n": "    attributes: {tags: [genres, decade], numbers: [year]}\n",
 }
+LEARNS = """    kind: learn/ranking
+    request: {when: rating < 0}
+    publish: {tumbling: PERIOD}
+"""
+SERVED = """
+  - id: served
+    kind: score/ranking
+    from: profile
+    tables: {neighbours: neighbours, items: score.items, model: score.model}
+    top: 100
+"""
 # name: rows (and where the tested part begins), flags, figures (name, gain, bar, aim), what is known of films
 RUNS = {
     "ml-100k": (ml100k, [], [("recall@10", hit(10), 0.205, 0.215), ("ndcg@10", ndcg(10), None, None)]),
@@ -215,7 +245,25 @@ def popularity(folder):
     return None
 
 
+def tell_versions(options):
+    rows, live = ml100k(options.data), None
+    defines = [word for value in options.define for word in ("-D", value)]
+    for period in ("live", "1s", "1m", "1h"):
+        with tempfile.TemporaryDirectory() as work:
+            text, began = with_versions(period) if period != "live" else None, time.monotonic()
+            made, cpu = run(options.millrace, rows, pathlib.Path(work), defines if text else [], {}, text, options.parallelism)
+            took = time.monotonic() - began
+        found = ranks(rows, made, int(len(rows) * 0.3), len(rows), lambda met: True)
+        live = live or found
+        mean, low, high = figure(found, hit(10))
+        less, least, most = apart(found, live, hit(10))
+        print(f"versions    {period:<5} recall@10 {mean:.4f} [{low:.4f}, {high:.4f}], to live {less:+.4f} [{least:+.4f}, {most:+.4f}], "
+              f"{cpu / len(rows) * 1e6:.0f} CPU us an event, {took:.1f} s", flush=True)
+
+
 def tell(name, options):
+    if name == "versions":
+        return tell_versions(options)
     make, flags, figures, films = (*RUNS[name], None)[:4]
     rows = make(options.data)
     rows, begin = rows if isinstance(rows, tuple) else (rows, int(len(rows) * 0.3))
@@ -227,7 +275,7 @@ def tell(name, options):
     with tempfile.TemporaryDirectory() as work:
         folder = pathlib.Path(work)
         made, cpu = run(options.millrace, rows, folder, flags + [word for value in options.define for word in ("-D", value)],
-                        films(options.data) if films else {})
+                        films(options.data) if films else {}, parallelism=options.parallelism)
         found = ranks(rows, made, begin, end, lambda met: name != "yoochoose" or met > 0)
         for title, gain, bar, aim in figures:
             mean, low, high = figure(found, gain)
@@ -241,9 +289,10 @@ def tell(name, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("millrace")
-    parser.add_argument("--only", default=",".join(RUNS))
+    parser.add_argument("--only", default=",".join([*RUNS, "versions"]))
     parser.add_argument("--data", type=pathlib.Path, default=SOURCE.parent / "shared" / "data")
     parser.add_argument("--part")
+    parser.add_argument("-p", dest="parallelism", type=int, default=2)
     parser.add_argument("-D", dest="define", action="append", default=[])
     options = parser.parse_args()
     options.millrace = str(pathlib.Path(options.millrace).resolve())

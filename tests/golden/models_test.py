@@ -762,6 +762,32 @@ def adjust_delivery():
     return problems
 
 
+def same_lists(case, live, served, period, least):
+    """The first event after each version is served just as the learner itself does."""
+    events = sorted((row["ts"] for row in load(case, "in.jsonl")))
+    firsts = {at for before, at, after in zip([-1] + events, events, events[1:] + [0])
+              if before // period < at // period and at != after}
+    own = {(row["user"], row["event_time"]): row["items"] for row in load(case, live)}
+    found = [(row["items"] == own[row["user"], row["event_time"]], row) for row in load(case, served)
+             if row["event_time"] in firsts]
+    problems = [f"{case} {served}: {row} is not the learner's own" for same, row in found if not same]
+    if len([row for same, row in found if row["items"]]) < least:
+        problems.append(f"{case} {served}: too few lists come first")
+    if all(row["items"] == own[row["user"], row["event_time"]] for row in load(case, served)):
+        problems.append(f"{case} {served}: the versions are as new as what is live")
+    return problems[:2]
+
+
+def score_ranking():
+    return (same_lists("score-ranking", "live.jsonl", "out.jsonl", 20000, 20)
+            + same_lists("score-ranking", "repeats-live.jsonl", "repeats.jsonl", 300000, 2))
+
+
+def score_ranking_attributes():
+    return (same_lists("score-ranking-attributes", "live.jsonl", "out.jsonl", 20000, 20)
+            + same_lists("score-ranking-attributes", "tags-live.jsonl", "tags.jsonl", 20000, 20))
+
+
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
           if name.startswith(("adjust_", "feature_", "clean_", "learn_", "score_")) and callable(model)}
 

@@ -178,6 +178,24 @@ class Changed(harness.Case):
         run = self.run_job("-s", "checkpoints/changed", job="job.yaml", place=place)
         self.assertEqual(len(self.lines(run)), sum(number % 6 >= 1 for number in range(200)))
 
+    def test_ranking_is_published_whole_at_first(self):
+        """Tables that nothing was published to begin with all items, not only with what changes next."""
+        place = self.place()
+        rows = [{"user": number, "item": f"i{number * 7 % 13}", "ts": 1000000020000 + number * 60000} for number in range(300)]
+        (place / "in-1.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+        job = RANKING.replace("    items: 20\n", "    items: 20\n    samples: 2\n    replays: 0\n")
+        (place / "job.yaml").write_text(job)
+        flags = ["-D", "checkpoint.interval=50ms", "-D", "checkpoint.retain=100", "-D", "debug.hold-after-rows=100"]
+        self.run_job(*flags, job="job.yaml", place=place)
+        (place / "job.yaml").write_text(job.replace("    top: 3\n", "    top: 3\n    publish: {tumbling: 1m}\n") +
+                                        "  - {id: tell, kind: sink/file, from: ranking.items, path: items}\n")
+        run = self.run_job("-s", min(place.glob("checkpoints/ranked/chk-*")), job="job.yaml", place=place)
+        told = [json.loads(line) for line in self.lines(run, "items")]
+        first, second = sorted({row["window_end"] for row in told})[:2]
+        known = {row["item"] for row in rows if row["ts"] < first}
+        self.assertEqual({row["item"] for row in told if row["window_end"] == first}, known)
+        self.assertLess(sum(row["window_end"] == second for row in told), 13)
+
     def test_more_files_after_the_end(self):
         place = self.place()
         rows = [event(number) + "\n" for number in range(200)]

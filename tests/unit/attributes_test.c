@@ -1,5 +1,5 @@
 /* ranking_attributes: features of attributes against their formulas in the plainest way. */
-#include "operators/learn/ranking_attributes.h"
+#include "operators/model/ranking_attributes.h"
 #include "runtime/base/hash.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* ranker: candidates, features against their formulas in the plainest way, and the best list. */
-#include "operators/learn/ranker.h"
+#include "operators/model/ranker.h"
 #include "tests/unit/near.h"
 
 #include <stdlib.h>

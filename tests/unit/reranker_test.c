@@ -1,5 +1,5 @@
 /* mlp and reranker. The gradient is checked against finite differences of the likelihood. */
-#include "operators/learn/reranker.h"
+#include "operators/model/reranker.h"
 #include "tests/unit/near.h"
 
 #include <stdlib.h>

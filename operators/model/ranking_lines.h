@@ -1,10 +1,11 @@
 /* ranking_lines: rows of feature/covisitation as arrays of item numbers, kept while they are the
  * newest. What is kept follows from the table alone. */
-#ifndef MILLRACE_LEARN_RANKING_LINES_H
-#define MILLRACE_LEARN_RANKING_LINES_H
+#ifndef MILLRACE_MODEL_RANKING_LINES_H
+#define MILLRACE_MODEL_RANKING_LINES_H
 
-#include "operators/learn/ranking_memory.h"
+#include "operators/model/catalogue.h"
 #include "operators/model/covisits.h"
+#include "operators/model/ranker.h"
 
 #define LINES_SLOTS 2048u /* an item's line stands at its number modulo this */
 #define LINES_ENTRIES RANKER_ENTRIES_MAX
@@ -22,14 +23,15 @@ struct lines_slot {
 
 struct lines {
     struct op *op;
-    const struct memory *memory;
+    const struct catalogue *catalogue;
     uint32_t table;
     struct covisits columns;
     struct lines_slot slots[LINES_SLOTS];
 };
 
-/* In open. `keep`: entries of a row that count. */
-void lines_init(struct lines *lines, struct op *op, const struct memory *memory, uint32_t table);
+/* In open. */
+void lines_init(struct lines *lines, struct op *op, const struct catalogue *catalogue,
+                uint32_t table);
 /* What the table says of an item, at the version of the present batch. False: nothing. */
 bool lines_find(struct lines *lines, uint32_t item, struct ranker_line *line);
 

@@ -1,7 +1,7 @@
 /* ranker: see ranker.h. */
-#include "operators/learn/ranker.h"
+#include "operators/model/ranker.h"
 
-#include "operators/learn/ranking_attributes.h"
+#include "operators/model/ranking_attributes.h"
 #include "operators/model/vector.h"
 #include "runtime/base/check.h"
 

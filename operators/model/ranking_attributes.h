@@ -9,10 +9,10 @@
  *   each number: -0.4 ln(1 + 8 d), d its distance to the mean by what that distance is on average for
  *     what users take; where the number is unknown d = 1
  * All are 0 without a history; those of tags for items without any. */
-#ifndef MILLRACE_LEARN_RANKING_ATTRIBUTES_H
-#define MILLRACE_LEARN_RANKING_ATTRIBUTES_H
+#ifndef MILLRACE_MODEL_RANKING_ATTRIBUTES_H
+#define MILLRACE_MODEL_RANKING_ATTRIBUTES_H
 
-#include "operators/learn/ranker.h"
+#include "operators/model/ranker.h"
 
 #define ATTRIBUTES_TAGS 16u                                       /* of an item */
 #define ATTRIBUTES_PROFILE (RANKER_HISTORY_MAX * ATTRIBUTES_TAGS) /* tags of a history, at most */

@@ -1,5 +1,6 @@
 /* ranker: the learning ranking as maths over arrays: candidates of one request, their features, the
- * fusion and the item vectors. Pure; filled by ranking.c from tables and state.
+ * fusion and the item vectors. Pure; filled by learn/ranking from tables and state, by
+ * score/ranking from tables alone.
  *
  * Items have numbers, in the order of their first event; times are event numbers. Beside what the
  * lines of the user's latest items say (item-to-item, sequence both ways, pairs), a candidate has
@@ -8,8 +9,8 @@
  * the scores of embeddings (a short history, a long one, and, if asked for, the latest few items). A
  * generator's sum s gives two features, s / max and 0.33 ln(s / max + 0.003): the shape of its head and
  * of its tail. */
-#ifndef MILLRACE_LEARN_RANKER_H
-#define MILLRACE_LEARN_RANKER_H
+#ifndef MILLRACE_MODEL_RANKER_H
+#define MILLRACE_MODEL_RANKER_H
 
 #include "operators/model/embedding.h"
 #include "operators/model/fusion.h"

@@ -6,11 +6,11 @@
  * from what was taken against the hardest candidates and some drawn ones, which stand for all the
  * others (ln of how many each stands for is added to their score); then from a few examples of a ring,
  * with features as they were then. */
-#ifndef MILLRACE_LEARN_RERANKER_H
-#define MILLRACE_LEARN_RERANKER_H
+#ifndef MILLRACE_MODEL_RERANKER_H
+#define MILLRACE_MODEL_RERANKER_H
 
-#include "operators/learn/ranker.h"
 #include "operators/model/mlp.h"
+#include "operators/model/ranker.h"
 
 #define RERANKER_TOP_MAX 1000u
 #define RERANKER_HARD 20u

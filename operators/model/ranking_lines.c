@@ -1,14 +1,15 @@
 /* ranking_lines: see ranking_lines.h. */
-#include "operators/learn/ranking_lines.h"
+#include "operators/model/ranking_lines.h"
 
 #define FIXED (1.0f / 65536) /* unit of the table's weights */
 
-void lines_init(struct lines *lines, struct op *op, const struct memory *memory, uint32_t table)
+void lines_init(struct lines *lines, struct op *op, const struct catalogue *catalogue,
+                uint32_t table)
 {
     uint32_t *words;
 
     lines->op = op;
-    lines->memory = memory;
+    lines->catalogue = catalogue;
     lines->table = table;
     covisits_find(op, table, &lines->columns);
     /* Pages that no entry comes to are never touched. */
@@ -45,10 +46,10 @@ static void fill(const struct lines *lines, const struct table_row *row, struct 
     slot->passing = false;
     place(slot, count);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t item = memory_find(lines->memory, (uint64_t)others[i]), at = slot->entries;
+        uint32_t item = catalogue_find(lines->catalogue, (uint64_t)others[i]), at = slot->entries;
 
-        slot->passing = slot->passing || item == MEMORY_NONE;
-        if (item == MEMORY_NONE)
+        slot->passing = slot->passing || item == CATALOGUE_NONE;
+        if (item == CATALOGUE_NONE)
             continue;
         slot->items[at] = item;
         slot->together[at] = (float)together[i];
@@ -63,7 +64,7 @@ static void fill(const struct lines *lines, const struct table_row *row, struct 
 static void look(const struct lines *lines, uint32_t item, struct lines_slot *slot)
 {
     uint8_t bytes[KEY_SIZE_MAX];
-    uint32_t size = key_from_i64((int64_t)lines->memory->ids[item], bytes);
+    uint32_t size = key_from_i64((int64_t)lines->catalogue->ids[item], bytes);
     const struct table_row *row = op_table_find(lines->op, lines->table, hash_bytes(bytes, size));
     int64_t version = row ? table_row_version(row) : INT64_MIN;
 

@@ -1,5 +1,5 @@
 /* reranker: see reranker.h. */
-#include "operators/learn/reranker.h"
+#include "operators/model/reranker.h"
 
 #include "operators/model/vector.h"
 #include "runtime/base/check.h"

@@ -1,5 +1,5 @@
 /* ranking_attributes: see ranking_attributes.h. */
-#include "operators/learn/ranking_attributes.h"
+#include "operators/model/ranking_attributes.h"
 
 #include "operators/model/vector.h"
 
