@@ -85,7 +85,9 @@ static const struct port ab_in[] = {
     {0},
 };
 static const struct port ab_out[] = {
-    {"out", .help = "One row a slice and arm, at the end of its period or of the input."},
+    {"out", .help = "One row a slice and arm, at the end of its period or of the input. "
+                    "sample_ratio_p: how likely sizes so far from the shares are by chance; below "
+                    "0.001 look for the fault before any figure."},
     {0},
 };
 

@@ -177,7 +177,7 @@ def check_truth():
 # ---- lists against what was taken ----
 
 def quality(rows, k):
-    """Rows in order of time; of each: hit, AUC and diversity."""
+    """Rows in order of time; of each: the rank within k or 0, AUC and diversity."""
     seen = set()
     for row in rows:
         listed = [item["item"] for item in row["items"]]
@@ -186,7 +186,7 @@ def quality(rows, k):
         behind = others - rank + 1 if rank else (others - len(listed)) / 2
         alike = [item["ranks"]["few"] for item in row["items"]][:k]
         pairs = [a != b for i, a in enumerate(alike) for b in alike[:i]]
-        yield (0 < rank <= k, max(behind, 0) / others if others else None,
+        yield (rank if rank <= k else 0, max(behind, 0) / others if others else None,
                sum(pairs) / len(pairs) if pairs else None)
         seen.add(row["item"])
 
@@ -196,8 +196,11 @@ def check_quality():
     if len({row["event_time"] for row in rows}) != len(rows):
         yield "evaluate-rank: two rows of one time, whose order is not known here"
     counted = list(quality(rows, 3))[len(rows) // 10:]
-    hits = sum(hit for hit, _, _ in counted) / len(counted)
-    expected = {"recall@3": hits, "precision@3": hits / 3}
+    ranks = [rank for rank, _, _ in counted if rank]
+    hits = len(ranks) / len(counted)
+    expected = {"recall@3": hits, "precision@3": hits / 3, "hit_rate@3": hits,
+                "ndcg@3": sum(1 / math.log2(rank + 1) for rank in ranks) / len(counted),
+                "mrr@3": sum(1 / rank for rank in ranks) / len(counted)}
     for name, place in (("auc", 1), ("diversity", 2)):
         values = [row[place] for row in counted if row[place] is not None]
         expected[name] = sum(values) / len(values)
@@ -308,6 +311,41 @@ def check_strengths():
             if abs(row["strength"] - value) > 0.3 * error or abs(row["se"] / error - 1) > 0.05 or \
                     row["impressions"] != len(rows):
                 yield f"learn-strengths {name} {factor}: {row}, computed {value} +- {error}"
+
+
+# ---- clicks and what came of them ----
+
+MEASURES = {"ctr": ("clicks", "impressions"), "predicted": ("predicted", "predictions"),
+            "calibration": ("predicted", "clicks"), "conversion": ("conversions", "clicks"), "dwell": ("dwell", "dwelt"),
+            "dwell_per_impression": ("dwell", "impressions"), "satisfaction": ("stars", "starred"),
+            "cancel_rate": ("cancels", "clicks")}
+
+
+def measures(row):
+    seconds, order, predicted = row.get("seconds"), row.get("order"), row["predicted"]
+    stars = row["rec_id"] % 5 + 1 if seconds is not None and seconds > 20 else None
+    return {"impressions": 1, "clicks": bool(row["clicked"]), "predicted": predicted or 0,
+            "predictions": predicted is not None, "conversions": order is not None, "dwell": seconds or 0,
+            "dwelt": seconds is not None, "stars": stars or 0, "starred": stars is not None,
+            "cancels": seconds is not None and row["rec_id"] % 3 == 0}
+
+
+def check_clicks():
+    """And of an A/B test: how likely sizes as far from the shares are, of one degree of freedom."""
+    sums, told, span = Sums(), Sums(), DAY // 4
+    for row in read("evaluate-clicks/in.jsonl"):
+        slices, end = [("all", None), ("place", row["place"])], (row["ts"] * 1000 // span + 1) * span
+        sums.add(slices + [("period", end)], row["arm"], row["user_id"], measures(row))
+        told.add(slices, row["arm"], row["user_id"], measures(row))
+    counts = {"impressions": "impressions", "clicks": "clicks"}
+    for name, of, columns in (("clicks", sums, list(MEASURES)[:6]), ("satisfied", sums, ["ctr", *list(MEASURES)[6:]]),
+                              ("told", told, list(MEASURES))):
+        yield from check(f"evaluate-clicks/out-{name}.jsonl", of, {key: MEASURES[key] for key in columns}, "a", counts)
+    for row in read("evaluate-clicks/out-told.jsonl"):
+        users = {arm: len(told.of.get((slice_of(row), arm), {})) for arm in "ab"}
+        chi_square = (users["a"] - users["b"]) ** 2 / sum(users.values())
+        if abs(row["sample_ratio_p"] - math.erfc(math.sqrt(chi_square / 2))) > 1e-9 or row["sample_ratio_p"] > 0.9:
+            yield f"evaluate-clicks: {users} users, sample_ratio_p {row['sample_ratio_p']}"
 
 
 # ---- groups of users ----
@@ -500,7 +538,7 @@ def check_bandit():
 
 def main():
     problems = list(check_truth()) + list(check_quality()) + list(check_offline()) + \
-        list(check_strengths()) + list(check_search()) + list(check_groups()) + list(check_bandit())
+        list(check_strengths()) + list(check_clicks()) + list(check_search()) + list(check_groups()) + list(check_bandit())
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 
