@@ -161,6 +161,9 @@ static bool print(const struct bytes *out, struct error *err)
         ssize_t count = write(STDOUT_FILENO, out->data + at, out->size - at);
         if (count < 0 && errno == EINTR)
             continue;
+        if (count < 0 && errno == EPIPE) /* as with `| head`: no attempt would be read */
+            return error_set(err, ERROR_CONFIG, "stdout", "to print the first rows, write `limit`",
+                             "nobody reads it any more");
         if (count < 0)
             return error_errno(err, "stdout", "cannot write");
         at += (size_t)count;

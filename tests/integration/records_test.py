@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Bad records: each in the dead-letter output with its offset and reason, all others arrive."""
 import json
+import os
+import subprocess
 import unittest
 
 import harness
@@ -84,6 +86,20 @@ class Records(harness.Case):
                     run = self.run_job(*flags, job="job.yaml", place=here, status=status)
                     self.assertEqual(run.stderr_text, told + more + "\n")
                     self.assertEqual(run.summary()["state"], "finished")
+
+    def test_nobody_reads_stdout(self):
+        """As with `| head`: the job ends at once and is not tried again."""
+        place = self.place()
+        (place / "in.jsonl").write_text("".join(event(number) + "\n" for number in range(100)))
+        (place / "job.yaml").write_text(JOB.split("  - {id: out")[0] + "  - {id: out, kind: sink/stdout, from: clean}\n")
+        ours, theirs = os.pipe()
+        os.close(ours)
+        with os.fdopen(theirs, "wb") as closed:
+            done = subprocess.run([harness.MILLRACE, "run", "job.yaml", "--quiet"], cwd=place, stdout=closed, timeout=60,
+                                  stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stderr, "millrace: the job has failed: operator out, subtask 0: stdout: nobody reads it any "
+                                      "more; to print the first rows, write `limit`\n")
 
 
 if __name__ == "__main__":
