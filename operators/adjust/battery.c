@@ -1,6 +1,7 @@
 /* adjust/battery: the charge of the device as a factor. The generated world makes it go with the hour
  * and the network and gives it no effect: a factor that must fade by itself.
- * In: recommendations (`items` with score), or impressions. Out: the same with reasons.battery.
+ * In: recommendations (`items` with score), or impressions, with a column battery (0 to 4). Out: the same
+ * with reasons.battery.
  * Table `battery`: lifts of feature/lift. */
 #include "operators/adjust/lifted.h"
 

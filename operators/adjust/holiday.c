@@ -1,7 +1,8 @@
 /* adjust/holiday: moves items up whose class is clicked more so many days before or after a holiday
  * than was predicted without knowing it. The parent of a holiday's bin is that bin of all holidays.
- * In: recommendations (`items` with score), or impressions, with columns holiday (a name, or a number
- * in the order below) and holiday_days (negative before it), as feature/calendar gives them.
+ * In: recommendations (`items` with score), or impressions, with columns holiday (one of
+ * spring-festival, dragon-boat, mid-autumn, christmas, 11-11, 6-18, or of `names`; or its number) and
+ * holiday_days (negative before it), as feature/calendar gives them.
  * Out: the same with reasons.holiday. Table `holiday`: lifts of feature/lift. */
 #include "operators/adjust/lifted.h"
 

@@ -1,6 +1,7 @@
 /* adjust/interest: moves items up of categories that this user clicks more than was predicted. Keyed
  * by user: the levels are the categories; the prior is pooled over users.
- * In: recommendations (`items` with score), or impressions. Out: the same with reasons.interest.
+ * In: recommendations (`items` with score and category), or impressions, with a column user_id.
+ * Out: the same with reasons.interest.
  * Table `interest`: lifts of feature/lift keyed by user_id. */
 #include "operators/adjust/lifted.h"
 

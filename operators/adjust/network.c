@@ -1,7 +1,7 @@
 /* adjust/network: moves items up whose form (light, medium, heavy) is clicked more on this type of
  * network, or while the data budget is low, than was predicted without knowing it.
- * In: recommendations (`items` with score), or impressions. Out: the same with reasons.network and
- * reasons.budget. Tables `network`, `budget`: lifts of feature/lift; without one its terms are 0.
+ * In: recommendations (`items` with score and form), or impressions, with columns net (wifi, 5g, 4g, 3g)
+ * and budget_low. Out: the same with reasons.network and reasons.budget. Tables `network`, `budget`: lifts of feature/lift; without one its terms are 0.
  * Whether the item arrives in time is adjust/delivery's. */
 #include "operators/adjust/lifted.h"
 

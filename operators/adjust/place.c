@@ -1,8 +1,8 @@
 /* adjust/place: moves items up whose class is clicked more at this kind of place (home, work, on the
  * way) than was predicted without knowing the place.
- * In: recommendations (`items` with score), or impressions. Out: the same with reasons.place.
- * Table `place`: lifts of feature/lift. For a factor of your own copy this file, and change the names
- * and levels. */
+ * In: recommendations (`items` with score), or impressions, with a column place. Out: the same with
+ * reasons.place. Table `place`: lifts of feature/lift. For a factor of your own copy this file, and change
+ * the names and levels. */
 #include "operators/adjust/lifted.h"
 
 static const char *const places[] = {"home", "work", "commute", "out", "travel", NULL};

@@ -1,7 +1,8 @@
 /* adjust/season: moves items up whose class is clicked more in this fortnight of the local year (half
  * a year later in the south) than was predicted without knowing it. A base that learns live follows
  * seasons by itself: this adds what it lags behind.
- * In: recommendations (`items` with score), or impressions. Out: the same with reasons.season.
+ * In: recommendations (`items` with score), or impressions, with columns day_of_year (from 1) and
+ * hemisphere (north, south). Out: the same with reasons.season.
  * Table `season`: lifts of feature/lift. */
 #include "operators/adjust/lifted.h"
 

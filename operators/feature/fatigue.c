@@ -1,12 +1,12 @@
 /* feature/fatigue: how often a user was lately shown each item, and its category, without clicking, and
  * disliked or liked the category: the evidence of adjust/feedback.
  * In: requests (`items` with item_id and category) or impressions. Out: the input, its items with
- * fatigue_item, fatigue_category, dislikes and, where asked for, likes. Table `exposure` of feature/exposure: what the user was
- * shown up to its version.
+ * fatigue_item, fatigue_category, dislikes and, where asked for, likes. Table `exposure` of
+ * feature/exposure: what the user was shown up to its version.
  *
  * Method: an unclicked impression counts 2^(-age / half-life), 48 h for its item and 12 h for its
- * category, a dislike 7 d, a like 30 d. Each impression is weighed once a request; items and categories find their
- * sums by hash. */
+ * category, a dislike 7 d, a like 30 d. Each impression is weighed once a request; items and categories
+ * find their sums by hash. */
 #include "operators/model/list.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* learn/strengths: how strongly each factor's term should count in the logit of a click, learnt from
  * lists that were drawn at random.
  * In: labelled impressions (clicked, position; p_served, base, reasons.NAME, shadow.NAME), all in one
- * subtask, in order of event time; `when` says which count. Out, at the ends of windows that had some (with
- * `last` only at the last one), a row a term: factor, strength, se, z (strength over se), impressions, gain, gain_se, window_end; `level`
+ * subtask, in order of event time; `when` says which count. Out: at the ends of windows that had some (with
+ * `last` only at the last one) a row a term: factor, strength, se, z (strength over se), impressions, gain, gain_se, window_end; `level`
  * is a constant and `base` the base's slope: off 0 and 1 they tell of a base that is not calibrated.
  *
  * Method: strengths.h; a window's rows are expanded at the strengths known at its beginning. A strength of

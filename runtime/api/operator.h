@@ -106,6 +106,15 @@ struct operator_def {
     static const struct operator_def *const def##_entry                                            \
         __attribute__((used, section("millrace_operators"))) = &(def)
 
+/* What the head of an operator's file says: its description in the manual (operators/describe.py). */
+struct operator_text {
+    const char *kind, *text;
+};
+#define OPERATOR_TEXT(def)                                                                         \
+    static const struct operator_text *const def##_text                                            \
+        __attribute__((used, section("millrace_texts"))) = &(def)
+const char *operator_text(const char *kind); /* NULL: none */
+
 /* All registered operators; `count` is set. In link order. */
 const struct operator_def *const *operators_all(uint32_t *count);
 const struct operator_def *operator_find(const char *name);

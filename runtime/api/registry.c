@@ -10,6 +10,9 @@
 extern const struct operator_def *const __start_millrace_operators[] __attribute__((weak));
 extern const struct operator_def *const __stop_millrace_operators[] __attribute__((weak));
 
+extern const struct operator_text *const __start_millrace_texts[] __attribute__((weak));
+extern const struct operator_text *const __stop_millrace_texts[] __attribute__((weak));
+
 static const struct operator_def **more; /* all, once there are some that are not linked in */
 static uint32_t more_count;
 
@@ -55,5 +58,15 @@ const struct operator_def *operator_find(const char *name)
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];
+    return NULL;
+}
+
+const char *operator_text(const char *kind)
+{
+    const struct operator_text *const *at = __start_millrace_texts;
+
+    for (; at && at < __stop_millrace_texts; at++)
+        if (strcmp((*at)->kind, kind) == 0)
+            return (*at)->text;
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* `millrace info` and `millrace info KIND`: everything is read from the operators' definitions. */
+/* `millrace info` and `millrace info KIND`: everything is read from the operators' definitions,
+ * and what stands at the head of their files. */
 #include "runtime/graph/mistake.h"
 
 #include "runtime/graph/job.h"
@@ -250,10 +251,15 @@ static bool tell_unknown(const char *kind, struct error *err)
 bool plan_manual(const char *kind, struct bytes *out, struct error *err)
 {
     const struct operator_def *def = operator_find(kind);
+    const char *text = operator_text(kind);
 
     if (!def)
         return tell_unknown(kind, err);
     bytes_format(out, "%s: %s\n", def->name, def->help);
+    if (text) {
+        bytes_text(out, "\nDESCRIPTION\n");
+        bytes_text(out, text);
+    }
     put_example(def, out);
     if (def->options && def->options[0].name) {
         bytes_text(out, "\nOPTIONS\n");

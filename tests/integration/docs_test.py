@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What README.md and jobs/README.md tell to type: whole jobs can be planned, and each -D names what one of
-the jobs has.
+the jobs has; and the manual pages.
 
 usage: docs_test.py (environment: MILLRACE, MILLRACE_SOURCE)
 """
@@ -32,6 +32,18 @@ def whole_jobs(folder):
                 yield path
 
 
+def manuals():
+    """Each operator's page says what it does, what goes in and what comes out."""
+    kinds = re.findall(r"^  (\S+)", subprocess.run([MILLRACE, "info"], capture_output=True, text=True, check=True).stdout, re.M)
+    if len(kinds) < 50:
+        yield f"only {kinds} are known"
+    for kind in kinds:
+        text = re.search(r"\nDESCRIPTION\n(.*?)\n\n", info(kind).stdout, re.S)
+        for word, but in (("In", "source/"), ("Out", "sink/")):
+            if not text or not (kind.startswith(but) or re.search(rf"^ *{word}[:,]", text[1], re.M)):
+                yield f"info {kind}: there is no \"{word}\" in its description"
+
+
 def overrides(text):
     for name, value in re.findall(r'-D ([\w.-]+)=("[^"]*"|[^\s`,;|)]+)', text):
         value = value.strip('"')
@@ -40,7 +52,7 @@ def overrides(text):
 
 
 def main():
-    problems = []
+    problems = list(manuals())
     with tempfile.TemporaryDirectory() as folder:
         jobs = list(whole_jobs(pathlib.Path(folder)))
         if not jobs:
