@@ -93,6 +93,12 @@ struct parts *parts_open(const struct parts_options *options, struct error *err)
             error_mistake(err, "name a directory that can be made and written");
         goto failed;
     }
+    /* Its files are made with the first rows, which may be hours later. */
+    if (faccessat(parts->dir, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        error_errno(err, options->dir, "cannot be written");
+        error_mistake(err, "give the right to write there, or name another directory");
+        goto failed;
+    }
     if (!look_at_directory(parts, err))
         goto failed;
     return parts;

@@ -65,7 +65,21 @@ bool error_set(struct error *err, enum error_code code, const char *where, const
 
 static bool errno_retriable(int number)
 {
-    return number == EINTR || number == EAGAIN || number == EIO || number == ENOSPC;
+    return number == EINTR || number == EAGAIN || number == EIO || number == ENOSPC ||
+           number == EDQUOT;
+}
+
+static const char *errno_how(int number)
+{
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+        return "free space on that disk";
+    case EFBIG:
+        return "raise the limit on the size of files (ulimit -f)";
+    default:
+        return NULL;
+    }
 }
 
 bool error_errno(struct error *err, const char *where, const char *what, ...)
@@ -86,7 +100,7 @@ bool error_errno(struct error *err, const char *where, const char *what, ...)
              strerror_r(number, reason, sizeof(reason)));
     cut(fresh.what, sizeof(fresh.what));
     copy(fresh.where, sizeof(fresh.where), where);
-    copy(fresh.how, sizeof(fresh.how), number == ENOSPC ? "free space on that disk" : NULL);
+    copy(fresh.how, sizeof(fresh.how), errno_how(number));
     *err = fresh;
     errno = number;
     return false;

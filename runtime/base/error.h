@@ -32,7 +32,7 @@ struct error {
 bool error_set(struct error *err, enum error_code code, const char *where, const char *how,
                const char *what, ...) __attribute__((format(printf, 5, 6)));
 
-/* The same with errno's text appended to `what`; retriable for EINTR, EAGAIN, EIO, ENOSPC. */
+/* The same with errno's text appended to `what`; retriable for EINTR, EAGAIN, EIO, ENOSPC, EDQUOT. */
 bool error_errno(struct error *err, const char *where, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 

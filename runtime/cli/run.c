@@ -248,6 +248,7 @@ int run_verb(int argc, char **argv)
     if (args.quiet)
         log_set_level(LOG_WARN);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a write tells it */
     status = run_job(&args, text);
     memory_free(text);
     return status;
@@ -306,6 +307,7 @@ int worker_verb(int argc, char **argv)
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the coordinator, which tells us */
     (void)snprintf(prefix, sizeof(prefix), "worker=%u", args.config.seat);
     log_set_prefix(prefix);

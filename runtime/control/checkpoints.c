@@ -32,6 +32,7 @@ struct checkpoints {
     struct checkpoint_store *store;
     uint32_t epoch;
     struct arena *arena;
+    uint64_t written;          /* the last checkpoint; pieces of work only */
     struct manifest *restored; /* NULL: the run began from nothing */
     char restored_name[CHECKPOINT_NAME_MAX];
     uint32_t earlier; /* checkpoints of earlier runs that a run from nothing has found */
@@ -395,8 +396,13 @@ static bool find_manifest(struct find *find, struct manifest **manifest)
     if (*manifest)
         return true;
     *manifest = checkpoints->restored;
-    if (!*manifest)
-        return skipped.count == 0 || none_whole(find, skipped.lines[0]);
+    if (!*manifest && skipped.count > 0)
+        return none_whole(find, skipped.lines[0]);
+    if (!*manifest) {
+        (void)snprintf(text, sizeof(text), "the last one, %" PRIu64 ", is gone",
+                       checkpoints->written);
+        return checkpoints->written == 0 || none_whole(find, text);
+    }
     return find->attempt == 1 /* it has just been looked at */ ||
            manifest_mend(store, *manifest, &why) ||
            none_whole(find, error_text(&why, text, sizeof(text)));
@@ -457,6 +463,8 @@ static void write_work(uv_work_t *work)
     char text[ERROR_TEXT_MAX];
 
     write->good = manifest_write(checkpoints->store, &write->manifest, &write->err);
+    if (write->good)
+        checkpoints->written = write->manifest.checkpoint;
     if (write->good &&
         !manifest_retain(checkpoints->store, write->manifest.job_name, checkpoints->epoch,
                          (uint32_t)checkpoints->plan->settings.checkpoint.retain,

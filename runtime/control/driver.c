@@ -101,6 +101,11 @@ static void on_child_exit(uv_process_t *process, int64_t status, int signal_numb
     char why[64];
 
     child->exited = true;
+    /* The connection tells first, and not why. */
+    if (signal_number != 0 && !driver->finishing)
+        log_line(LOG_WARN, "a worker was ended by a signal",
+                 "worker=%u pid=%d signal=%d name=\"%s\"", child->seat, (int)process->pid,
+                 signal_number, strsignal(signal_number));
     if (driver->seats[child->seat].child != child || driver->finishing)
         return;
     driver->seats[child->seat].child = NULL;

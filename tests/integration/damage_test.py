@@ -2,6 +2,7 @@
 """Input that stays wrong ends the job at once, with one line that names file and place."""
 import gzip
 import os
+import shutil
 import signal
 import unittest
 
@@ -82,6 +83,15 @@ class Checkpoints(harness.Case):
                 self.assertEqual(run.summary()["restarts"], 1)
                 again = self.run_job("-s", "checkpoints/changed", job="job.yaml", place=self.here, status=2)
                 self.assertRegex(again.stderr_text, f"^millrace: .*checkpoints/changed: {WHOLE}.*{what}; {MEND}\n$")
+
+    def test_all_are_gone(self):
+        """It does not begin anew: what it has written is there."""
+        run = self.begin()
+        for path in self.here.glob("checkpoints/changed/chk-*"):
+            shutil.rmtree(path)
+        os.kill(self.worker, signal.SIGKILL)
+        self.assertRegex(run.finish(2), f"the job has failed: .*checkpoints/changed: {WHOLE}; the last one, [0-9]+, is gone; "
+                         + MEND)
 
     def test_what_it_began_from(self):
         run = self.begin()

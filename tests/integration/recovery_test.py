@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import time
@@ -43,7 +44,8 @@ class Recovery(harness.Case):
         for part in (0.3, 0.6, 0.9):
             run = self.slow_run(part=part)
             os.kill(harness.worker_pids(run.process.pid)[1], signal.SIGKILL)
-            run.finish()
+            text = run.finish()
+            self.assertRegex(text, 'a worker was ended by a signal worker=[01] pid=[0-9]+ signal=9 name="Killed"')
             self.assertEqual(run.summary()["restarts"], 1)
             self.assertEqual(self.checksum(run), self.expected, f"killed at {part}")
 
@@ -176,6 +178,16 @@ class Refused(harness.Case):
         (self.folder / "file").touch()
         run = self.run_job(*flags, "-D", f"state.spill-dir={self.folder}/file/spill", status=2)
         self.assertIn("name another folder with state.spill-dir", run.stderr_text)
+
+    def test_limit_on_the_size_of_files(self):
+        flags = harness.video_flags(harness.make_ratings(self.folder / "in", events=20000))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40000, limits[1]))
+        try:
+            run = self.start(*flags, "-D", "restart.strategy=none")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        self.assertIn("File too large", run.finish(1))
 
     def test_no_checkpoint_there(self):
         ratings = harness.make_ratings(self.folder / "in", events=500)

@@ -55,8 +55,15 @@ static void test_errno(void **state)
     static const struct {
         int number;
         bool retriable;
-    } cases[] = {{ENOENT, false}, {EACCES, false}, {EINTR, true},
-                 {EAGAIN, true},  {EIO, true},     {ENOSPC, true}};
+        const char *how;
+    } cases[] = {{ENOENT, false, ""},
+                 {EACCES, false, ""},
+                 {EINTR, true, ""},
+                 {EAGAIN, true, ""},
+                 {EIO, true, ""},
+                 {ENOSPC, true, "; free space on that disk"},
+                 {EDQUOT, true, "; free space on that disk"},
+                 {EFBIG, false, "; raise the limit on the size of files (ulimit -f)"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -64,8 +71,7 @@ static void test_errno(void **state)
         struct error err;
 
         snprintf(expected, sizeof(expected), "a/b: cannot be read, try 3: %s%s",
-                 strerror(cases[i].number),
-                 cases[i].number == ENOSPC ? "; free space on that disk" : "");
+                 strerror(cases[i].number), cases[i].how);
         errno = cases[i].number;
         assert_false(error_errno(&err, "a/b", "cannot be read, try %d", 3));
         assert_int_equal(errno, cases[i].number);

@@ -269,6 +269,28 @@ static void test_fresh(void **state)
     bytes_clear(&bundle);
 }
 
+/* Told before the first rows come, also to one that goes on. */
+static void test_unwritable(void **state)
+{
+    const char *dir = *state;
+    struct parts_options options = options_of(dir, "0-1-1");
+    bool root = geteuid() == 0;
+
+    assert_int_equal(mkdir(dir, 0555), 0);
+    assert_int_equal(chmod(folder, 0711), 0);
+    assert_true(!root || seteuid(65534) == 0);
+    for (int restored = 0; restored < 2; restored++) {
+        struct error err = {0};
+
+        options.restored = restored;
+        assert_null(parts_open(&options, &err));
+        assert_int_equal(err.code, ERROR_CONFIG);
+        assert_string_equal(err.where, dir);
+        assert_string_equal(err.what, "cannot be written: Permission denied");
+    }
+    assert_true(!root || seteuid(0) == 0);
+}
+
 /* The former owner still lives and writes on: nothing of that is seen. */
 static void test_zombie(void **state)
 {
@@ -621,11 +643,17 @@ static void test_kills_and_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_commit),      TEST(test_nothing),
-        TEST(test_late_commit), TEST(test_fresh),
-        TEST(test_zombie),      TEST(test_lost),
-        TEST(test_fork),        cmocka_unit_test(test_names),
-        TEST(test_kills),       TEST(test_kills_and_damage),
+        TEST(test_commit),
+        TEST(test_nothing),
+        TEST(test_late_commit),
+        TEST(test_fresh),
+        TEST(test_unwritable),
+        TEST(test_zombie),
+        TEST(test_lost),
+        TEST(test_fork),
+        cmocka_unit_test(test_names),
+        TEST(test_kills),
+        TEST(test_kills_and_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
