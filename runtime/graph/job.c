@@ -13,6 +13,7 @@ struct job_fields { /* the engine's fields that are single values; the others ar
     struct text_list from, key;
     struct option_map inputs, tables;
     int32_t lookup;
+    bool versions;
     int64_t parallelism;
 };
 
@@ -57,6 +58,12 @@ const struct option job_operator_fields[] = {
      .choices = lookups,
      .help = "Which version of its tables a row sees: the one that its event time dictates, or "
              "whatever is newest (which is not repeatable)."},
+    {.name = "versions",
+     .type = OPT_BOOL,
+     FIELD(struct job_fields, versions),
+     .help =
+         "Whether its rows tell which versions of its tables they saw, by the time when each was "
+         "closed: in versions.ID, or where it has several tables in versions.ID.TABLE."},
     {.name = "parallelism",
      .type = OPT_I64,
      FIELD(struct job_fields, parallelism),
@@ -266,6 +273,20 @@ static void read_lookup(const struct job *job, struct job_op *op)
         mistake_key(job->mistakes, node, "leave it out", "%s looks up no tables", op->def->name);
 }
 
+static void read_versions(const struct job *job, struct job_op *op)
+{
+    const struct yaml_node *node = yaml_get(op->node, "versions");
+    struct job_fields fields = {0};
+
+    read_field(job, op->node, "versions", &fields);
+    op->versions = fields.versions;
+    if (op->versions && op->def && !op->table_count)
+        mistake_key(job->mistakes, node, "leave it out", "%s looks up no tables", op->def->name);
+    else if (op->versions && op->lookup_latest)
+        mistake_key(job->mistakes, node, "leave one of them out",
+                    "with `lookup: latest` rows see no version of their own");
+}
+
 /* All rows of a global input meet in one subtask. */
 static bool is_global(const struct job_op *op)
 {
@@ -319,6 +340,7 @@ static void read_operator(struct job *job, struct job_op *op, const struct yaml_
         fill_options(&fill, node, op->def->options, job_operator_fields, op->config);
     }
     read_lookup(job, op);
+    read_versions(job, op);
     read_parallelism(job, op);
     op->bad = mistakes_total(job->mistakes) > before;
 }

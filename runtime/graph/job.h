@@ -37,7 +37,7 @@ struct job_op {
     uint32_t input_count, output_count, table_count, state_count; /* of def */
     struct job_input *inputs;
     struct job_ref *tables; /* one for each of def->tables */
-    bool lookup_latest;
+    bool lookup_latest, versions;
 };
 
 struct job {
@@ -51,7 +51,7 @@ struct job {
 };
 
 /* The fields of every operator beside its kind's own: id, kind, from, inputs, key, tables, lookup,
- * parallelism. */
+ * versions, parallelism. */
 extern const struct option job_operator_fields[];
 
 /* Loads what `plugins:` names: before anything that looks an operator up. False with mistakes told. */

@@ -230,7 +230,7 @@ static void put_common(const struct operator_def *def, struct bytes *out)
 
     bytes_text(out, "\nFIELDS of every operator\n");
     for (; fields->name; fields++) {
-        bool tables = is_one_of(fields->name, "tables", "lookup", "lookup");
+        bool tables = is_one_of(fields->name, "tables", "lookup", "versions");
         bool inputs = is_one_of(fields->name, "from", "inputs", "key");
         if ((tables && !def->tables) || (inputs && !def->inputs))
             continue;

@@ -69,6 +69,7 @@ struct plan_op {
     bool settles; /* all looped tables are complete up to a row once all that is before it has left,
                       so that at a barrier no row at or before the watermark stays behind */
     bool lookup_latest;         /* `lookup: latest`: the newest version, no waiting */
+    uint32_t version_count;     /* `versions`: so many last columns of output 0 tell them */
     uint32_t split_count;       /* sources */
     const struct split *splits; /* index: SPLITS_MAX x the source's number + place in the list,
                                     so that two sources never give one origin */

@@ -172,6 +172,35 @@ static const struct text_list *kept_key(struct planner *planner, const struct pl
     return input->key;
 }
 
+/* The schema with the columns of `versions`. NULL with a mistake told. */
+static const struct schema *add_versions(struct planner *planner, uint32_t op,
+                                         const struct schema *schema)
+{
+    const struct job_op *job_op = &planner->job.ops[op];
+    struct plan_op *plan_op = &planner->plan->ops[op];
+    struct schema *wide = schema_create(planner->arena);
+    bool several = job_op->table_count > 1;
+
+    plan_op->version_count = 0;
+    for (uint32_t i = 0; i < schema->count; i++)
+        CHECK(schema_add(wide, planner->arena, &schema->fields[i]));
+    for (uint32_t k = 0; k < job_op->table_count; k++) {
+        const char *name =
+            arena_format(planner->arena, "versions.%s%s%s", job_op->id, several ? "." : "",
+                         several ? job_op->def->tables[k].name : "");
+        if (job_op->tables[k].op == FIELD_NONE)
+            continue;
+        if (strlen(name) >= NAME_SIZE_MAX ||
+            !schema_add_column(wide, planner->arena, name, TYPE_TIMESTAMP)) {
+            mistake_field(&planner->mistakes, job_op->node, "versions", "give it another id",
+                          "\"%s\" is there already, or too long a name", name);
+            return NULL;
+        }
+        plan_op->version_count++;
+    }
+    return wide;
+}
+
 static bool type_output(struct planner *planner, uint32_t op, uint32_t port)
 {
     struct plan_op *plan_op = &planner->plan->ops[op];
@@ -187,6 +216,8 @@ static bool type_output(struct planner *planner, uint32_t op, uint32_t port)
                              "this is a fault of the operator, not of the job",
                              "%s does not tell the columns of its output \"%s\"",
                              plan_op->def->name, def->name);
+    if (output->schema && port == 0 && planner->job.ops[op].versions)
+        output->schema = add_versions(planner, op, output->schema);
     if (!output->schema)
         return false;
     output->key = facts->output_keys[port];

@@ -255,18 +255,64 @@ void edge_send(struct edge_out *edge, struct batch *batch)
     batch_release(&sent);
 }
 
-void output_send(struct op *op, uint32_t port, struct batch *batch)
+static struct column *version_column(int64_t version_ms, uint32_t rows)
 {
-    struct output *output = &op->outputs[port];
+    struct column *column = column_create(TYPE_TIMESTAMP, rows);
+    int64_t *values;
 
-    if (batch->selected == 0)
-        return;
+    column->blocks[0] = block_create((rows + 1ul) * sizeof(*values));
+    values = (int64_t *)(void *)column->blocks[0]->data;
+    for (uint32_t i = 0; i < rows; i++)
+        values[i] = version_ms;
+    column->values = values;
+    return column;
+}
+
+/* What `versions` asks for: the last columns of the schema, which a builder has left null and a batch
+ * that was emitted lacks. */
+static struct batch *with_versions(const struct op *op, const struct batch *batch)
+{
+    uint32_t own = op->outputs[0].schema->count - op->plan->version_count, count = 0,
+             columns[COLUMNS_MAX];
+    struct column *added[TABLES_MAX];
+    struct batch *plain, *wide;
+
+    for (uint32_t i = 0; i < own; i++)
+        columns[i] = i;
+    for (uint32_t i = 0; i < TABLES_MAX; i++)
+        if (op_table_given(op, i))
+            added[count++] = version_column(op_table_version(op, i), batch->rows);
+    CHECK(count == op->plan->version_count);
+    plain = batch_project(batch, columns, own);
+    wide = batch_with_all(plain, added, count);
+    batch_release(&plain);
+    return wide;
+}
+
+static void send_all(struct output *output, struct batch *batch)
+{
 #ifdef MILLRACE_CHECK_HEAVY
     batch_check(batch, output->schema);
 #endif
-    figure_add(&op->rows_out[port], batch->selected);
     for (uint32_t e = 0; e < output->edge_count; e++)
         edge_send(&output->edges[e], batch);
+}
+
+void output_send(struct op *op, uint32_t port, struct batch *batch)
+{
+    struct output *output = &op->outputs[port];
+    struct batch *wide;
+
+    if (batch->selected == 0)
+        return;
+    figure_add(&op->rows_out[port], batch->selected);
+    if (port > 0 || op->plan->version_count == 0) {
+        send_all(output, batch);
+        return;
+    }
+    wide = with_versions(op, batch);
+    send_all(output, wide);
+    batch_release(&wide);
 }
 
 /* ---- watermarks and barriers ---- */

@@ -536,9 +536,39 @@ def check_bandit():
             yield f"{row['rec_id']}: propensity {row['arm_propensity']}"
 
 
+# ---- versions, and the order by delivery ----
+
+def check_versions():
+    """A version is the last end of a window that is `delay` before the row; windows end by the clock."""
+    for row in read("versions/out.jsonl"):
+        ends = {window: (row["ts"] - delay) // window * window
+                for window, delay in ((DAY, DAY // 2), (DAY // 4, 0), (DAY // 8, DAY // 24))}
+        if row["versions"] != {"place": ends[DAY], "feedback": {"fatigue": ends[DAY // 4], "dislike": ends[DAY // 8]}}:
+            yield f"versions: {row}"
+    for row in read("versions/out-similar.jsonl"):
+        ends = {window: row["ts"] // window * window for window in (DAY // 12, DAY // 24)}
+        if row["versions"]["similar"] != {"items": ends[DAY // 12], "users": ends[DAY // 24]}:
+            yield f"versions: {row}"
+
+
+def check_delivery():
+    """`cap` and `strength` are of the order alone."""
+    whole, half, off = ({(row["ts"], row["item_id"]): row for row in read(f"adjust-delivery/{name}.jsonl")}
+                        for name in ("out", "out-half", "out-off"))
+    terms = {key: row.pop("rank")["delivery"] for key, row in whole.items()}
+    if min(terms.values()) > -2:
+        yield "adjust-delivery: nothing goes far down"
+    for key, row in whole.items():
+        if half[key].pop("rank")["delivery"] != max(terms[key], -1) / 2 or off[key].pop("rank")["delivery"] != 0:
+            yield f"adjust-delivery: {key} of {terms[key]}"
+        if half[key] != row or off[key] != row:
+            yield f"adjust-delivery: {key} has another variant"
+
+
 def main():
     problems = list(check_truth()) + list(check_quality()) + list(check_offline()) + \
-        list(check_strengths()) + list(check_clicks()) + list(check_search()) + list(check_groups()) + list(check_bandit())
+        list(check_strengths()) + list(check_clicks()) + list(check_search()) + list(check_groups()) + list(check_bandit()) + \
+        list(check_versions()) + list(check_delivery())
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 

@@ -748,48 +748,8 @@ def score_blend():
     return problems[:2]
 
 
-def adjust_delivery():
-    """`cap` and `strength` are of the order alone."""
-    whole, half, off = ({(row["ts"], row["item_id"]): row for row in load("adjust-delivery", name + ".jsonl")}
-                        for name in ("out", "out-half", "out-off"))
-    terms = {key: row.pop("rank")["delivery"] for key, row in whole.items()}
-    problems = [] if min(terms.values()) < -2 else ["adjust-delivery: nothing goes far down"]
-    for key, row in whole.items():
-        if half[key].pop("rank")["delivery"] != max(terms[key], -1) / 2 or off[key].pop("rank")["delivery"] != 0:
-            problems.append(f"adjust-delivery: {key} of {terms[key]}")
-        if half[key] != row or off[key] != row:
-            problems.append(f"adjust-delivery: {key} has another variant")
-    return problems
-
-
-def same_lists(case, live, served, period, least):
-    """The first event after each version is served just as the learner itself does."""
-    events = sorted((row["ts"] for row in load(case, "in.jsonl")))
-    firsts = {at for before, at, after in zip([-1] + events, events, events[1:] + [0])
-              if before // period < at // period and at != after}
-    own = {(row["user"], row["event_time"]): row["items"] for row in load(case, live)}
-    found = [(row["items"] == own[row["user"], row["event_time"]], row) for row in load(case, served)
-             if row["event_time"] in firsts]
-    problems = [f"{case} {served}: {row} is not the learner's own" for same, row in found if not same]
-    if len([row for same, row in found if row["items"]]) < least:
-        problems.append(f"{case} {served}: too few lists come first")
-    if all(row["items"] == own[row["user"], row["event_time"]] for row in load(case, served)):
-        problems.append(f"{case} {served}: the versions are as new as what is live")
-    return problems[:2]
-
-
-def score_ranking():
-    return (same_lists("score-ranking", "live.jsonl", "out.jsonl", 20000, 20)
-            + same_lists("score-ranking", "repeats-live.jsonl", "repeats.jsonl", 300000, 2))
-
-
-def score_ranking_attributes():
-    return (same_lists("score-ranking-attributes", "live.jsonl", "out.jsonl", 20000, 20)
-            + same_lists("score-ranking-attributes", "tags-live.jsonl", "tags.jsonl", 20000, 20))
-
-
 MODELS = {name.replace("_", "-"): model for name, model in globals().items()
-          if name.startswith(("adjust_", "feature_", "clean_", "learn_", "score_")) and callable(model)}
+          if name.startswith(("feature_", "clean_", "learn_", "score_")) and callable(model)}
 
 
 def main():

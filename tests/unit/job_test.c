@@ -16,10 +16,10 @@
     "  - {id: s, kind: test/source, path: x, schema: {user: i64, item: utf8, rating: f64}}\n"
 #define FIELDS_OF_SOURCE                                                                           \
     "path, schema, time, ordered, missing, unbounded, splits, sample, buffer, tags, id, kind, "    \
-    "from, inputs, key, tables, lookup, parallelism"
+    "from, inputs, key, tables, lookup, versions, parallelism"
 #define FIELDS_OF_MAP                                                                              \
     "filter, column, columns, dedup, in-order, id, kind, from, inputs, key, tables, lookup, "      \
-    "parallelism"
+    "versions, parallelism"
 #define SECTIONS "job, checkpoint, restart, state, heartbeat, network, debug"
 #define KINDS                                                                                      \
     "test/count, test/dice, test/grow, test/join, test/last, test/look, test/map, test/pairs, "    \
@@ -435,6 +435,14 @@ static const struct bad_file {
      "job.yaml:15:54: operators[12].lookup: test/map looks up no tables; leave it out\n"
      "job.yaml:16:81: operators[13].lookup: \"newest\" is not a choice; write one of versioned, "
      "latest\n"},
+    {"versions",
+     JOB SOURCE "  - {id: c, kind: test/count, from: s, key: user, window: {tumbling: 1h}}\n"
+                "  - {id: this-name-has-more-letters-than-a-column-of-its-versions-has, kind: "
+                "test/score, from: "
+                "s, key: user, versions: true, tables: {popular: c}}\n",
+     "job.yaml:5:5: operators[2].versions: "
+     "\"versions.this-name-has-more-letters-than-a-column-of-its-versions-has.popular\" is there "
+     "already, or too long a name; give it another id\n"},
     {"input is not there",
      JOB "  - {id: s, kind: test/source, path: gone.csv, schema: {a: i64}, missing: true}\n"
          "  - {id: m, kind: test/map, from: s, column: b}\n",
@@ -561,7 +569,7 @@ static void file_and_overrides(void **state)
            "job.yaml:4:38: operators[1].colum: there is no field \"colum\" here; did you mean "
            "\"column\"; known are " FIELDS_OF_MAP "\n"
            "-D out.pth=y: there is no field \"pth\" here; did you mean \"path\"; known are path, "
-           "id, kind, from, inputs, key, tables, lookup, parallelism\n"
+           "id, kind, from, inputs, key, tables, lookup, versions, parallelism\n"
            "-D checkpoint.interval=soon: \"soon\" is not a duration; write a number and ms, s, m, "
            "h or d, such as 90s\n");
 }
