@@ -72,8 +72,27 @@ const struct option lifted_options[] = {
      .help = "How many parents, such as regions, as feature/lift was told; 0: as the factor says."},
     {0},
 };
+
+void lifted_manual(const struct factor *factor, struct bytes *out)
+{
+    bytes_format(out, "      for %s, of the items or the request: ", factor->name);
+    factor_manual(factor, out);
+    bytes_format(out, "; its class: %s\n", factor->class);
+}
+
+/* Tables are called as their factors. */
+static void put_factors(const struct operator_def *def, struct bytes *out)
+{
+    for (const struct table_use *use = def->tables; use->name; use++) {
+        const struct factor *factor = factor_find(use->name);
+        CHECK(factor);
+        lifted_manual(factor, out);
+    }
+}
+
 const struct port lifted_in[] = {
-    {"in", .help = "Recommendations of `score` or of another adjust operator, or impressions."},
+    {"in", .help = "Recommendations of `score` or of another adjust operator, or impressions.",
+     .manual = put_factors},
     {0},
 };
 const struct port lifted_out[] = {

@@ -20,9 +20,11 @@ struct lifted_config {
 
 extern const struct option lifted_options[];
 extern const struct port lifted_in[], lifted_out[];
+/* For the manual of an operator whose tables have other names than its factors. */
+void lifted_manual(const struct factor *factor, struct bytes *out);
 extern const struct column_def lifted_columns[]; /* of a table of feature/lift */
 
-/* Table k of the definition is the evidence of factors[k]. */
+/* Table k of the definition is the evidence of factors[k], and has its name. */
 bool lifted_describe(struct describe *describe, const struct factor *const *factors, uint32_t count,
                      struct error *err);
 bool lifted_open(struct op *op, const struct factor *const *factors, uint32_t count,

@@ -81,6 +81,18 @@ static const struct table_use time_tables[] = {
 };
 enum { LIFTS = 0 };
 
+static void put_factor(const struct operator_def *def, struct bytes *out)
+{
+    (void)def;
+    lifted_manual(&time_factor, out);
+}
+
+static const struct port time_in[] = {
+    {"in", .help = "Recommendations of `score` or of another adjust operator, or impressions.",
+     .manual = put_factor},
+    {0},
+};
+
 /* ---- planning ---- */
 
 static struct lifted_config config_of(const struct lifted_config *given, bool shares)
@@ -316,7 +328,7 @@ const struct operator_def adjust_time = {
     .help = "Adjusts scores by how an item's class goes with this hour and kind of day.",
     .config_size = sizeof(struct lifted_config),
     .options = time_options,
-    .inputs = lifted_in,
+    .inputs = time_in,
     .outputs = lifted_out,
     .tables = time_tables,
     .order = ORDER_NONE,

@@ -10,7 +10,7 @@
  * not served count too (`shadow`): so collinear factors do not count an effect twice. e, the
  * examination, is p_served over the served prediction, or position^-0.5. Sums are in fixed point, so
  * that the order of rows in a window does not matter; at the end of each window they decay. The prior
- * is the reader's (factor-table.h): it follows from the table. */
+ * is the reader's (lift.h): it follows from the table. */
 #include "operators/model/lift.h"
 #include "operators/model/factor.h"
 #include "operators/model/served.h"
@@ -111,8 +111,22 @@ static const struct state lift_states[] = {
 };
 static const struct column_def lift_columns[] = {
     {"clicked", TYPE_BOOL}, {"position", TYPE_NONE}, {"base", TYPE_F64}, {0}};
+
+static void put_factors(const struct operator_def *def, struct bytes *out)
+{
+    const struct factor *factor = factor_next("");
+
+    (void)def;
+    for (; factor; factor = factor_next(factor->name)) {
+        bytes_format(out, "      for %s: ", factor->name);
+        factor_manual(factor, out);
+        bytes_text(out, "\n");
+    }
+}
+
 static const struct port lift_in[] = {
-    {"in", lift_columns, .keyed = true, .help = "Labelled impressions, keyed by class."},
+    {"in", lift_columns, .keyed = true, .help = "Labelled impressions, keyed by class.",
+     .manual = put_factors},
     {0},
 };
 static const struct port lift_out[] = {

@@ -31,28 +31,28 @@ const struct factor *factor_find(const char *name)
     return NULL;
 }
 
-/* The first name after `last`: their order in the section is the linker's. */
-static const char *next_name(const char *last)
+/* Their order in the section is the linker's. */
+const struct factor *factor_next(const char *last)
 {
-    const char *next = NULL;
+    const struct factor *next = NULL;
 
     for (uint32_t i = 0; i < registered(); i++) {
-        const char *name = __start_millrace_factors[i]->name;
-        if (strcmp(name, last) > 0 && (!next || strcmp(name, next) < 0))
-            next = name;
+        const struct factor *factor = __start_millrace_factors[i];
+        if (strcmp(factor->name, last) > 0 && (!next || strcmp(factor->name, next->name) < 0))
+            next = factor;
     }
     return next;
 }
 
 const char *factor_names(char *text, size_t size)
 {
+    const struct factor *factor = factor_next("");
     size_t used = 0;
-    const char *name = "";
 
     CHECK(size > 0);
     text[0] = 0;
-    while ((name = next_name(name)) && used < size)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+    for (; factor && used < size; factor = factor_next(factor->name))
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", factor->name);
     return text;
 }
 
@@ -121,6 +121,85 @@ uint32_t factor_cells(const struct factor *factor)
     }
     CHECK(false);
     return 0;
+}
+
+/* ---- the manual ---- */
+
+static void put_below(struct bytes *out, uint32_t limit)
+{
+    if (limit == 2)
+        bytes_text(out, "false or true, or 0 or 1");
+    else
+        bytes_format(out, "a number from 0 to %u", limit - 1);
+}
+
+static void put_names(struct bytes *out, const char *const *names)
+{
+    CHECK(names);
+    for (uint32_t i = 0; names[i]; i++)
+        bytes_format(out, "%s%s", i ? ", " : "one of ", names[i]);
+}
+
+static void put_cuts(struct bytes *out, const struct factor *factor)
+{
+    bytes_text(out, "a number, told apart at");
+    for (uint32_t i = 0; i + 1 < factor->levels; i++)
+        bytes_format(out, "%s %g", i ? "," : "", factor->cuts[i]);
+}
+
+static void put_first(struct bytes *out, const struct factor *factor)
+{
+    switch (factor->kind) {
+    case LEVEL_NUMBER:
+        if (factor->names)
+            put_names(out, factor->names);
+        else
+            put_below(out, factor->levels);
+        return;
+    case LEVEL_CUTS:
+        put_cuts(out, factor);
+        return;
+    case LEVEL_POSITION:
+        bytes_format(out, "a number from 1 to %u", factor->levels);
+        return;
+    case LEVEL_DAY:
+        put_below(out, HOURS);
+        return;
+    case LEVEL_YEAR:
+        bytes_format(out, "a number from 1 to %u", YEAR_DAYS + 1);
+        return;
+    case LEVEL_HOLIDAY:
+        put_names(out, factor->names);
+        return;
+    case LEVEL_NESTED:
+        put_below(out, factor->levels);
+        return;
+    }
+    CHECK(false);
+}
+
+static void put_second(struct bytes *out, const struct factor *factor)
+{
+    if (factor->kind == LEVEL_DAY)
+        bytes_format(out, "a number from 0, Monday, to %d", WEEKEND + 1);
+    else if (factor->kind == LEVEL_YEAR)
+        bytes_text(out, "south, a number below 0, or true: half a year apart");
+    else if (factor->kind == LEVEL_HOLIDAY)
+        bytes_text(out, "days since it, below 0 before it");
+    else
+        put_below(out, factor->parents);
+}
+
+void factor_manual(const struct factor *factor, struct bytes *out)
+{
+    bytes_format(out, "%s (", factor->columns[0]);
+    put_first(out, factor);
+    bytes_text(out, ")");
+    if (!factor->columns[1])
+        return;
+    bytes_format(out, ", %s (", factor->columns[1]);
+    put_second(out, factor);
+    bytes_text(out, ")");
 }
 
 /* ---- a row ---- */

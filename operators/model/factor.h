@@ -12,6 +12,8 @@
 #include "runtime/base/option.h"
 #include "runtime/batch/batch.h"
 
+struct bytes;
+
 #define FACTOR_CELLS_MAX 1024u
 #define FACTOR_NONE 0xffffu
 
@@ -44,8 +46,13 @@ struct factor {
         __attribute__((used, section("millrace_factors"))) = &(def)
 
 const struct factor *factor_find(const char *name);
-/* Writes the names of all, sorted, for messages; returns text. */
+/* Writes the names of all for messages; returns text. */
 const char *factor_names(char *text, size_t size);
+
+/* The registered one whose name comes next in the alphabet; last "": the first. NULL: none is left. */
+const struct factor *factor_next(const char *last);
+/* For the manual: `place (one of home, work)`, the columns and what they hold. */
+void factor_manual(const struct factor *factor, struct bytes *out);
 
 /* A factor of other levels, as feature/lift and adjust operators may be told alike: 0 or NULL leaves them.
  * `names` ends with NULL and is borrowed. */

@@ -17,7 +17,9 @@
 
 #define OPERATOR_ABI 1u
 
+struct bytes;
 struct op;
+struct operator_def;
 struct describe;
 struct due;
 struct position;
@@ -38,6 +40,9 @@ struct port {
     bool optional;
     bool global; /* input: keyed by nothing, all rows meet in one subtask */
     const char *help;
+    /* Inputs: writes lines of the manual, six spaces in, on columns that have their names from elsewhere,
+     * as those of a factor. NULL: none. */
+    void (*manual)(const struct operator_def *def, struct bytes *out);
 };
 
 enum order {

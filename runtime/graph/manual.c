@@ -157,7 +157,8 @@ static void put_columns(const struct column_def *columns, struct bytes *out)
         bytes_text(out, "\n");
 }
 
-static void put_ports(const char *title, const struct port *ports, struct bytes *out)
+static void put_ports(const char *title, const struct operator_def *def, const struct port *ports,
+                      struct bytes *out)
 {
     if (!ports || !ports[0].name)
         return;
@@ -169,6 +170,8 @@ static void put_ports(const char *title, const struct port *ports, struct bytes 
         if (ports->help)
             bytes_format(out, "      %s\n", ports->help);
         put_columns(ports->columns, out);
+        if (ports->manual)
+            ports->manual(def, out);
     }
 }
 
@@ -266,8 +269,8 @@ bool plan_manual(const char *kind, struct bytes *out, struct error *err)
         option_manual(def->options, out);
     }
     put_common(def, out);
-    put_ports("INPUTS", def->inputs, out);
-    put_ports("OUTPUTS", def->outputs, out);
+    put_ports("INPUTS", def, def->inputs, out);
+    put_ports("OUTPUTS", def, def->outputs, out);
     put_tables(def, out);
     put_states(def, out);
     put_counters(def, out);

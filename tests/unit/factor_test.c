@@ -104,9 +104,40 @@ static void test_levels(void **state)
     arena_close(arena);
 }
 
+static void test_manual(void **state)
+{
+    static const struct {
+        const struct factor *factor;
+        const char *first, *second, *text;
+    } manuals[] = {
+        {&number, "sky", NULL, "sky (one of new-year, feast)"},
+        {&five, "sky", NULL, "sky (a number from 0 to 4)"},
+        {&cut, "sky", NULL, "sky (a number, told apart at 0.5, 2)"},
+        {&position, "at", NULL, "at (a number from 1 to 10)"},
+        {&day, "h", "d", "h (a number from 0 to 23), d (a number from 0, Monday, to 6)"},
+        {&year, "d", "h",
+         "d (a number from 1 to 366), h (south, a number below 0, or true: half a year apart)"},
+        {&holiday, "h", "d", "h (one of new-year, feast), d (days since it, below 0 before it)"},
+        {&city, "c", "r", "c (a number from 0 to 29), r (a number from 0 to 7)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(manuals) / sizeof(manuals[0]); i++) {
+        struct factor factor = *manuals[i].factor;
+        struct bytes out = {0};
+        factor.columns[0] = manuals[i].first;
+        factor.columns[1] = manuals[i].second;
+        factor_manual(&factor, &out);
+        bytes_put(&out, "", 1);
+        assert_string_equal((const char *)out.data, manuals[i].text);
+        bytes_clear(&out);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels),
+                                       cmocka_unit_test(test_manual)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
