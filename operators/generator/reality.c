@@ -56,16 +56,13 @@ bool reality_set(struct reality *reality, const char *text, uint32_t size, struc
 
     if (reality->world && size == reality->text_size && memcmp(text, reality->text, size) == 0)
         return true;
-    if (size >= sizeof(reality->text))
-        return error_set(err, ERROR_CONFIG, "column world",
-                         "take it from source/generator as it is", "a text of %u bytes is no world",
-                         size);
     arena = arena_create(WORLD_OPTIONS_TEXT_MAX);
     if (!world_options_read(&options, text, size, arena, err) ||
         (options.traces && !(traces = link_traces_read(options.traces, arena, err)))) {
         arena_close(arena);
         return false;
     }
+    CHECK(size < sizeof(reality->text));
     forget(reality);
     reality->arena = arena;
     memcpy(reality->text, text, size);

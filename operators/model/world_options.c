@@ -277,9 +277,9 @@ static bool read_pair(struct world_options *options, char *pair, struct arena *a
         *equals = 0;
     option = equals ? find(pair, &config) : NULL;
     if (!option)
-        return error_set(err, ERROR_CONFIG, "world", "take it as source/generator gave it",
+        return error_set(err, ERROR_CONFIG, "column world", "take it as source/generator gave it",
                          "\"%s\" is no option of a world", pair);
-    return option_parse(option, equals + 1, config, arena, err);
+    return option_parse(option, equals + 1, config, arena, err) || error_wrap(err, "column world");
 }
 
 /* The next pair; the value of the last may have spaces. */
@@ -301,12 +301,12 @@ bool world_options_read(struct world_options *options, const char *text, size_t 
     bool good = size < WORLD_OPTIONS_TEXT_MAX && !memchr(text, 0, size);
 
     if (!good)
-        error_set(err, ERROR_CONFIG, "world", "take it as source/generator gave it",
+        error_set(err, ERROR_CONFIG, "column world", "take it as source/generator gave it",
                   "the text has %u bytes or more, or a 0 byte", WORLD_OPTIONS_TEXT_MAX);
     option_defaults(world_option_table, &made);
     while (good && rest)
         good = read_pair(&made, next_pair(&rest), arena, err);
-    good = good && world_options_check(&made, err);
+    good = good && (world_options_check(&made, err) || error_wrap(err, "column world"));
     if (good)
         *options = made;
     return good;

@@ -295,7 +295,7 @@ static bool session_room(struct op *op, uint32_t row, int64_t time_ms, struct er
         !sessions_apart(&scratch->sessions, sessions, time_ms))
         return true;
     return op_cell_resize(op, SESSIONS, row, (uint32_t)want) ||
-           error_set(err, ERROR_LIMIT, "",
+           error_set(err, ERROR_CONFIG, "",
                      "make `session` longer, the source's out-of-orderness shorter, or use fewer "
                      "aggregates",
                      "a key has %u open sessions, and no room for one more", sessions->count);

@@ -42,6 +42,20 @@ operators:
   - {id: world, kind: source/generator, site: news, users: 20, items: 24, candidates: 3, length: 2, days: %d}
   - {id: out, kind: sink/file, from: world, path: out}
 """
+# What is open at a checkpoint: rows that wait for their matches, and sessions.
+OPEN = """
+job: {name: changed}
+checkpoint: {dir: ./checkpoints, interval: 50ms}
+operators:
+  - {id: events, kind: source/file, path: in.jsonl, format: json,
+     schema: {user: i64, item: utf8, rating: f64, ts: timestamp},
+     time: {field: ts, unit: ms, out-of-orderness: 5s}}
+  - {id: joined, kind: join/interval, inputs: {left: events, right: events}, key: user, upper: 30d}
+  - {id: sessions, kind: window-aggregate, from: events, key: user, window: {session: 30d},
+     aggregate: {n: count()}}
+  - {id: out, kind: sink/file, from: joined, path: out}
+  - {id: others, kind: sink/file, from: sessions, path: others}
+"""
 FEATURES = "the restored weights are of other features; leave `attributes` and `direct` as they were"
 DEDUP = ", dedup: {by: [user, item, ts], within: 1s}"
 
@@ -167,6 +181,22 @@ class Changed(harness.Case):
         self.assertIn("events: split 0 was in-2.jsonl from byte 0, is logs/in-2.jsonl from byte 0; clean.key was "
                       "user, item, ts, is item, user, ts", self.one_line(taken))
         self.assertEqual(len(self.lines(taken)), sum(number % 6 >= 1 for number in range(20000)))
+
+    def test_open_rows_and_sessions(self):
+        """Rows of other columns, and sessions of other aggregates, are not taken for the job's own."""
+        place = self.place()
+        (place / "job.yaml").write_text(OPEN)
+        (place / "in.jsonl").write_text("".join(event(number) + "\n" for number in range(20000)))
+        run = self.start("-D", "debug.hold-after-rows=8000", job="job.yaml", place=place)
+        self.assertTrue(run.wait_checkpoints(1))
+        run.process.send_signal(signal.SIGINT)
+        run.finish()
+        self.assertRegex(self.refused(place, OPEN.replace("rating: f64, ", "")),
+                         "operator joined, subtask [0-9]+: the checkpoint holds rows whose columns are not those of "
+                         "left and right; start without this checkpoint, or with the columns of then$")
+        self.assertRegex(self.refused(place, OPEN.replace("count()", "sum(rating)")),
+                         "operator sessions, subtask [0-9]+: the checkpoint holds sessions of other aggregates; "
+                         "start without this checkpoint, or with the aggregates of then$")
 
     def test_a_file_has_grown(self):
         place = self.place()
