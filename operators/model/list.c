@@ -3,7 +3,6 @@
 
 #include "operators/model/loops.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,14 +70,6 @@ bool list_number(struct describe *describe, const char *option, const char *name
                           "there is no i32 or i64 column \"%s\"", name);
 }
 
-/* False: there is no such column to be added. */
-static bool name_version(const struct schema *in, const char *id, char name[NAME_SIZE_MAX])
-{
-    return find_list(in) != FIELD_NONE &&
-           snprintf(name, NAME_SIZE_MAX, "versions.%s", id) < (int)NAME_SIZE_MAX &&
-           schema_find(in, name) == FIELD_NONE;
-}
-
 bool list_describe(struct describe *describe, const char *const *names, uint32_t count,
                    struct error *err)
 {
@@ -86,7 +77,6 @@ bool list_describe(struct describe *describe, const char *const *names, uint32_t
     const struct schema *in = describe_input(describe, 0), *items = list_schema(in);
     struct schema *schema = schema_create(arena), *child = schema_create(arena);
     uint32_t list = find_list(in);
-    char version[NAME_SIZE_MAX];
 
     if (moves(names, count) && !adds_score(names, count) &&
         !check_score(describe, items, list != FIELD_NONE, err))
@@ -104,8 +94,6 @@ bool list_describe(struct describe *describe, const char *const *names, uint32_t
             field.child = child;
         CHECK(schema_add(schema, arena, &field));
     }
-    if (describe_tables_given(describe) && name_version(in, describe_id(describe), version))
-        CHECK(schema_add_column(schema, arena, version, TYPE_TIMESTAMP));
     describe_output(describe, 0, list == FIELD_NONE ? child : schema);
     return true;
 }
@@ -114,15 +102,12 @@ void list_open(const struct op *op, struct list_layout *layout, const char *cons
                uint32_t count)
 {
     const struct schema *in = op_input_schema(op, 0), *items = list_schema(in);
-    char version[NAME_SIZE_MAX];
 
     CHECK(count <= LIST_TERMS_MAX);
     *layout = (struct list_layout){.list = find_list(in),
                                    .score = schema_find(items, "score"),
                                    .names = names,
-                                   .count = count,
-                                   .versioned =
-                                       op_tables_given(op) && name_version(in, op_id(op), version)};
+                                   .count = count};
     for (uint32_t i = 0; i < items->count; i++)
         if (begins(items->fields[i].name, "rank.") && items->fields[i].type == TYPE_F64 &&
             layout->rank_count < LIST_RANKS_MAX)
@@ -372,8 +357,8 @@ static void values_with(const struct list_layout *layout, const struct batch *wi
         }
 }
 
-static struct batch *ordered(const struct list_layout *layout, const struct batch *in,
-                             struct batch *wide, uint32_t old, uint32_t top)
+static void emit_ordered(struct op *op, const struct list_layout *layout, const struct batch *in,
+                         struct batch *wide, uint32_t old, uint32_t top)
 {
     size_t each = sizeof(struct list_place) + sizeof(double) + sizeof(uint32_t);
     struct block *memory = block_create((wide->rows + 1ul) * each);
@@ -398,31 +383,7 @@ static struct batch *ordered(const struct list_layout *layout, const struct batc
     }
     out = list_with(layout, in, &wide, places, counts);
     block_release(&memory);
-    return out;
-}
-
-/* The version that the rows of this call have seen. */
-static void add_version(const struct op *op, struct batch **batch)
-{
-    int64_t version = op_tables_version(op), *values;
-    uint32_t rows = batch_rows(*batch);
-    struct column *column = column_create(TYPE_TIMESTAMP, rows);
-    struct batch *wider;
-
-    column->blocks[0] = block_create((size_t)rows * sizeof(*values));
-    column->values = column->blocks[0]->data;
-    values = (int64_t *)(void *)column->blocks[0]->data;
-    for (uint32_t row = 0; row < rows; row++)
-        values[row] = version;
-    if (version == INT64_MIN || version == INT64_MAX) {
-        column->blocks[2] = block_create((rows + 7) / 8);
-        memset(column->blocks[2]->data, 0, (rows + 7) / 8);
-        column->validity = column->blocks[2]->data;
-        memset(values, 0, (size_t)rows * sizeof(*values));
-    }
-    wider = batch_with(*batch, &column);
-    batch_release(batch);
-    *batch = wider;
+    op_emit(op, 0, &out);
 }
 
 void list_emit(struct op *op, const struct list_layout *layout, const struct batch *in,
@@ -431,13 +392,12 @@ void list_emit(struct op *op, const struct list_layout *layout, const struct bat
     const struct batch *items = list_items(layout, in);
     struct batch *wide = widen(layout, items, added), *out;
 
-    if (layout->list == FIELD_NONE)
-        out = wide;
-    else if (top == LIST_LEAVE)
+    if (layout->list == FIELD_NONE) {
+        op_emit(op, 0, &wide);
+    } else if (top == LIST_LEAVE) {
         out = list_widened(layout, in, wide);
-    else
-        out = ordered(layout, in, wide, items->column_count, top);
-    if (layout->versioned)
-        add_version(op, &out);
-    op_emit(op, 0, &out);
+        op_emit(op, 0, &out);
+    } else {
+        emit_ordered(op, layout, in, wide, items->column_count, top);
+    }
 }

@@ -5,9 +5,7 @@
  *                   and the score stays the logit of a click
  *     shadow.NAME   computed but neither: feature/lift counts it in
  * A row without the list is itself one item (an impression of a log whose terms are to be computed);
- * its `score`, where it has one, gets the reasons. Columns that stay are shared, not copied. An operator
- * that looks up tables adds to a row with a list, beside it, `versions.ID`: the version of them that was
- * seen, of several the oldest; null before the first. */
+ * its `score`, where it has one, gets the reasons. Columns that stay are shared, not copied. */
 #ifndef MILLRACE_MODEL_LIST_H
 #define MILLRACE_MODEL_LIST_H
 
@@ -22,7 +20,6 @@ struct list_layout {
     uint32_t rank_count, ranks[LIST_RANKS_MAX];
     const char *const *names; /* of the columns that are added */
     uint32_t count;
-    bool versioned; /* versions.ID is added */
 };
 
 /* The schema of the items: the list's, or the row's own. */
@@ -32,7 +29,7 @@ const struct schema *list_schema(const struct schema *in);
 bool list_number(struct describe *describe, const char *option, const char *name,
                  struct error *err) NODISCARD;
 
-/* Sets output 0: the input with f64 columns added to its items, and versions.ID. */
+/* Sets output 0: the input with f64 columns added to its items. */
 bool list_describe(struct describe *describe, const char *const *names, uint32_t count,
                    struct error *err);
 /* In open. `names` is borrowed. */

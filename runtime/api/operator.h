@@ -126,8 +126,7 @@ const struct operator_def *operator_find(const char *name);
 
 /* ---- describe: while planning ---- */
 const void *describe_config(const struct describe *describe);
-struct arena *describe_arena(struct describe *describe);  /* lives as long as the plan */
-const char *describe_id(const struct describe *describe); /* of the job file */
+struct arena *describe_arena(struct describe *describe); /* lives as long as the plan */
 /* NULL when an optional input is not connected. */
 const struct schema *describe_input(const struct describe *describe, uint32_t port);
 /* Columns of the key of an input, by name; from `key:` or the upstream's key. Count 0: none. */
@@ -138,8 +137,6 @@ void describe_set_key(struct describe *describe, uint32_t port, const struct tex
  * table with a delay that is made from what its reader sends) it is that of the declared columns, and
  * NULL for an optional table; describe is called again with the real one. */
 const struct schema *describe_table(const struct describe *describe, uint32_t table);
-/* Whether any table was given. */
-bool describe_tables_given(const struct describe *describe);
 /* False there: columns beyond the declared ones are not to be asked for yet. */
 bool describe_table_known(const struct describe *describe, uint32_t table);
 void describe_output(struct describe *describe, uint32_t port, const struct schema *schema);

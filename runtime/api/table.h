@@ -24,12 +24,8 @@ struct op;
 
 /* Whether an optional table was given in the job file. */
 bool op_table_given(const struct op *op, uint32_t table);
-bool op_tables_given(const struct op *op); /* whether any was */
 /* The version (window end, ms UTC) that this batch sees; INT64_MIN before the first. */
 int64_t op_table_version(const struct op *op, uint32_t table);
-/* The oldest of the versions of all tables that this batch sees; INT64_MIN before the first of some table;
- * INT64_MAX with `lookup: latest`, or where no table was given. */
-int64_t op_tables_version(const struct op *op);
 /* The row of a key by the hash of its canonical key (key_ids gives it for a column), or NULL. */
 const struct table_row *op_table_find(const struct op *op, uint32_t table, uint64_t hash);
 /* The same for many keys at once, NULL where there is no row: several times faster where rows are

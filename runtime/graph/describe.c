@@ -38,11 +38,6 @@ const void *describe_config(const struct describe *describe)
     return describe->op->config;
 }
 
-const char *describe_id(const struct describe *describe)
-{
-    return describe->job_op->id;
-}
-
 struct arena *describe_arena(struct describe *describe)
 {
     return describe->planner->arena;
@@ -90,14 +85,6 @@ const struct schema *describe_table(const struct describe *describe, uint32_t ta
     if (ref->ahead)
         return ref->schema ? ref->schema : describe->planner->stand_ins[table];
     return describe->planner->plan->ops[ref->op].outputs[ref->port].schema;
-}
-
-bool describe_tables_given(const struct describe *describe)
-{
-    for (uint32_t i = 0; i < describe->job_op->table_count; i++)
-        if (describe->job_op->tables[i].op != FIELD_NONE)
-            return true;
-    return false;
 }
 
 bool describe_table_known(const struct describe *describe, uint32_t table)

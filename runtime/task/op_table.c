@@ -16,27 +16,9 @@ bool op_table_given(const struct op *op, uint32_t table)
     return table_of(op, table)->table != NULL;
 }
 
-bool op_tables_given(const struct op *op)
-{
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (op->tables[i].table)
-            return true;
-    return false;
-}
-
 int64_t op_table_version(const struct op *op, uint32_t table)
 {
     return table_of(op, table)->version;
-}
-
-int64_t op_tables_version(const struct op *op)
-{
-    int64_t oldest = INT64_MAX;
-
-    for (uint32_t i = 0; i < TABLES_MAX; i++)
-        if (op->tables[i].table && op->tables[i].version < oldest)
-            oldest = op->tables[i].version;
-    return oldest;
 }
 
 const struct table_row *op_table_find(const struct op *op, uint32_t table, uint64_t hash)

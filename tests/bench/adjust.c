@@ -38,8 +38,6 @@ extern const struct operator_def adjust_interest, adjust_calibration, adjust_fee
 extern const struct operator_def adjust_explore, feature_lift;
 
 /* ---- an engine of the least kind ---- */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-parameter"
 
 struct table {
     const struct schema *schema;
@@ -89,30 +87,45 @@ const struct text_list *describe_key(const struct describe *describe, uint32_t p
     static const char *names[] = {"category"};
     static const struct text_list key = {1, names};
 
+    (void)describe;
+    (void)port;
     return &key;
 }
 void describe_output(struct describe *describe, uint32_t port, const struct schema *schema)
 {
+    (void)port;
     describe->op->out = schema;
 }
 void describe_output_key(struct describe *describe, uint32_t port, const struct text_list *columns)
 {
+    (void)describe;
+    (void)port;
+    (void)columns;
 }
 void describe_reads(struct describe *describe, uint32_t port, uint32_t column)
 {
+    (void)describe;
+    (void)port;
+    (void)column;
 }
 void describe_state(struct describe *describe, uint32_t state, size_t size,
                     const struct state_field *fields)
 {
+    (void)state;
+    (void)fields;
     for (uint32_t i = 0; i < CLASSES; i++)
         describe->op->cells[i] = arena_new(describe->op->arena, size);
 }
 void describe_versions(struct describe *describe, int64_t period_ms, bool replace)
 {
+    (void)describe;
+    (void)period_ms;
+    (void)replace;
 }
 bool describe_error(struct describe *describe, struct error *err, const char *option,
                     const char *how, const char *what, ...)
 {
+    (void)err;
     fprintf(stderr, "%s.%s: %s (%s)\n", describe->op->def->name, option, what, how);
     return false;
 }
@@ -134,6 +147,7 @@ void op_set_scratch(struct op *op, void *scratch)
 }
 uint64_t op_seed(const struct op *op)
 {
+    (void)op;
     return 1;
 }
 const struct schema *op_input_schema(const struct op *op, uint32_t port)
@@ -142,10 +156,12 @@ const struct schema *op_input_schema(const struct op *op, uint32_t port)
 }
 const struct schema *op_output_schema(const struct op *op, uint32_t port)
 {
+    (void)port;
     return op->out;
 }
 struct builder *op_reserve(struct op *op, uint32_t port, uint32_t rows)
 {
+    (void)port;
     if (!op->builder)
         op->builder = builder_create(op->out, false);
     builder_reserve(op->builder, rows);
@@ -153,36 +169,21 @@ struct builder *op_reserve(struct op *op, uint32_t port, uint32_t rows)
 }
 void op_emit(struct op *op, uint32_t port, struct batch **batch)
 {
+    (void)port;
     op->emitted = *batch;
     *batch = NULL;
 }
 void *const *op_cells(struct op *op, uint32_t state)
 {
+    (void)state;
     return op->cells + CLASSES;
 }
 bool op_set_timers(struct op *op, const int64_t *due_ms, struct error *err)
 {
+    (void)op;
+    (void)due_ms;
+    (void)err;
     return true;
-}
-const char *describe_id(const struct describe *describe)
-{
-    return "bench";
-}
-bool describe_tables_given(const struct describe *describe)
-{
-    return describe->op->def->tables && describe->op->def->tables[0].name;
-}
-const char *op_id(const struct op *op)
-{
-    return "bench";
-}
-bool op_tables_given(const struct op *op)
-{
-    return op->def->tables && op->def->tables[0].name;
-}
-int64_t op_tables_version(const struct op *op)
-{
-    return op_table_version(op, 0);
 }
 bool op_table_given(const struct op *op, uint32_t table)
 {
@@ -190,6 +191,8 @@ bool op_table_given(const struct op *op, uint32_t table)
 }
 int64_t op_table_version(const struct op *op, uint32_t table)
 {
+    (void)op;
+    (void)table;
     return TIME_MS;
 }
 const struct table_row *op_table_find(const struct op *op, uint32_t table, uint64_t hash)
@@ -225,24 +228,34 @@ const struct schema *op_table_schema(const struct op *op, uint32_t table)
 /* Asked for by what is linked along, never called. */
 void op_again(struct op *op)
 {
+    (void)op;
 }
 uint32_t due_rows(const struct due *due)
 {
+    (void)due;
     return 0;
 }
 const struct key *due_key(const struct due *due, uint32_t row)
 {
+    (void)due;
+    (void)row;
     return NULL;
 }
 int64_t op_pane_first(struct op *op, uint32_t state, int64_t from_ms)
 {
+    (void)op;
+    (void)state;
     return from_ms;
 }
 void op_pane_drop(struct op *op, uint32_t state, int64_t before_ms)
 {
+    (void)op;
+    (void)state;
+    (void)before_ms;
 }
 int64_t op_watermark(const struct op *op)
 {
+    (void)op;
     return INT64_MIN;
 }
 
@@ -286,7 +299,6 @@ static struct batch *run_op(struct op *op, const struct batch *in)
     op->emitted = NULL;
     return out;
 }
-#pragma GCC diagnostic pop
 
 /* ---- lifts ---- */
 
