@@ -169,6 +169,8 @@ static bool outcome_describe(struct describe *describe, struct error *err)
     describe_passes(describe, IN, PORT_JUDGED);
     for (uint32_t port = PORT_CLICKS; port <= PORT_FEEDBACK; port++)
         describe_retimed(describe, port); /* users take their time */
+    describe_aside(describe, PORT_TRUTH);
+    describe_aside(describe, PORT_JUDGED);
     return check_items(describe, impressions_items(in), err) &&
            impressions_describe(describe, in, err) && describe_judged(describe, in, err);
 }

@@ -169,6 +169,9 @@ void describe_ordered(struct describe *describe);
 /* Rows sent in process leave by this output at event times of their own (later than those that they
  * are made from), so not in order. */
 void describe_retimed(struct describe *describe, uint32_t port);
+/* Nothing that is made of this output's rows may come back to the operator, by inputs or tables: a job
+ * that does so is refused. */
+void describe_aside(struct describe *describe, uint32_t port);
 /* For messages: `job.yaml:12:7: operators[3].within`. option is a path such as "dedup.within". */
 bool describe_error(struct describe *describe, struct error *err, const char *option,
                     const char *how, const char *what, ...) __attribute__((format(printf, 5, 6)));

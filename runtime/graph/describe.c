@@ -189,6 +189,12 @@ void describe_ordered(struct describe *describe)
     describe->facts->source_ordered = true;
 }
 
+void describe_aside(struct describe *describe, uint32_t port)
+{
+    CHECK(port < describe->op->output_count);
+    describe->facts->aside[port] = true;
+}
+
 void describe_retimed(struct describe *describe, uint32_t port)
 {
     CHECK(port < describe->op->output_count);

@@ -130,6 +130,7 @@ static bool validate(struct planner *planner)
     make_ops(planner);
     order_make(planner);
     typing_make(planner);
+    aside_check(planner);
     splits_make(planner);
     return mistakes_total(&planner->mistakes) == 0;
 }

@@ -1,5 +1,5 @@
 /* planner: what the steps of planning share while a plan is made. The steps, in order: job_read,
- * order_make, typing_make, splits_make, then (without mistakes) prune_columns, edges_make,
+ * order_make, typing_make, aside_check, splits_make, then (without mistakes) prune_columns, edges_make,
  * tables_make, loops_make, streams_make, chains_make. */
 #ifndef MILLRACE_GRAPH_PLANNER_H
 #define MILLRACE_GRAPH_PLANNER_H
@@ -16,6 +16,7 @@ struct op_facts {
     bool told_reads[PORTS_MAX];                     /* of inputs; false: all columns are read */
     bool reads[PORTS_MAX][COLUMNS_MAX];
     uint32_t passes[PORTS_MAX]; /* outputs, as bits */
+    bool aside[PORTS_MAX];      /* outputs of which nothing may come back */
     bool retimed[PORTS_MAX];    /* outputs whose rows are not in the order of the input's */
     /* Rows of an output stand in the subtask that owns their key at the operator's own
      * parallelism, so that a reader keyed alike needs no exchange. */
@@ -45,6 +46,9 @@ void order_make(struct planner *planner);
  * without the table that comes later in the order; then all is looked at again with what came of it,
  * until nothing changes. */
 void typing_make(struct planner *planner);
+
+/* Whether anything made of an output that is kept aside comes back to its operator. */
+void aside_check(struct planner *planner);
 
 /* Splits of all sources, as the request says. */
 void splits_make(struct planner *planner);
