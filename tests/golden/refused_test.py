@@ -7,7 +7,8 @@ from; each table refused/FAMILY.txt has rows such as
 
 a kind with its fields, and below, further in, all that is told about it. A table is one job, which is
 planned and not run. What is refused while a job runs stands in refused/running.txt: each row is a job,
-with the operators that it needs. `--update` rewrites what is told; read the diff.
+with the operators that it needs. Each text that is given to describe_error has to come in some row, or in
+the err.txt of a golden case. `--update` rewrites what is told; read the diff.
 
 usage: refused_test.py MILLRACE [--update]
 """
@@ -18,11 +19,14 @@ import subprocess
 import sys
 import tempfile
 
-TABLES = pathlib.Path(__file__).parent / "refused"
+GOLDEN = pathlib.Path(__file__).parent
+TABLES = GOLDEN / "refused"
+SOURCE = GOLDEN.parents[1]
 OPERATORS = (TABLES / "operators.yaml").read_text()
 # Each event is a session of its own.
 EVENTS = "".join(f'{{"ts": {10 * number}, "user": 1}}\n' for number in range(3000))
 ENDED = re.compile(r"millrace: the job has failed: |(?<=: )operator row, subtask 0: ")
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[(),]|[^"(),]+')
 TOLD = re.compile(r"job\.yaml:(\d+):\d+: operators\[\d+\](?:\.|: )(.*)")
 
 
@@ -112,6 +116,35 @@ def lines(rows):
     return [line for text, told in rows for line in [text] + ["    " + part for part in told]]
 
 
+def arguments(text, at):
+    """Of a call, whose bracket ends before `at`: each the words of its strings, with a blank line for
+    each place that is filled in."""
+    found, depth = [""], 1
+    for token in TOKEN.finditer(text, at):
+        part = token.group()
+        depth += (part == "(") - (part == ")")
+        if depth == 0:
+            break
+        if part == "," and depth == 1:
+            found.append("")
+        elif part[0] == '"':
+            found[-1] += re.sub(r"%[-.*\d]*[a-z]*", "\n", part[1:-1].replace('\\"', '"'))
+        elif re.search(r"\w", part):
+            found[-1] += "\n"
+    return found
+
+
+def untold(told):
+    """What an operator may refuse while planning, and no row or err.txt tells."""
+    for path in sorted(SOURCE.glob("operators/*/*.c")):
+        text = path.read_text()
+        for call in re.finditer(r"\bdescribe_error\(", text):
+            what = max(arguments(text, call.end())[4].split("\n"), key=len)
+            if len(what) > 5 and what not in told:
+                line = text.count("\n", 0, call.start()) + 1
+                yield f'operators/{path.parent.name}/{path.name}:{line}: no row has: {what.strip()}'
+
+
 def main():
     millrace, update = str(pathlib.Path(sys.argv[1]).resolve()), "--update" in sys.argv[2:]
     problems = []
@@ -127,6 +160,8 @@ def main():
                      if is_row(text) and not told]
         problems += difflib.unified_diff(lines(expected), lines(got), f"expected {path.name}", "got",
                                          lineterm="", n=1)
+    files = [*TABLES.glob("*.txt"), *GOLDEN.glob("*/err.txt")]
+    problems += untold("".join(path.read_text() for path in files))
     print("\n".join(problems))
     sys.exit(1 if problems else 0)
 
