@@ -13,7 +13,7 @@ usage: quality.py MILLRACE [--only NAME,...] [--data DIR] [--part BEGIN-END] [-p
  ml-1m-seq   each user's last item of the train file: NDCG@10. There are no times, so users' items are spread
              evenly over one span (all last items come at its end)
  versions    ml-100k, served by score/ranking from tables that learn/ranking publishes each second, minute and hour,
-             beside the learner's own lists: differences in pairs. With a second subtask only these lists go apart
+             beside the learner's own lists: differences in pairs, CPU and wall time at `-p N`
 
 An item that was never seen before is a miss. Ratings of one second stand in the order of the file in ml-100k
 and in an order by hash in ml-latest-small, whose file is sorted by item. Figures are computed here, from the
