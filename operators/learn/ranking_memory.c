@@ -82,6 +82,8 @@ static const struct state_field window_fields[] = {
     {"pending", TYPE_I32, FIELD(struct memory_window, pending)},
     {"period", TYPE_I32, FIELD(struct memory_window, period)},
     {"begun", TYPE_I64, FIELD(struct memory_window, begun)},
+    {"told", TYPE_I64, FIELD(struct memory_window, told)},
+    {"items", TYPE_UTF8, FIELD(struct memory_window, items)},
     {0},
 };
 static const struct state_field change_fields[] = {

@@ -17,6 +17,8 @@
 #define MEMORY_NAME 46u   /* bytes of a name in the item's cell; longer ones go on in pieces */
 #define MEMORY_PIECE 64u  /* bytes of a piece */
 
+#define MEMORY_TOLD 1024u /* latest changes of items that the tables name again */
+
 #define MEMORY_WEIGHTS (2u * RANKER_FEATURES * (1 + RANKER_GATES))
 
 enum { /* states */
@@ -73,6 +75,8 @@ struct memory_window {
     uint32_t pending;
     uint32_t period; /* windows told + 1 */
     uint64_t begun; /* the tables have all items but for changes; 0: nothing was published before */
+    uint64_t told;  /* changes, ever */
+    uint32_t items[MEMORY_TOLD]; /* of these, by number of the change modulo this */
 };
 
 struct memory_change { /* of an item */

@@ -3,6 +3,10 @@
 
 #include "operators/model/windows.h"
 
+#include <stdlib.h>
+
+#define CHANGES_MAX 3000u /* of a window, that the model's row names */
+
 void versions_open(struct versions *versions, struct op *op, struct memory *memory, uint32_t items,
                    uint32_t model)
 {
@@ -57,6 +61,32 @@ static bool tell_item(const struct versions *versions, uint32_t item, struct bui
     return true;
 }
 
+static void put_number(struct builder *list, uint32_t item)
+{
+    builder_child_row(list);
+    builder_i64(list, 0, item);
+}
+
+/* What changed, and before it as much as is kept: a reader may have missed some versions. */
+static void tell_changes(const struct versions *versions, struct builder *out)
+{
+    struct memory_window *window = &versions->memory->window;
+    const struct memory_changes *untold = &versions->memory->untold;
+    uint64_t earlier = window->told < MEMORY_TOLD ? window->told : MEMORY_TOLD;
+    struct builder *list = builder_list(out, versions->model_columns.changes);
+
+    if (untold->count <= CHANGES_MAX) {
+        for (uint64_t i = window->told - earlier; i < window->told; i++)
+            put_number(list, window->items[i % MEMORY_TOLD]);
+        for (uint32_t i = 0; i < untold->count; i++)
+            put_number(list, untold->items[i]);
+    }
+    builder_list_end(out, versions->model_columns.changes);
+    for (uint32_t i = 0; i < untold->count; i++)
+        window->items[window->told++ % MEMORY_TOLD] = untold->items[i];
+    builder_i64(out, versions->model_columns.told, (int64_t)window->told);
+}
+
 static void tell_model(const struct versions *versions)
 {
     const struct memory *memory = versions->memory;
@@ -66,7 +96,15 @@ static void tell_model(const struct versions *versions)
     builder_row(out, memory->window.due_ms, 0, 0);
     tables_put_model(columns, memory->ranker, memory->reranker, memory->events, out);
     builder_i64(out, columns->newest, (int64_t)before(memory, memory->ranker->items.count));
+    tell_changes(versions, out);
     builder_i64(out, columns->window_end, memory->window.due_ms + 1);
+}
+
+static int by_number(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
 }
 
 bool versions_tell(struct versions *versions, int64_t time_ms)
@@ -78,6 +116,8 @@ bool versions_tell(struct versions *versions, int64_t time_ms)
 
     if (!memory->window.pending || time_ms < memory->window.due_ms)
         return true;
+    if (versions->told == 0) /* after a kill they stand in another order */
+        qsort(untold->items, untold->count, sizeof(untold->items[0]), by_number);
     out = op_reserve(versions->op, versions->items, BATCH_ROWS_MAX);
     end = untold->count - versions->told > BATCH_ROWS_MAX ? versions->told + BATCH_ROWS_MAX
                                                           : untold->count;

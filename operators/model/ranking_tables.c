@@ -32,15 +32,14 @@ static void add_vector(struct schema *schema, struct arena *arena, const char *n
     CHECK(schema_add(schema, arena, &vector));
 }
 
-static void add_attributes(struct schema *schema, struct arena *arena, uint32_t numbers)
+static void add_list(struct schema *schema, struct arena *arena, const char *name, const char *each)
 {
     struct schema *child = schema_create(arena);
-    struct field tags = {.name = "tags", .type = TYPE_LIST, .child = child};
+    struct field list = {.type = TYPE_LIST, .child = child};
 
-    add(child, arena, "tag", TYPE_I64);
-    CHECK(schema_add(schema, arena, &tags));
-    if (numbers > 0)
-        add_vector(schema, arena, "numbers", numbers);
+    snprintf(list.name, sizeof(list.name), "%s", name);
+    add(child, arena, each, TYPE_I64);
+    CHECK(schema_add(schema, arena, &list));
 }
 
 static const struct schema *items_schema(struct arena *arena, const struct tables_layout *layout)
@@ -62,7 +61,9 @@ static const struct schema *items_schema(struct arena *arena, const struct table
     add_vector(schema, arena, "in", layout->embeddings * layout->dims);
     add_vector(schema, arena, "out", layout->embeddings * layout->dims);
     if (layout->attributes)
-        add_attributes(schema, arena, layout->numbers);
+        add_list(schema, arena, "tags", "tag");
+    if (layout->numbers > 0)
+        add_vector(schema, arena, "numbers", layout->numbers);
     add(schema, arena, "window_end", TYPE_TIMESTAMP);
     return schema;
 }
@@ -75,6 +76,8 @@ static const struct schema *model_schema(struct arena *arena, const struct table
     add(schema, arena, "model", TYPE_I64);
     add(schema, arena, "events", TYPE_I64);
     add(schema, arena, "newest", TYPE_I64);
+    add(schema, arena, "told", TYPE_I64);
+    add_list(schema, arena, "changes", "number");
     add_vector(schema, arena, "stage_sums", RANKER_STAGES);
     add_vector(schema, arena, "weights", weights_of(features));
     if (layout->numbers > 0)
@@ -126,7 +129,8 @@ static bool has_counts(const struct schema *items, const struct schema *model)
     for (uint32_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (!is(items, numbers[i], TYPE_I64))
             return false;
-    return is(model, "events", TYPE_I64) && is(model, "newest", TYPE_I64);
+    return is(model, "events", TYPE_I64) && is(model, "newest", TYPE_I64) &&
+           is(model, "told", TYPE_I64) && is(model, "changes", TYPE_LIST);
 }
 
 /* What follows from the rest is as wide as it must be. */
@@ -193,6 +197,8 @@ void tables_find_model(const struct schema *schema, struct tables_model *columns
         .model = schema_find(schema, "model"),
         .events = schema_find(schema, "events"),
         .newest = schema_find(schema, "newest"),
+        .told = schema_find(schema, "told"),
+        .changes = schema_find(schema, "changes"),
         .stage_sums = schema_find(schema, "stage_sums"),
         .weights = schema_find(schema, "weights"),
         .spreads = schema_find(schema, "spreads"),

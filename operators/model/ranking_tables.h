@@ -4,8 +4,10 @@
  *   finds all that it does not know yet from the newest on; events, fast, slow, again (with `repeats`), first,
  *   last, stages (ranker.h); biases and the vectors `in` and `out` of each embedding, one behind the other;
  *   tags and numbers (NaN: unknown), where there are attributes
- * model, one row: events, the id of the newest item, stage_sums, the fusion's weights, spreads of the
- *   numbers; `rerank` and the re-ranker's weights, where there is one
+ * model, one row: events, the id of the newest item; `told`, how many changes of items were told so far, and
+ *   `changes`, the numbers of the latest of these, newest last (none if they are too many), so that a reader
+ *   looks up no others; stage_sums, the fusion's weights, spreads of the numbers; `rerank` and the
+ *   re-ranker's weights, where there is one
  *
  * How a ranking is laid out is told by the tables' columns and their widths, so a reader has no such
  * options of its own. */
@@ -28,7 +30,8 @@ struct tables_items { /* columns; FIELD_NONE: not there */
 };
 
 struct tables_model {
-    uint32_t model, events, newest, stage_sums, weights, spreads, rerank, reranker, window_end;
+    uint32_t model, events, newest, told, changes, stage_sums, weights, spreads, rerank, reranker,
+        window_end;
 };
 
 /* Columns by which a table of a ranking is known; tables_layout_of looks at all. */
@@ -57,7 +60,8 @@ bool tables_layout_of(const struct schema *items, const struct schema *model,
 void tables_find_items(const struct schema *schema, struct tables_items *columns);
 void tables_find_model(const struct schema *schema, struct tables_model *columns);
 
-/* Of the present row all but item, before and window_end; of the model all but newest and window_end. */
+/* Of the present row all but item, before and window_end; of the model all but newest, told, changes
+ * and window_end. */
 void tables_put_item(const struct tables_items *columns, const struct ranker *ranker, uint32_t item,
                      struct builder *out);
 void tables_put_model(const struct tables_model *columns, const struct ranker *ranker,

@@ -102,7 +102,8 @@ struct ranking_scratch {
     int64_t version;    /* of both tables */
     int64_t *versions;  /* of the rows, by item */
     uint32_t events;    /* of the learner */
-    uint32_t *trending; /* items of the latest events, by age; + 1, 0: a later one had it */
+    uint64_t told;      /* changes of items, by the learner */
+    uint32_t *trending; /* items + 1 by their last event modulo `trending` */
     uint64_t own[OWN_MAX];
     uint32_t own_items[OWN_MAX], own_count; /* of the present user; known ones */
     const struct table_row *rows[RANKING_TOP_MAX];
@@ -215,25 +216,60 @@ static bool walk_new(struct op *op, uint64_t newest, struct ranking *put, struct
     return true;
 }
 
-static void read_items(struct op *op)
+/* Events stand at their number modulo `trending`. No two items have the same last event. */
+static void put_trending(struct op *op, uint32_t item)
+{
+    const struct ranking_config *config = op_config(op);
+    const struct ranking_scratch *scratch = op_scratch(op);
+    const uint32_t *last = scratch->ranking.ranker.items.last;
+    uint32_t most = (uint32_t)config->asks.trending, *slot;
+
+    if (most == 0)
+        return;
+    slot = &scratch->trending[last[item] % most];
+    if (*slot == 0 || last[*slot - 1] % most != last[item] % most || last[*slot - 1] < last[item])
+        *slot = item + 1;
+}
+
+/* Looks at the rows of some items, at most STEP, and reads those that are new. */
+static void read_some(struct op *op, const uint32_t *items, uint32_t count)
 {
     struct ranking_scratch *scratch = op_scratch(op);
-    struct ranker *ranker = &scratch->ranking.ranker;
-    uint32_t count = ranker->items.count;
+    uint64_t ids[STEP];
 
-    for (uint32_t begin = 0; begin < count; begin += STEP) {
-        uint32_t n = count - begin < STEP ? count - begin : STEP;
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = scratch->ranking.catalogue.ids[items[i]];
+    op_table_find_many(op, ITEMS, ids, count, scratch->rows);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct table_row *row = scratch->rows[i];
 
-        op_table_find_many(op, ITEMS, scratch->ranking.catalogue.ids + begin, n, scratch->rows);
-        for (uint32_t i = 0; i < n; i++) {
-            const struct table_row *row = scratch->rows[i];
-
-            if (!row || table_row_version(row) == scratch->versions[begin + i])
-                continue;
-            scratch->versions[begin + i] = table_row_version(row);
-            tables_take_item(&scratch->item_columns, row, ranker, begin + i);
-        }
+        if (!row || table_row_version(row) == scratch->versions[items[i]])
+            continue;
+        scratch->versions[items[i]] = table_row_version(row);
+        tables_take_item(&scratch->item_columns, row, &scratch->ranking.ranker, items[i]);
+        put_trending(op, items[i]);
     }
+}
+
+/* The last `count` of the changes that the model names, or all items. */
+static void read_items(struct op *op, const struct table_row *model, uint32_t count, bool all)
+{
+    const struct ranking_scratch *scratch = op_scratch(op);
+    uint32_t known = scratch->ranking.ranker.items.count, items[STEP], n = 0;
+    uint32_t column = scratch->model_columns.changes, listed = table_row_list(model, column);
+    const int64_t *changes = table_row_list_i64(model, column, 0);
+
+    for (uint32_t i = all ? 0 : listed - count, end = all ? known : listed; i < end; i++) {
+        uint64_t item = all ? i : (uint64_t)changes[i];
+
+        if (item < known) /* beyond: its name was cut */
+            items[n++] = (uint32_t)item;
+        if (n < STEP)
+            continue;
+        read_some(op, items, n);
+        n = 0;
+    }
+    read_some(op, items, n);
 }
 
 static void read_model(struct op *op, const struct table_row *row)
@@ -254,30 +290,14 @@ static void read_model(struct op *op, const struct table_row *row)
     tables_take_model(&scratch->model_columns, row, ranker, reranker);
 }
 
-/* No two items have the same last event. */
-static void find_trending(struct op *op)
-{
-    const struct ranking_config *config = op_config(op);
-    struct ranking_scratch *scratch = op_scratch(op);
-    const struct ranker_items *items = &scratch->ranking.ranker.items;
-    uint32_t most = (uint32_t)config->asks.trending;
-
-    memset(scratch->trending, 0, most * sizeof(*scratch->trending));
-    for (uint32_t item = 0; item < items->count; item++) {
-        uint32_t age = scratch->events - 1 - items->last[item];
-
-        if (scratch->versions[item] != INT64_MIN && age < most)
-            scratch->trending[age] = item + 1;
-    }
-}
-
 /* False with `err`. What is remembered follows from the tables' versions alone, so it is no state. */
 static bool follow(struct op *op, struct error *err)
 {
     struct ranking_scratch *scratch = op_scratch(op);
     int64_t version = op_table_version(op, MODEL);
     const struct table_row *row;
-    uint64_t newest;
+    uint64_t newest, told;
+    bool all;
 
     if (op_table_version(op, ITEMS) != version)
         return error_option(err, op, "tables", "items and model are read at different delays",
@@ -293,24 +313,34 @@ static bool follow(struct op *op, struct error *err)
         CHECK(walk_new(op, newest, &scratch->ranking, err));
     if (err->code != ERROR_NONE)
         return false;
-    read_items(op);
+    told = (uint64_t)table_row_i64(row, scratch->model_columns.told) - scratch->told;
+    all = version == INT64_MAX || told > table_row_list(row, scratch->model_columns.changes);
+    read_items(op, row, (uint32_t)told, all);
+    scratch->told += told;
     read_model(op, row);
-    find_trending(op);
     return true;
 }
 
 /* ---- rows ---- */
+
+/* An event whose item came again later is not its last one. `slot`: item + 1. */
+static void meet_trending(struct ranking *ranking, uint32_t event, uint32_t slot)
+{
+    if (slot > 0 && ranking->ranker.items.last[slot - 1] == event)
+        ranker_meet(&ranking->ranker, slot - 1);
+}
 
 static void gather(struct op *op)
 {
     const struct ranking_config *config = op_config(op);
     struct ranking_scratch *scratch = op_scratch(op);
     struct ranking *ranking = &scratch->ranking;
+    uint32_t most = (uint32_t)config->asks.trending;
 
     if (ranking_offer_items(ranking)) {
-        for (uint32_t age = 0; age < (uint32_t)config->asks.trending; age++)
-            if (scratch->trending[age])
-                ranker_meet(&ranking->ranker, scratch->trending[age] - 1);
+        for (uint32_t age = 1; age <= most && age <= scratch->events; age++)
+            meet_trending(ranking, scratch->events - age,
+                          scratch->trending[(scratch->events - age) % most]);
         ranking_offer_recent(ranking);
     }
     ranking_offer_lines(ranking);

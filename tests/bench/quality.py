@@ -14,6 +14,7 @@ usage: quality.py MILLRACE [--only NAME,...] [--data DIR] [--part BEGIN-END] [-p
              evenly over one span (all last items come at its end)
  versions    ml-100k, served by score/ranking from tables that learn/ranking publishes each second, minute and hour,
              beside the learner's own lists: differences in pairs, CPU and wall time at `-p N`
+ versions-clicks  the same of yoochoose
 
 An item that was never seen before is a miss. Ratings of one second stand in the order of the file in ml-100k
 and in an order by hash in ml-latest-small, whose file is sorted by item. Figures are computed here, from the
@@ -237,6 +238,12 @@ RUNS = {
     "yoochoose": (clicks, SEEN_BEFORE, [("hr@20", hit(20), 0.705, None), ("mrr@20", mrr(20), 0.38, None)]),
     "ml-1m-seq": (ml1m, LONG + LASTS, [("ndcg@10", ndcg(10), 0.19, None)]),
 }
+# name: rows, flags, figure, which events count
+VERSIONS = {
+    "versions": (ml100k, [], ("recall@10", hit(10)), lambda met: True),
+    "versions-clicks": (clicks, SEEN_BEFORE, ("mrr@20", mrr(20)), lambda met: met > 0),
+}
+SERVES = ["score." + option for option in ("recent", "candidates", "trending", "top")]  # what score/ranking has, too
 
 
 def popularity(folder):
@@ -245,25 +252,28 @@ def popularity(folder):
     return None
 
 
-def tell_versions(options):
-    rows, live = ml100k(options.data), None
-    defines = [word for value in options.define for word in ("-D", value)]
+def tell_versions(name, options):
+    make, flags, (title, gain), wanted = VERSIONS[name]
+    rows, live = make(options.data), None
+    rows, begin = rows if isinstance(rows, tuple) else (rows, int(len(rows) * 0.3))
+    served = [flag.replace("score.", "served.") for flag in flags if flag.split("=")[0] in SERVES]
+    more = [flag for value in served + options.define for flag in ("-D", value)]
     for period in ("live", "1s", "1m", "1h"):
         with tempfile.TemporaryDirectory() as work:
             text, began = with_versions(period) if period != "live" else None, time.monotonic()
-            made, cpu = run(options.millrace, rows, pathlib.Path(work), defines if text else [], {}, text, options.parallelism)
+            made, cpu = run(options.millrace, rows, pathlib.Path(work), flags + (more if text else []), {}, text, options.parallelism)
             took = time.monotonic() - began
-        found = ranks(rows, made, int(len(rows) * 0.3), len(rows), lambda met: True)
+        found = ranks(rows, made, begin, len(rows), wanted)
         live = live or found
-        mean, low, high = figure(found, hit(10))
-        less, least, most = apart(found, live, hit(10))
-        print(f"versions    {period:<5} recall@10 {mean:.4f} [{low:.4f}, {high:.4f}], to live {less:+.4f} [{least:+.4f}, {most:+.4f}], "
+        mean, low, high = figure(found, gain)
+        less, least, most = apart(found, live, gain)
+        print(f"{name} {period:<5} {title} {mean:.4f} [{low:.4f}, {high:.4f}], to live {less:+.4f} [{least:+.4f}, {most:+.4f}], "
               f"{cpu / len(rows) * 1e6:.0f} CPU us an event, {took:.1f} s", flush=True)
 
 
 def tell(name, options):
-    if name == "versions":
-        return tell_versions(options)
+    if name in VERSIONS:
+        return tell_versions(name, options)
     make, flags, figures, films = (*RUNS[name], None)[:4]
     rows = make(options.data)
     rows, begin = rows if isinstance(rows, tuple) else (rows, int(len(rows) * 0.3))
@@ -289,7 +299,7 @@ def tell(name, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("millrace")
-    parser.add_argument("--only", default=",".join([*RUNS, "versions"]))
+    parser.add_argument("--only", default=",".join([*RUNS, *VERSIONS]))
     parser.add_argument("--data", type=pathlib.Path, default=SOURCE.parent / "shared" / "data")
     parser.add_argument("--part")
     parser.add_argument("-p", dest="parallelism", type=int, default=2)
