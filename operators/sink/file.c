@@ -25,6 +25,7 @@ static const struct option file_options[] = {
      .type = OPT_TEXT,
      FIELD(struct file_config, path),
      .required = true,
+     .life = LIFE_TOLD,
      .help = "Directory of the files part-SUBTASK-CHECKPOINT-N.jsonl; made when missing. Each sink "
              "needs one of its own. A restore from a checkpoint makes its files as they were at "
              "that checkpoint: later ones are removed and written anew; with another path they "

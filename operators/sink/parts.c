@@ -240,6 +240,8 @@ bool parts_prepare(struct parts *parts, uint64_t checkpoint, int64_t now_ms, boo
     if (!parts_settle(parts, err) || !flush(parts, err))
         return false;
     parts->now_ms = now_ms;
+    if (parts->open_since_ms > now_ms) /* the clock was set back: else it stayed open until then */
+        parts->open_since_ms = now_ms;
     parts->last = last;
     if (parts->open && (last || too_old(parts)) && !roll(parts, err))
         return false;

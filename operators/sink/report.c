@@ -103,6 +103,7 @@ static const struct option report_options[] = {
      .type = OPT_TEXT,
      FIELD(struct report_config, path),
      .def.text = "report",
+     .life = LIFE_TOLD,
      .help = "Directory of the rows: a folder by the operator's id in it. A run that is not "
              "restored removes those of earlier runs."},
     {0},

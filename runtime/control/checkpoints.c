@@ -11,6 +11,7 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -203,6 +204,19 @@ static bool claim(struct checkpoints *checkpoints, struct error *err)
                                 &checkpoints->epoch, err);
 }
 
+/* New checkpoints share files with it, so they go where it is. */
+static void log_place(const struct checkpoints *checkpoints)
+{
+    const char *dir = checkpoints->plan->settings.checkpoint.dir;
+    char *wanted = realpath(dir, NULL);
+
+    if (!wanted || strcmp(wanted, checkpoints->store->place) != 0)
+        log_line(LOG_WARN, "checkpoints go on beside the one that the job began from",
+                 "folder=\"%s\" checkpoint.dir=\"%s\" mend=\"move the job's folder there first\"",
+                 checkpoints->store->place, dir);
+    free(wanted);
+}
+
 /* From a checkpoint. The epoch is claimed once it is known to fit, so that a wrong command fences
  * nobody; were a checkpoint completed meanwhile by the run before, it is looked for again. */
 static bool open_again(struct checkpoints *checkpoints, const char *path, bool allow_missing,
@@ -224,6 +238,7 @@ static bool open_again(struct checkpoints *checkpoints, const char *path, bool a
         if (!open_restored(checkpoints, path, allow_missing, err))
             return false;
     }
+    log_place(checkpoints);
     return manifest_epoch_begun(checkpoints->store, job_name(checkpoints), checkpoints->epoch,
                                 checkpoints->restored_name, err);
 }

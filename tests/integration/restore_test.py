@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A checkpoint meets a changed job: what of its state is still wanted is told."""
 import json
+import shutil
 import signal
 import unittest
 
@@ -117,6 +118,11 @@ class Changed(harness.Case):
         self.assertIn("the job had ended there, with its windows closed operator=neighbours", taken.stderr_text)
         self.assertEqual(len(self.lines(taken)), len(rows))
 
+    def halfway(self, place):
+        """The job up to its first checkpoint, with rows still to be read."""
+        self.run_job(*"-D restart.strategy=none -D checkpoint.interval=300ms -D debug.hold-after-rows=8000 "
+                     "-D debug.crash-after-checkpoint=1".split(), job="job.yaml", place=place, status=1)
+
     def refused(self, place, job, *flags, checkpoint="changed"):
         (place / "job.yaml").write_text(job)
         run = self.run_job("-s", f"checkpoints/{checkpoint}", *flags, job="job.yaml", place=place, status=2)
@@ -152,10 +158,7 @@ class Changed(harness.Case):
         (place / "job.yaml").write_text(job)
         (place / "in-2.jsonl").write_text("".join(rows[:10000]))
         (place / "in-3.jsonl").write_text("".join(rows[10000:]))
-        run = self.start("-D", "debug.hold-after-rows=8000", job="job.yaml", place=place)
-        self.assertTrue(run.wait_checkpoints(1))
-        run.process.send_signal(signal.SIGINT)
-        run.finish()
+        self.halfway(place)
         self.assertIn("events.format was json, is csv", self.refused(place, job.replace("format: json", "format: csv")))
         self.assertIn("events.order-by was file, is time",
                       self.refused(place, job.replace("format: json", "order-by: time")))
@@ -187,16 +190,27 @@ class Changed(harness.Case):
         place = self.place()
         (place / "job.yaml").write_text(OPEN)
         (place / "in.jsonl").write_text("".join(event(number) + "\n" for number in range(20000)))
-        run = self.start("-D", "debug.hold-after-rows=8000", job="job.yaml", place=place)
-        self.assertTrue(run.wait_checkpoints(1))
-        run.process.send_signal(signal.SIGINT)
-        run.finish()
+        self.halfway(place)
         self.assertRegex(self.refused(place, OPEN.replace("rating: f64, ", "")),
                          "operator joined, subtask [0-9]+: the checkpoint holds rows whose columns are not those of "
                          "left and right; start without this checkpoint, or with the columns of then$")
         self.assertRegex(self.refused(place, OPEN.replace("count()", "sum(rating)")),
                          "operator sessions, subtask [0-9]+: the checkpoint holds sessions of other aggregates; "
                          "start without this checkpoint, or with the aggregates of then$")
+
+    def test_other_folders(self):
+        place = self.place()
+        (place / "in.jsonl").write_text("".join(event(number) + "\n" for number in range(100)))
+        (place / "job.yaml").write_text(JOB % "")
+        self.run_job(job="job.yaml", place=place)
+        shutil.copytree(place / "checkpoints", place / "copy")
+        moved = self.run_job("-s", "copy/changed", job="job.yaml", place=place)
+        self.assertRegex(self.one_line(moved), "checkpoints go on beside the one that the job began from "
+                         f'folder="{place}/copy" checkpoint.dir="./checkpoints" mend="move the job.s folder there first"')
+        self.assertGreater(len(list((place / "copy" / "changed").glob("chk-*"))), 1)
+        sink = self.run_job("-s", "copy/changed", "-D", "checkpoint.dir=copy", "-D", "out.path=other", job="job.yaml",
+                            place=place)
+        self.assertIn('what="out.path was out, is other"', self.one_line(sink))
 
     def test_a_file_has_grown(self):
         place = self.place()

@@ -238,6 +238,33 @@ static void test_late_commit(void **state)
     bytes_clear(&third);
 }
 
+/* By how much does not add to a file's age. */
+static void test_clock_set_back(void **state)
+{
+    static const struct {
+        int64_t now_ms;
+        bool rolled; /* by this prepare */
+    } steps[] = {{1000, true}, {1050, false}, {500, false}, {599, false}, {600, true}};
+    struct parts_options options = options_of(*state, "0-1-1");
+    struct bytes bytes = {0};
+    struct error err;
+    options.roll_time_ms = 100;
+    struct parts *parts = parts_open(&options, &err);
+
+    for (uint32_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct bundle bundle;
+
+        put_row(parts, i);
+        bytes.size = 0;
+        assert_true(prepare(parts, i + 1, steps[i].now_ms, false, &bytes, &err));
+        assert_true(bundle_read(&bundle, bytes.data, bytes.size, &err));
+        assert_int_equal(bundle.files[bundle.count - 1].checkpoint != 0, steps[i].rolled);
+        bundle_clear(&bundle);
+    }
+    parts_close(parts);
+    bytes_clear(&bytes);
+}
+
 static void test_fresh(void **state)
 {
     const char *dir = *state;
@@ -643,17 +670,12 @@ static void test_kills_and_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_commit),
-        TEST(test_nothing),
-        TEST(test_late_commit),
-        TEST(test_fresh),
-        TEST(test_unwritable),
-        TEST(test_zombie),
-        TEST(test_lost),
-        TEST(test_fork),
-        cmocka_unit_test(test_names),
-        TEST(test_kills),
-        TEST(test_kills_and_damage),
+        TEST(test_commit),         TEST(test_nothing),
+        TEST(test_late_commit),    TEST(test_fresh),
+        TEST(test_clock_set_back), TEST(test_unwritable),
+        TEST(test_zombie),         TEST(test_lost),
+        TEST(test_fork),           cmocka_unit_test(test_names),
+        TEST(test_kills),          TEST(test_kills_and_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
