@@ -32,6 +32,15 @@ def whole_jobs(folder):
                 yield path
 
 
+def longer_jobs(folder):
+    """Blocks of jobs/README.md that are lines for jobs/ecommerce.yaml, behind it."""
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", PAGES[1].read_text(), re.S)):
+        if "job: {" not in block:
+            path = folder / f"longer-{number}.yaml"
+            path.write_text((SOURCE / "jobs/ecommerce.yaml").read_text() + block)
+            yield path
+
+
 def manuals():
     """Each operator's page says what it does, what goes in and what comes out."""
     kinds = re.findall(r"^  (\S+)", subprocess.run([MILLRACE, "info"], capture_output=True, text=True, check=True).stdout, re.M)
@@ -57,7 +66,10 @@ def main():
         jobs = list(whole_jobs(pathlib.Path(folder)))
         if not jobs:
             problems.append("no job stands in the pages")
-        for job in jobs:
+        longer = list(longer_jobs(pathlib.Path(folder)))
+        if not longer:
+            problems.append("no lines for jobs/ecommerce.yaml stand in jobs/README.md")
+        for job in jobs + longer:
             told = info(job)
             if told.returncode != 0:
                 problems.append(f"{job.name}: {told.stderr}")
