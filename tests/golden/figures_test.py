@@ -191,16 +191,40 @@ def quality(rows, k):
         seen.add(row["item"])
 
 
+def popularity_hit(counts, own, item, k):
+    """How likely the item is among the k most frequent ones that are not the user's, equals drawn."""
+    count = counts.get(item, 0)
+    more = sum(other > count for name, other in counts.items() if name not in own)
+    equal = sum(other == count for name, other in counts.items() if name not in own or name == item)
+    return min(1, max(0, k - more) / equal) if count else 0
+
+
+def live(rows, k):
+    """Of each row: what popularity would have hit, the novelty of each listed item, the items listed."""
+    counts, own = {}, {}
+    for number, row in enumerate(rows):
+        listed = [item["item"] for item in row["items"]][:k]
+        yield (popularity_hit(counts, own.get(row["user"], set()), row["item"], k),
+               [math.log2(max(number, 1) / counts.get(item, 1)) for item in listed], listed)
+        counts[row["item"]] = counts.get(row["item"], 0) + 1
+        own.setdefault(row["user"], set()).add(row["item"])
+
+
 def check_quality():
     rows = sorted(read("evaluate-rank/out.jsonl"), key=lambda row: row["event_time"])
     if len({row["event_time"] for row in rows}) != len(rows):
         yield "evaluate-rank: two rows of one time, whose order is not known here"
-    counted = list(quality(rows, 3))[len(rows) // 10:]
+    skip = len(rows) // 10
+    counted, popular = list(quality(rows, 3))[skip:], list(live(rows, 3))[skip:]
     ranks = [rank for rank, _, _ in counted if rank]
     hits = len(ranks) / len(counted)
+    novelty = [value for _, values, _ in popular for value in values]
     expected = {"recall@3": hits, "precision@3": hits / 3, "hit_rate@3": hits,
                 "ndcg@3": sum(1 / math.log2(rank + 1) for rank in ranks) / len(counted),
-                "mrr@3": sum(1 / rank for rank in ranks) / len(counted)}
+                "mrr@3": sum(1 / rank for rank in ranks) / len(counted),
+                "popularity_recall@3": sum(hit for hit, _, _ in popular) / len(popular),
+                "novelty": sum(novelty) / len(novelty),
+                "coverage": len({item for _, _, items in popular for item in items}) / len({row["item"] for row in rows})}
     for name, place in (("auc", 1), ("diversity", 2)):
         values = [row[place] for row in counted if row[place] is not None]
         expected[name] = sum(values) / len(values)
