@@ -308,7 +308,9 @@ int worker_verb(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
-    (void)signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the coordinator, which tells us */
+    /* Ctrl-C, and the end of a service, reach the coordinator, which tells us. */
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
     (void)snprintf(prefix, sizeof(prefix), "worker=%u", args.config.seat);
     log_set_prefix(prefix);
     return worker_run(&args.config);

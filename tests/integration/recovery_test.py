@@ -67,6 +67,14 @@ class Recovery(harness.Case):
         self.assertEqual(run.summary()["state"], "stopped")
         return run
 
+    def test_all_are_told_to_end(self):
+        """As a service manager does it: the workers leave it to the coordinator."""
+        run = self.slow_run()
+        for pid in [*harness.worker_pids(run.process.pid), run.process.pid]:
+            os.kill(pid, signal.SIGTERM)
+        self.assertIn("resume with: ", run.finish())
+        self.assertEqual((run.summary()["state"], run.summary()["restarts"]), ("stopped", 0))
+
     def test_restore_at_other_parallelism(self):
         for parallelism in (3, 1):
             run = self.interrupted()
