@@ -77,8 +77,8 @@ struct option {
     const char *const *choices;       /* OPT_ENUM; ends with NULL */
     const struct option *group;       /* OPT_GROUP */
     bool required;
-    enum option_life life; /* other than free: scalars only */
     bool sessions;         /* OPT_WINDOW: {session: 30m} is a window too */
+    enum option_life life; /* other than free: scalars only */
     const char *help;      /* one sentence or two; always present */
 };
 
