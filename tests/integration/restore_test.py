@@ -36,6 +36,18 @@ operators:
     attributes: {tags: [kind], numbers: [year]}
   - {id: out, kind: sink/file, from: ranking, path: out}
 """
+PUBLISHED = (RANKING.replace("    top: 3\n", "    top: 3\n    publish: {tumbling: 1m}\n")
+             + "  - {id: told, kind: sink/file, from: ranking.model, path: told}\n")
+CLICKS = """
+job: {name: ranked}
+checkpoint: {dir: ./checkpoints}
+operators:
+  - {id: events, kind: source/file, path: "in-*.jsonl", format: json,
+     schema: {user_id: i64, item_id: i64, category: i64, position: i32, clicked: bool, p_served: f64, ts: timestamp},
+     time: {field: ts, unit: ms}}
+  - {id: learnt, kind: learn/clicks, from: events, window: {tumbling: 1m}}
+  - {id: told, kind: sink/file, from: learnt.model, path: told}
+"""
 WORLD = """
 job: {name: world}
 checkpoint: {dir: ./checkpoints}
@@ -122,6 +134,21 @@ class Changed(harness.Case):
         """The job up to its first checkpoint, with rows still to be read."""
         self.run_job(*"-D restart.strategy=none -D checkpoint.interval=300ms -D debug.hold-after-rows=8000 "
                      "-D debug.crash-after-checkpoint=1".split(), job="job.yaml", place=place, status=1)
+
+    def test_closed_windows_stay_closed(self):
+        """What learns goes on after the end of its job; its tables, whose windows are closed, do not."""
+        shown = {"user_id": 1, "item_id": 2, "category": 3, "position": 0, "clicked": True, "p_served": 0.5}
+        for job, row in ((PUBLISHED, {"user": 1, "item": "i1", "kind": "a", "year": 1990}), (CLICKS, shown)):
+            place = self.place()
+            rows = [json.dumps({**row, "ts": 1000000000000 + number * 50000}) + "\n" for number in range(8)]
+            (place / "job.yaml").write_text(job)
+            (place / "in-1.jsonl").write_text("".join(rows[:4]))
+            before = self.lines(self.run_job(job="job.yaml", place=place), "told")
+            (place / "in-2.jsonl").write_text("".join(rows[4:]))
+            after = self.run_job("-s", "checkpoints/ranked", job="job.yaml", place=place)
+            self.assertIn("the job had ended there, with its windows closed", after.stderr_text)
+            self.assertGreater(len(before), 1)
+            self.assertEqual(self.lines(after, "told"), before)
 
     def refused(self, place, job, *flags, checkpoint="changed"):
         (place / "job.yaml").write_text(job)
