@@ -77,6 +77,7 @@ static void add(struct calendar *calendar, const struct event *event, struct ica
     for (uint32_t i = 0; i < event->out_count; i++)
         if (event->out[i] == first)
             return;
+    calendar->full = calendar->full || calendar->count + (uint32_t)event->days > CALENDAR_DAYS_MAX;
     for (int32_t i = 0; i < event->days && calendar->count < CALENDAR_DAYS_MAX; i++) {
         struct calendar_day *day = &calendar->days[calendar->count++];
         day->day = first + i;
@@ -91,7 +92,7 @@ static void add_rule(struct calendar *calendar, const struct event *event, icalp
 
     if (!times)
         return;
-    for (uint32_t i = 0; i < CALENDAR_DAYS_MAX; i++) {
+    for (uint32_t i = 0; i <= CALENDAR_DAYS_MAX; i++) {
         struct icaltimetype next = icalrecur_iterator_next(times);
         if (icaltime_is_null_time(next) || next.year > LAST_YEAR)
             break;
@@ -100,14 +101,19 @@ static void add_rule(struct calendar *calendar, const struct event *event, icalp
     icalrecur_iterator_free(times);
 }
 
-static void add_event(struct calendar *calendar, icalcomponent *from, struct arena *arena)
+/* False: it has a name, but no date that can be read. What has no name is no holiday. */
+static bool add_event(struct calendar *calendar, icalcomponent *from, struct arena *arena,
+                      struct error *err)
 {
     struct icaltimetype first = icalcomponent_get_dtstart(from);
     struct event event = {.name = icalcomponent_get_summary(from), .days = days_of(from, first)};
     icalproperty *at = icalcomponent_get_first_property(from, ICAL_RRULE_PROPERTY);
 
     if (!event.name)
-        return;
+        return true;
+    if (icaltime_is_null_time(first))
+        return error_set(err, ERROR_CONFIG, "", "write DTSTART;VALUE=DATE:20250129",
+                         "the event \"%.60s\" has no date", event.name);
     find_left_out(&event, from, arena);
     if (at)
         add_rule(calendar, &event, at, first);
@@ -118,6 +124,8 @@ static void add_event(struct calendar *calendar, icalcomponent *from, struct are
         struct icaldatetimeperiodtype date = icalproperty_get_rdate(at);
         add(calendar, &event, icaltime_is_null_time(date.time) ? date.period.start : date.time);
     }
+    return !calendar->full || error_set(err, ERROR_CONFIG, "", "end its rules with UNTIL",
+                                        "it has more than %u days", CALENDAR_DAYS_MAX);
 }
 
 static int by_day(const void *left, const void *right)
@@ -133,20 +141,21 @@ const struct calendar *calendar_parse(const char *text, struct arena *arena, str
 {
     struct calendar *calendar = arena_new(arena, sizeof(*calendar));
     icalcomponent *root = icalparser_parse_string(text), *event;
+    bool good = true;
 
     calendar->days = arena_new(arena, CALENDAR_DAYS_MAX * sizeof(calendar->days[0]));
-    calendar->count = 0;
     for (event = root ? icalcomponent_get_first_component(root, ICAL_VEVENT_COMPONENT) : NULL;
-         event; event = icalcomponent_get_next_component(root, ICAL_VEVENT_COMPONENT))
-        add_event(calendar, event, arena);
+         event && good; event = icalcomponent_get_next_component(root, ICAL_VEVENT_COMPONENT))
+        good = add_event(calendar, event, arena, err);
     if (root)
         icalcomponent_free(root);
+    if (good && !calendar->count)
+        good = error_set(err, ERROR_CONFIG, "", "give an iCalendar file with VEVENTs",
+                         "it has no events");
+    if (!good)
+        return NULL;
     qsort(calendar->days, calendar->count, sizeof(calendar->days[0]), by_day);
-    if (calendar->count)
-        return calendar;
-    (void)error_set(err, ERROR_CONFIG, "", "give an iCalendar file with VEVENTs",
-                    "it has no events");
-    return NULL;
+    return calendar;
 }
 
 const struct calendar *calendar_read(const char *path, struct arena *arena, struct error *err)

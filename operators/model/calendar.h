@@ -7,6 +7,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CALENDAR_DAYS_MAX 4096u
@@ -17,13 +18,14 @@
 
 struct calendar {
     uint32_t count;
+    bool full;            /* more days than there is room for: an error */
     struct calendar_day { /* ascending by day, then name */
         int32_t day;      /* since 1970-01-01 */
         char name[CALENDAR_NAME_MAX];
     } * days;
 };
 
-/* NULL with `err` filled: it cannot be read, or has no events. */
+/* NULL with `err` filled: it cannot be read, has no events, too many days, or an event without a date. */
 const struct calendar *calendar_read(const char *path, struct arena *arena, struct error *err);
 const struct calendar *calendar_parse(const char *text, struct arena *arena, struct error *err);
 

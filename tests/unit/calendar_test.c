@@ -107,6 +107,17 @@ static void test_errors(void **state)
     assert_null(calendar_parse("no calendar", arena, &err));
     assert_null(calendar_parse("", arena, &err));
     assert_int_equal(err.code, ERROR_CONFIG);
+    assert_string_equal(err.what, "it has no events");
+    assert_null(calendar_parse(
+        "BEGIN:VCALENDAR\r\n" EVENT("SUMMARY:fair\r\nDTSTART;VALUE=DATE:29 January\r\n")
+            EVENT("SUMMARY:good\r\nDTSTART;VALUE=DATE:20250129\r\n") "END:VCALENDAR\r\n",
+        arena, &err));
+    assert_string_equal(err.what, "the event \"fair\" has no date");
+    assert_null(calendar_parse(
+        "BEGIN:VCALENDAR\r\n" EVENT("SUMMARY:daily\r\nDTSTART;VALUE=DATE:20200101\r\n"
+                                    "RRULE:FREQ=DAILY\r\n") "END:VCALENDAR\r\n",
+        arena, &err));
+    assert_string_equal(err.what, "it has more than 4096 days");
     arena_close(arena);
 }
 
