@@ -56,10 +56,14 @@ class Checkpoints(harness.Case):
         (self.here / "job.yaml").write_text(KEYED % DEDUP)
 
     def begin(self, *flags):
-        """A run that stands still once it has a checkpoint."""
-        run = self.start("-D", "debug.sink-delay=20ms", "-D", "restart.delay=10ms", *flags, job="job.yaml",
-                         place=self.here)
-        self.assertTrue(run.wait_checkpoints(1))
+        """A run that stands still once its one checkpoint has state."""
+        run = self.start(*"-D checkpoint.interval=300ms -D checkpoint.retain=1 -D debug.sink-delay=100ms "
+                         "-D restart.delay=10ms".split(), *flags, job="job.yaml", place=self.here)
+        count = 1
+        while not list(self.here.glob("checkpoints/changed/shared/*.sst")):
+            self.assertTrue(run.wait_checkpoints(count))
+            count += 1
+        self.assertTrue(run.wait_checkpoints(count))
         [self.worker] = harness.worker_pids(run.process.pid)
         os.kill(self.worker, signal.SIGSTOP)
         return run
