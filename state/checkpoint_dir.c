@@ -105,15 +105,14 @@ static enum put_result object_link(const struct checkpoint_store *store, const c
 
     full_path(store, name, path);
     for (int i = 0; i < TRIES_MAX; i++) {
-        if (!folders_make(path, strlen(dir_of(store)) + 1))
-            break;
-        linked = link(from, path);
+        if (folders_make(path, strlen(dir_of(store)) + 1))
+            linked = link(from, path);
         if (linked == 0 || errno != ENOENT)
             break;
     }
     if (linked < 0 && errno == EEXIST)
         return PUT_EXISTS;
-    if (linked == 0 && parent_sync(path))
+    if (linked == 0 && (parent_sync(path) || errno == ENOENT)) /* removed again since, say */
         return PUT_DONE;
     error_errno(err, path, "cannot put an object of a checkpoint");
     if (linked == 0)

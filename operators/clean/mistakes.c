@@ -60,7 +60,6 @@ static const char *known(struct mistakes *mistakes, const char *const *names, co
 bool mistakes_parts(struct mistakes *mistakes, const char *map, const struct option_entry *entry,
                     const char *const *names, const char **texts)
 {
-    const char *option = arena_format(mistakes->arena, "%s.%s", map, entry->name);
     uint32_t count = 0;
 
     for (; names[count]; count++)
@@ -70,10 +69,12 @@ bool mistakes_parts(struct mistakes *mistakes, const char *map, const struct opt
     CHECK(entry->text || entry->map); /* an OPT_MAP has no lists */
     for (uint32_t i = 0; entry->map && i < entry->map->count; i++) {
         const struct option_entry *part = &entry->map->entries[i];
+        const char *option =
+            arena_format(mistakes->arena, "%s.%s.%s", map, entry->name, part->name);
         uint32_t place = 0;
+
         while (names[place] && strcmp(names[place], part->name) != 0)
             place++;
-        option = arena_format(mistakes->arena, "%s.%s.%s", map, entry->name, part->name);
         if (!names[place])
             return mistakes_add(mistakes, option, known(mistakes, names, part->name),
                                 "there is no \"%s\" here", part->name);

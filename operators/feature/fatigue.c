@@ -258,7 +258,7 @@ static void tell(struct op *op, const struct batch *in, const uint64_t *ids,
                  const uint64_t *categories, double *const *values)
 {
     const struct fatigue_scratch *scratch = op_scratch(op);
-    uint32_t kinds = scratch->layout.count;
+    bool likes = scratch->layout.count > BY_LIKE;
     struct sums sums[KINDS];
 
     for (uint32_t row = 0; row < batch_rows(in); row++) {
@@ -266,14 +266,14 @@ static void tell(struct op *op, const struct batch *in, const uint64_t *ids,
         list_range(&scratch->layout, in, row, &first, &last);
         if (!scratch->users[row])
             continue; /* the columns are 0 */
-        for (uint32_t i = 0; i < kinds; i++)
+        for (uint32_t i = 0; i < KINDS; i++)
             begin(&sums[i]);
         add_up(op, scratch->users[row], batch_time(in)[row], sums);
         for (uint32_t i = first; i < last; i++) {
             values[BY_ITEM][i] = sum_of(&sums[BY_ITEM], ids[i]);
             values[BY_CATEGORY][i] = sum_of(&sums[BY_CATEGORY], categories[i]);
             values[BY_DISLIKE][i] = sum_of(&sums[BY_DISLIKE], categories[i]);
-            if (kinds > BY_LIKE)
+            if (likes)
                 values[BY_LIKE][i] = sum_of(&sums[BY_LIKE], categories[i]);
         }
     }
@@ -291,8 +291,11 @@ static bool fatigue_process(struct op *op, uint32_t port, const struct batch *in
     (void)port;
     (void)err; /* cannot fail */
     CHECK(batch_rows(in) <= BATCH_ROWS_MAX);
-    for (uint32_t i = 0; i < scratch->layout.count; i++)
+    for (uint32_t i = 0; i < BY_LIKE; i++)
         added[i] = list_column(items->rows, &values[i]);
+    values[BY_LIKE] = NULL;
+    if (scratch->layout.count > BY_LIKE)
+        added[BY_LIKE] = list_column(items->rows, &values[BY_LIKE]);
     key_ids(batch_column(in, scratch->user), in->rows, scratch->user_ids);
     op_table_find_many(op, EXPOSURE, scratch->user_ids, in->rows, scratch->users);
     key_ids(batch_column(items, scratch->item), items->rows, ids);

@@ -419,7 +419,7 @@ static void load_changes(struct memory *memory)
     for (uint32_t item = 0; item < memory->ranker->items.count; item++) {
         const struct memory_change *change = change_cell(memory, item, false);
 
-        if (!memory->window.begun || (change && change->period == window->period))
+        if (!memory->window.begun || (change && change->period == memory->untold.period))
             memory_change(&memory->untold, item);
     }
     memory->window.begun = 1;
