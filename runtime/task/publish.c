@@ -108,7 +108,7 @@ static bool keep_row(struct op *op, uint32_t row, int64_t version, struct error 
         cell = op_cell_resize(op, 0, row, (uint32_t)used);
     if (!cell)
         return error_set(
-            err, ERROR_LIMIT, op->id,
+            err, ERROR_CONFIG, op->id,
             publisher->table->delay_ms
                 ? "publish fewer or smaller columns, or at longer periods, or read the "
                   "table with a shorter delay"
