@@ -40,7 +40,7 @@ class Damage(harness.Case):
     def test_shrunk(self):
         (self.here / "job.yaml").write_text(JOB)
         (self.here / "in.jsonl").write_bytes(self.text)
-        self.run_job(*"-D restart.strategy=none -D checkpoint.interval=300ms -D debug.hold-after-rows=9000 "
+        self.run_job(*"-D restart.strategy=none -D checkpoint.interval=300ms -D debug.sink-delay=25ms "
                      "-D debug.crash-after-checkpoint=1".split(), job="job.yaml", place=self.here, status=1)
         (self.here / "in.jsonl").write_bytes(self.text[:self.text.index(b"\n") + 1])
         self.assertRegex(self.refused("-s", "checkpoints/records"), "in.jsonl: ends at byte [0-9]+, before")
@@ -57,7 +57,7 @@ class Checkpoints(harness.Case):
 
     def begin(self, *flags):
         """A run that stands still once its one checkpoint has state."""
-        run = self.start(*"-D checkpoint.interval=300ms -D checkpoint.retain=1 -D debug.sink-delay=100ms "
+        run = self.start(*"-D checkpoint.interval=300ms -D checkpoint.retain=1 -D debug.sink-delay=25ms "
                          "-D restart.delay=10ms".split(), *flags, job="job.yaml", place=self.here)
         count = 1
         while not list(self.here.glob("checkpoints/changed/shared/*.sst")):
