@@ -9,7 +9,7 @@
 #define WALKED_A_BYTE 2u          /* that was written: of a victim about a half is dead */
 #define LOOK_AHEAD 32u
 #define STEPS_MAX 3u          /* of eviction a call */
-#define DEAD_SLACK (4u << 20) /* bytes that may always be dead, or a 16th of the budget */
+#define DEAD_SLACK (4u << 20) /* bytes that may always be dead */
 #define SHARE_MAX 75u         /* percent live, above which a segment is not worth the copy */
 
 /* Marks of removed cells are needed as long as the spill store may have an older cell. */
@@ -18,28 +18,15 @@ static bool marks_go(const struct store *store)
     return !store->config.memory_bytes;
 }
 
-static uint64_t slack_of(const struct store *store)
-{
-    uint64_t part = store->config.memory_bytes / 16;
-
-    return part && part < DEAD_SLACK ? part : DEAD_SLACK;
-}
-
-/* Where eviction would begin, a third that is dead goes first: then what lives may fit. */
-static bool compact_first(const struct store *store)
-{
-    uint64_t live = store->log.live;
-
-    return evict_needed(store) && store->log.bytes > live + live / 2 + slack_of(store);
-}
-
 bool compact_wanted(const struct store *store)
 {
-    uint64_t live = store->log.live;
+    uint64_t bytes = store->log.bytes, live = store->log.live, slack = DEAD_SLACK;
 
     if (marks_go(store))
         live -= store->log.marks;
-    return store->log.bytes > live * 2 + slack_of(store) || compact_first(store);
+    if (store->config.memory_bytes && slack > store->config.memory_bytes / 16)
+        slack = store->config.memory_bytes / 16;
+    return bytes > live * 2 + slack;
 }
 
 static bool is_expired(const struct segment *segment, int64_t watermark_ms)
@@ -264,8 +251,6 @@ static enum store_result evict_some(struct store *store)
 
         if (idle && compact_wanted(store))
             compact_step(store);
-        if (idle && compact_first(store) && !evict_pressed(store))
-            return STORE_READY;
         result = evict_step(store);
         if (result != STORE_READY || !evict_pressed(store) || (idle && !store->eviction))
             return result;

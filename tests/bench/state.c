@@ -81,7 +81,6 @@ static const struct bench_case cases[] = {
     {"budget 45 MB, 10M value, checkpoint 1 s", 10000000, false, SECOND_NS, 45 << 20, VALUE},
     {"large: 20k, checkpoint 1 s", 20000, false, SECOND_NS, 0, LARGE},
     {"large: budget 400 MB, 20k, checkpoint 1 s", 20000, false, SECOND_NS, 400 << 20, LARGE},
-    {"large: budget 200 MB, 20k, checkpoint 1 s", 20000, false, SECOND_NS, 200 << 20, LARGE},
 };
 
 struct sleeper {

@@ -26,7 +26,7 @@ static void test_model(void **state)
         print_message("seed %d\n", (int)seed);
         world_run(world, 3000);
         world_figures(world);
-        assert_true(world->spilled > 0 || world->memory_bytes > 64 << 10);
+        assert_true(world->spilled > 0 || world->memory_bytes > 200 << 10);
         loaded += world->loaded;
         world_close(world);
     }
@@ -114,32 +114,6 @@ static void test_budget(void **state)
     }
     store_figures(solo.store, &figures);
     assert_true(figures.spilled_bytes > 0 && figures.loaded_cells > 0);
-    solo_clear(&solo);
-}
-
-/* Lists that move with each change: what is dead goes before what lives, which fits the budget. */
-static void test_compacts_first(void **state)
-{
-    static const struct store_state list_states[] = {
-        {.name = "op.list", .kind = STORE_LIST, .size = sizeof(struct total)}};
-    const uint64_t lists = 1130, budget = 9 << 20; /* 3.5 MB live; eviction begins at 6.6 */
-    struct random random = {.state = 1};
-    struct store_figures figures;
-    struct solo solo;
-
-    (void)state;
-    solo_init(&solo, list_states, 1, budget);
-    for (uint64_t change = 0; change < 20 * lists; change++) {
-        uint64_t list = change < lists ? change : random_below(&random, lists);
-        struct total *total = solo_cell(&solo, 0, list, 0);
-
-        assert_non_null(store_resize(solo.store, 0, total, 2048u << total->count++ % 2));
-        solo_maintain(&solo);
-        (void)slow_step(&solo.slow);
-        store_figures(solo.store, &figures);
-        assert_true(figures.log_bytes + figures.index_bytes <= budget);
-    }
-    assert_int_equal(figures.spilled_bytes, 0);
     solo_clear(&solo);
 }
 
@@ -244,10 +218,9 @@ static void test_removed_entries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),           cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_budget),          cmocka_unit_test(test_compacts_first),
-        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_timers_stay),
-        cmocka_unit_test(test_removed_entries),
+        cmocka_unit_test(test_model),       cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_budget),      cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_timers_stay), cmocka_unit_test(test_removed_entries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
