@@ -3,6 +3,7 @@
  * the rows that are still good. */
 #include "operators/clean/rules.h"
 
+#include "operators/clean/mistakes.h"
 #include "runtime/base/timestamp.h"
 #include "runtime/batch/expr.h"
 
@@ -37,28 +38,16 @@ struct rules {
 struct building {
     struct rules *rules;
     const struct schema *in;
-    rules_fault *fault;
-    void *context;
-    bool bad;
+    struct mistakes mistakes;
 };
 
 /* ---- mistakes ---- */
 
-static bool tell(struct building *building, const char *option, const struct error *err)
+static void tell(struct building *building, const char *option, const struct error *err)
 {
-    building->bad = true;
-    if (building->fault)
-        building->fault(building->context, option, err);
-    return false;
-}
-
-static bool mistake(struct building *building, const char *option, const char *how,
-                    const char *what, const char *quoted)
-{
-    struct error err;
-
-    error_set(&err, ERROR_CONFIG, "", how, what, quoted);
-    return tell(building, option, &err);
+    building->mistakes.bad = true;
+    if (building->mistakes.fault)
+        building->mistakes.fault(building->mistakes.context, option, err);
 }
 
 static const char *path(struct building *building, const char *map, const char *field,
@@ -66,24 +55,6 @@ static const char *path(struct building *building, const char *map, const char *
 {
     return arena_format(building->rules->arena, "%s.%s%s%s", map, field, part ? "." : "",
                         part ? part : "");
-}
-
-/* The input's column of an option's field; FIELD_NONE after telling. */
-static uint32_t find_field(struct building *building, const char *map, const char *field)
-{
-    uint32_t column = schema_find(building->in, field);
-    const char *names[COLUMNS_MAX], *near;
-
-    if (column != FIELD_NONE)
-        return column;
-    for (uint32_t i = 0; i < building->in->count; i++)
-        names[i] = building->in->fields[i].name;
-    near = text_nearest(names, building->in->count, field);
-    mistake(building, path(building, map, field, NULL),
-            near ? arena_format(building->rules->arena, "did you mean \"%s\"", near)
-                 : "name a column of the input",
-            "there is no column \"%s\" in the input", field);
-    return FIELD_NONE;
 }
 
 /* ---- making rules ---- */
@@ -142,15 +113,16 @@ static void add_cast(struct building *building, const struct option_entry *entry
     struct arena *arena = building->rules->arena;
     struct field *fields = building->rules->working->fields;
     const char *option = path(building, "types", entry->name, NULL), *name;
-    uint32_t column = find_field(building, "types", entry->name);
+    uint32_t column = mistakes_column(&building->mistakes, building->in, "types", entry->name);
     struct expr *expr;
     enum type type;
 
     if (column == FIELD_NONE)
         return;
     if (!entry->text || !type_parse(entry->text, &type)) {
-        mistake(building, option, "types are bool, i32, i64, f32, f64, timestamp and utf8",
-                "\"%s\" is not a type", entry->text ? entry->text : "this");
+        mistakes_add(&building->mistakes, option,
+                     "types are bool, i32, i64, f32, f64, timestamp and utf8",
+                     "\"%s\" is not a type", entry->text ? entry->text : "this");
         return;
     }
     if (type == fields[column].type)
@@ -161,9 +133,9 @@ static void add_cast(struct building *building, const struct option_entry *entry
     expr = expr_compile(arena_format(arena, "cast(%s as %s)", name, type_name(type)),
                         building->rules->working, NULL);
     if (!expr) {
-        mistake(building, option, "choose another type, or derive a column",
-                "the column is %s, which does not go into this type",
-                type_name(fields[column].type));
+        mistakes_add(&building->mistakes, option, "choose another type, or derive a column",
+                     "the column is %s, which does not go into this type",
+                     type_name(fields[column].type));
         return;
     }
     add_rule(building, RULE_CAST, entry->name, column, expr)->broken =
@@ -191,10 +163,11 @@ static const char *literal(struct building *building, const char *option, const 
         return made;
     }
     expr_close(expr);
-    mistake(building, option,
-            arena_format(arena, "the column is %s%s", type_name(type),
-                         type == TYPE_TIMESTAMP ? "; write a time as 2020-01-31T12:00:00Z" : ""),
-            "\"%s\" cannot be compared with the column", text);
+    mistakes_add(
+        &building->mistakes, option,
+        arena_format(arena, "the column is %s%s", type_name(type),
+                     type == TYPE_TIMESTAMP ? "; write a time as 2020-01-31T12:00:00Z" : ""),
+        "\"%s\" cannot be compared with the column", text);
     return NULL;
 }
 
@@ -218,8 +191,8 @@ static void add_bound(struct building *building, const struct option_entry *fiel
     bool least = strcmp(part->name, "min") == 0;
 
     if (!part->text) {
-        mistake(building, option, "write a number, a text or a time", "\"%s\" wants one value",
-                part->name);
+        mistakes_add(&building->mistakes, option, "write a number, a text or a time",
+                     "\"%s\" wants one value", part->name);
         return;
     }
     value = literal(building, option, part->text, building->rules->working->fields[column].type);
@@ -238,7 +211,8 @@ static void add_list(struct building *building, const struct option_entry *field
     const struct text_list *list = part->list ? part->list : &one;
 
     if ((!part->list && !part->text) || list->count == 0) {
-        mistake(building, option, "write in: [a, b]", "\"%s\" wants a list of values", "in");
+        mistakes_add(&building->mistakes, option, "write in: [a, b]",
+                     "\"%s\" wants a list of values", "in");
         return;
     }
     for (uint32_t i = 0; i < list->count; i++) {
@@ -262,7 +236,8 @@ static void add_required(struct building *building, const struct option_entry *f
     if (part->text && strcmp(part->text, "false") == 0)
         return;
     if (!part->text || strcmp(part->text, "true") != 0) {
-        mistake(building, option, "write required: true", "\"%s\" is true or false", "required");
+        mistakes_add(&building->mistakes, option, "write required: true", "\"%s\" is true or false",
+                     "required");
         return;
     }
     expr = compile(building, option, arena_format(building->rules->arena, "%s is not null", name));
@@ -273,14 +248,14 @@ static void add_required(struct building *building, const struct option_entry *f
 static void add_ranges(struct building *building, const struct option_entry *field)
 {
     static const char *const parts[] = {"min", "max", "in", "required"};
-    uint32_t column = find_field(building, "ranges", field->name);
+    uint32_t column = mistakes_column(&building->mistakes, building->in, "ranges", field->name);
 
     if (column == FIELD_NONE)
         return;
     if (!field->map) {
-        mistake(building, path(building, "ranges", field->name, NULL),
-                "write {min: 1, max: 5}, {in: [a, b]} or {required: true}",
-                "\"%s\" has no range here", field->name);
+        mistakes_add(&building->mistakes, path(building, "ranges", field->name, NULL),
+                     "write {min: 1, max: 5}, {in: [a, b]} or {required: true}",
+                     "\"%s\" has no range here", field->name);
         return;
     }
     for (uint32_t i = 0; i < field->map->count; i++) {
@@ -294,12 +269,12 @@ static void add_ranges(struct building *building, const struct option_entry *fie
         else if (strcmp(part->name, "required") == 0)
             add_required(building, field, part, column);
         else
-            mistake(building, path(building, "ranges", field->name, part->name),
-                    near ? arena_format(building->rules->arena,
-                                        "did you mean \"%s\"; known are min, max, in, required",
-                                        near)
-                         : "known are min, max, in, required",
-                    "a range has no \"%s\"", part->name);
+            mistakes_add(
+                &building->mistakes, path(building, "ranges", field->name, part->name),
+                near ? arena_format(building->rules->arena,
+                                    "did you mean \"%s\"; known are min, max, in, required", near)
+                     : "known are min, max, in, required",
+                "a range has no \"%s\"", part->name);
     }
 }
 
@@ -321,14 +296,15 @@ static bool add_derived(struct building *building, const struct option_entry *en
     struct expr *expr;
 
     if (is_key(key, entry->name))
-        return mistake(building, option, "choose another name",
-                       "\"%s\" is the key of the rows, which have been sent by it", entry->name);
+        return mistakes_add(&building->mistakes, option, "choose another name",
+                            "\"%s\" is the key of the rows, which have been sent by it",
+                            entry->name);
     if (column != FIELD_NONE && column == rules->raw)
-        return mistake(building, option, "choose another name",
-                       "\"%s\" holds the bytes of the record", entry->name);
+        return mistakes_add(&building->mistakes, option, "choose another name",
+                            "\"%s\" holds the bytes of the record", entry->name);
     if (!entry->text)
-        return mistake(building, option, "write an expression, such as price * 2",
-                       "\"%s\" wants an expression", entry->name);
+        return mistakes_add(&building->mistakes, option, "write an expression, such as price * 2",
+                            "\"%s\" wants an expression", entry->name);
     expr = compile(building, option, entry->text);
     if (!expr)
         return false;
@@ -336,8 +312,8 @@ static bool add_derived(struct building *building, const struct option_entry *en
         column = rules->working->count;
         if (!schema_add_column(rules->working, rules->arena, entry->name, expr_type(expr))) {
             expr_close(expr);
-            return mistake(building, option, "shorten it, or drop columns before",
-                           "\"%s\" is too long a name, or one column too many", entry->name);
+            return mistakes_add(&building->mistakes, option, "shorten it, or drop columns before",
+                                "\"%s\" is too long a name, or one column too many", entry->name);
         }
     }
     rules->working->fields[column] = (struct field){.type = expr_type(expr)};
@@ -354,8 +330,8 @@ static bool add_filter(struct building *building, const char *filter)
         return true;
     rules->filter = compile(building, "filter", filter);
     if (rules->filter && expr_type(rules->filter) != TYPE_BOOL)
-        return mistake(building, "filter", "compare it with something",
-                       "the filter is no bool but %s", type_name(expr_type(rules->filter)));
+        return mistakes_add(&building->mistakes, "filter", "compare it with something",
+                            "the filter is no bool but %s", type_name(expr_type(rules->filter)));
     return rules->filter != NULL;
 }
 
@@ -382,7 +358,7 @@ static void build(struct building *building, const struct rules_options *options
     for (uint32_t i = 0; i < options->derive->count; i++)
         if (!add_derived(building, &options->derive->entries[i], options->key))
             return;
-    if (add_filter(building, options->filter) && !building->bad)
+    if (add_filter(building, options->filter) && !building->mistakes.bad)
         make_out(building->rules);
 }
 
@@ -390,9 +366,9 @@ struct rules *rules_create(const struct rules_options *options, const struct sch
                            rules_fault *fault, void *context)
 {
     struct rules *rules = memory_new(sizeof(*rules));
-    struct building building = {rules, in, fault, context, false};
+    struct building building = {rules, in, {fault, context, NULL, false}};
 
-    rules->arena = arena_create(4096);
+    building.mistakes.arena = rules->arena = arena_create(4096);
     rules->working = schema_create(rules->arena);
     rules->cast = schema_create(rules->arena);
     rules->out = schema_create(rules->arena);
@@ -402,7 +378,7 @@ struct rules *rules_create(const struct rules_options *options, const struct sch
     if (rules->raw != FIELD_NONE && in->fields[rules->raw].type != TYPE_UTF8)
         rules->raw = FIELD_NONE;
     build(&building, options);
-    if (!building.bad)
+    if (!building.mistakes.bad)
         return rules;
     rules_close(rules);
     return NULL;

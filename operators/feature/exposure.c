@@ -77,22 +77,18 @@ static const struct option exposure_options[] = {
      .help = "{tumbling: 10m}: how often the table changes."},
     {0},
 };
-static const struct state_field exposure_fields[] = {
-    {"shown", TYPE_I64, FIELD(struct exposure_cell, shown_count)},
-    {"disliked", TYPE_I64, FIELD(struct exposure_cell, dislike_count)},
-    {"due", TYPE_TIMESTAMP, FIELD(struct exposure_cell, due_ms)},
-    {"pending", TYPE_I64, FIELD(struct exposure_cell, pending)},
-    {"impressions", TYPE_UTF8, FIELD(struct exposure_cell, shown)},
-    {"dislikes", TYPE_UTF8, FIELD(struct exposure_cell, dislikes)},
-    {0},
-};
+#define PLAIN_FIELDS                                                                               \
+    {"shown", TYPE_I64, FIELD(struct exposure_cell, shown_count)},                                 \
+        {"disliked", TYPE_I64, FIELD(struct exposure_cell, dislike_count)},                        \
+        {"due", TYPE_TIMESTAMP, FIELD(struct exposure_cell, due_ms)},                              \
+        {"pending", TYPE_I64, FIELD(struct exposure_cell, pending)},                               \
+        {"impressions", TYPE_UTF8, FIELD(struct exposure_cell, shown)},                            \
+    {                                                                                              \
+        "dislikes", TYPE_UTF8, FIELD(struct exposure_cell, dislikes)                               \
+    }
+static const struct state_field exposure_fields[] = {PLAIN_FIELDS, {0}};
 static const struct state_field liking_fields[] = {
-    {"shown", TYPE_I64, FIELD(struct exposure_cell, shown_count)},
-    {"disliked", TYPE_I64, FIELD(struct exposure_cell, dislike_count)},
-    {"due", TYPE_TIMESTAMP, FIELD(struct exposure_cell, due_ms)},
-    {"pending", TYPE_I64, FIELD(struct exposure_cell, pending)},
-    {"impressions", TYPE_UTF8, FIELD(struct exposure_cell, shown)},
-    {"dislikes", TYPE_UTF8, FIELD(struct exposure_cell, dislikes)},
+    PLAIN_FIELDS,
     {"liked", TYPE_I64, FIELD(struct exposure_cell, like_count)},
     {"likes", TYPE_UTF8, FIELD(struct exposure_cell, likes)},
     {0},
